@@ -1,0 +1,240 @@
+"""The records of the journal: what is written, once, before it has any effect.
+
+One record is one line of JSON. Its `kind` names the shape and the version of the shape; a released
+shape never changes, and `schemas/examples/<kind>.json` keeps one of each readable for ever. Frames
+are kept as the text that was on the wire, character for character; a frame that was not text is
+kept in base64. Times are microseconds since 1970 in UTC by our clock; the station's own times stand
+inside its frames.
+
+Who writes what: ingress `Connection…`, `MessageReceived`, `DeliveryFailed`; the API
+`CommandRequested` and the registry's records; the owner of a partition everything that derives from
+`OwnerRecord`.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
+"""OCPP-J message types. A frame in which none can be read has type 0."""
+
+
+class UnreadableRecord(Exception):
+    """A value in the journal that is no record of a kind and version known here."""
+
+
+class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """The envelope. (incarnation, sequence) is the record's id within its partition."""
+
+    tenant: str = ""
+    station: str = ""
+    recorded_at: int
+    incarnation: str = ""
+    sequence: int = 0
+
+
+class ConnectionOpened(Record, frozen=True, kw_only=True, tag="connection-opened.v1"):
+    """Durable before the handshake is answered. `node` is "slot/incarnation" of the ingress."""
+
+    connection: str
+    protocol: str
+    """The OCPP version: "1.6", "2.0.1" or "2.1"."""
+    node: str
+    remote: str
+    proof: str
+    """How the station proved who it is: "none", "basic", …"""
+    registered: bool
+    user_agent: str = ""
+
+
+class ConnectionClosed(Record, frozen=True, kw_only=True, tag="connection-closed.v1"):
+    connection: str
+    code: int
+    reason: str = ""
+
+
+class MessageReceived(Record, frozen=True, kw_only=True, tag="message-received.v1"):
+    """A frame from the station and what the edge could read of it."""
+
+    connection: str
+    number: int
+    """Counts the frames of this connection from 1."""
+    frame: str = ""
+    frame_base64: str = ""
+    message_type: int = 0
+    message_id: str = ""
+    action: str = ""
+    """Of a CALL (or SEND); empty otherwise."""
+    error: str = ""
+    """The error code its version prescribes for what is wrong with it; empty if nothing is."""
+    violations: tuple[str, ...] = ()
+    """What is wrong with it, for people: JSON path and rule, at most a few."""
+
+
+class DeliveryFailed(Record, frozen=True, kw_only=True, tag="delivery-failed.v1"):
+    """A CALL of ours of which no byte was written; `delivery` is the offset of its MessageSent."""
+
+    connection: str
+    delivery: int
+    reason: str
+
+
+class CommandRequested(Record, frozen=True, kw_only=True, tag="command-requested.v1"):
+    """Somebody wants something of a station. `payload` is compact JSON of the version's request."""
+
+    command_id: str
+    action: str
+    payload: Raw
+    payload_digest: str
+    """sha256, hex, of the canonical payload: another one under the same id is refused."""
+    expires_at: int
+    """Not dispatched after this, and answered by then or timed out. Microseconds."""
+    actor: str
+    idempotency_key: str = ""
+    reason: str = ""
+    secrets: tuple[str, ...] = ()
+    """Ids of secrets that stand in the payload as "secret:<id>"."""
+
+
+class OwnerRecord(Record, frozen=True, kw_only=True):
+    """Decided by the owner of the partition in `epoch`, because of the record at `cause`.
+
+    Of two with the same (cause, purpose) only the first counts; one whose epoch is not the latest
+    claimed counts for nothing.
+    """
+
+    cause: int
+    purpose: str
+    epoch: int
+    registry: int = -1
+    """How much of the registry the decision knew: the offset after the last record it had."""
+
+
+class PartitionClaimed(Record, frozen=True, kw_only=True, tag="partition-claimed.v1"):
+    """A new owner. The offset of this record is its epoch."""
+
+    owner: str
+
+
+class MessageSent(OwnerRecord, frozen=True, kw_only=True, tag="message-sent.v1"):
+    """A frame for the station: decided, and on its way unless its connection is gone."""
+
+    connection: str
+    frame: str
+    message_type: int
+    message_id: str
+    action: str
+    """Of our CALL, or of the CALL that this answers."""
+    command_id: str = ""
+    deadline: int = 0
+    """Of our CALL: when we stop waiting for its answer. Microseconds."""
+    secrets: tuple[str, ...] = ()
+    """Ids of secrets that stand in the frame as "secret:<id>" and are filled in on the wire."""
+
+
+class TimeoutElapsed(OwnerRecord, frozen=True, kw_only=True, tag="timeout-elapsed.v1"):
+    """A due time passed: `purpose` says which ("settle", "command-expired", "call-timeout")."""
+
+    command_id: str = ""
+    transaction_id: str = ""
+
+
+class ConnectionLost(OwnerRecord, frozen=True, kw_only=True, tag="connection-lost.v1"):
+    """Its ingress node fell silent, or was started anew, without closing it."""
+
+    connection: str
+    reason: str
+
+
+class CdrReleased(OwnerRecord, frozen=True, kw_only=True, tag="cdr-released.v1"):
+    """A CDR that became FINAL: the document itself, which no later interpretation changes."""
+
+    transaction_id: str
+    cdr_id: str
+    document: Raw
+    sha256: str
+
+
+class JournalCreated(Record, frozen=True, kw_only=True, tag="journal-created.v1"):
+    """The first record of partition 0: what this log is, for whoever opens it later."""
+
+    journal_id: str
+    partitions: int
+    hash: str
+
+
+class StationRegistered(Record, frozen=True, kw_only=True, tag="station-registered.v1"):
+    """The whole registration as it is from now on."""
+
+    actor: str
+    credential: str = ""
+    """"secret:<id>" of the password's verifier; empty: the station has no password."""
+    name: str = ""
+    attributes: dict[str, Any] = {}
+
+
+class StationDeregistered(Record, frozen=True, kw_only=True, tag="station-deregistered.v1"):
+    actor: str
+
+
+class IdTokenPut(Record, frozen=True, kw_only=True, tag="id-token-put.v1"):
+    """The whole token as it is from now on. `uid` is kept as given, compared without case."""
+
+    actor: str
+    uid: str
+    type: str = "Central"
+    status: str = "Accepted"
+    """Accepted, Blocked, Expired or Invalid (OCPP 1.6, 7.2 AuthorizationStatus)."""
+    expires_at: int | None = None
+    group: str = ""
+    """OCPP 1.6 parentIdTag, 2.0.1 groupIdToken."""
+
+
+class IdTokenRemoved(Record, frozen=True, kw_only=True, tag="id-token-removed.v1"):
+    actor: str
+    uid: str
+
+
+RegistryRecord = StationRegistered | StationDeregistered | IdTokenPut | IdTokenRemoved
+AnyRecord = (
+    ConnectionOpened
+    | ConnectionClosed
+    | MessageReceived
+    | DeliveryFailed
+    | CommandRequested
+    | PartitionClaimed
+    | MessageSent
+    | TimeoutElapsed
+    | ConnectionLost
+    | CdrReleased
+    | JournalCreated
+    | StationRegistered
+    | StationDeregistered
+    | IdTokenPut
+    | IdTokenRemoved
+)
+
+_encode = msgspec.json.Encoder().encode
+_decoder: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
+
+
+def encode(record: Record, incarnation: str, sequence: int) -> bytes:
+    """Return the record as one line of JSON under the given id; the record's own id is not read."""
+    return b'{"incarnation":"%b","sequence":%d,%b' % (
+        incarnation.encode(),
+        sequence,
+        _encode(record)[1:],
+    )
+
+
+def decode(value: bytes) -> AnyRecord:
+    """Return the record.
+
+    Raises:
+        UnreadableRecord: not JSON, or of no known kind and version, or a field is wrong.
+    """
+    try:
+        return _decoder.decode(value)
+    except msgspec.MsgspecError as error:
+        raise UnreadableRecord(f"{error}: {value[:200]!r}") from error
