@@ -1,0 +1,26 @@
+"""The limits of one append, the same in every adapter, so that what is decided embedded fits Kafka.
+
+A value is one line: adapters keep a batch as its lines.
+"""
+
+from collections.abc import Sequence
+
+BATCH_BYTES_MAX = 1_000_000
+"""One append. Far above any decision (frames are limited at the edge), below Kafka's 1 MiB."""
+
+QUEUE_BYTES_MAX = 64 * 1024 * 1024
+"""Queued and not yet durable: some seconds of a node's full load, then appends are refused."""
+
+
+def joined(values: Sequence[bytes]) -> bytes:
+    """Return the values as lines.
+
+    Raises:
+        ValueError: no values, a value that is not one line, or more than `BATCH_BYTES_MAX`.
+    """
+    lines = b"\n".join(values)
+    if lines.count(b"\n") != len(values) - 1:
+        raise ValueError("a batch is one or more values, and a value is one line")
+    if len(lines) > BATCH_BYTES_MAX:
+        raise ValueError(f"a batch of {len(lines)} bytes; at most {BATCH_BYTES_MAX} are accepted")
+    return lines

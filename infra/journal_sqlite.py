@@ -1,0 +1,344 @@
+"""The embedded journal: one writing process, group commits, any number of readers.
+
+`enqueue` fixes a batch's place in the log at once; a thread of its own commits what was queued, one
+INSERT and one fsync for everything that came while the last commit ran. Everything but the INSERT
+happens on the event loop's thread, so there are no locks; `enqueue` may be called from there only.
+
+A failed commit drops all that is queued: the log ends where it ended, every later call is refused
+with `Unavailable`, and whoever folded what it had queued must fold anew after `reopen`.
+
+The committing thread needs the interpreter's lock three times per commit. A process that keeps its
+event loop busy should call `sys.setswitchinterval(SWITCH_INTERVAL_S)`: with Python's default of
+5 ms the commit waits for a busy loop up to that long each time.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+
+from infra import sqlite_log
+from infra.journal_batches import QUEUE_BYTES_MAX, joined
+from infra.journal_identity import Identity, require
+from infra.sqlite_reader import SqliteJournalView, SqliteReader
+from schemas.journal import AppendUnknown, Unavailable
+
+SWITCH_INTERVAL_S = 0.0005
+
+COMMIT_BYTES_MAX = 1024 * 1024
+"""One row: what a reader holds at once, and what a small record queued behind it waits for."""
+
+NOTHING_WRITTEN = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_BUSY"})
+"""After these the commit frame is not in the WAL. After any other (a failed fsync) it may be, and
+would be found again after a crash, until the canary of `reopen` has overwritten it."""
+
+
+class _Commit:
+    """What becomes one row."""
+
+    __slots__ = ("batches", "lines_bytes", "runs", "waiting")
+
+    def __init__(self) -> None:
+        self.batches: list[bytes] = []
+        self.runs: list[int] = []
+        self.lines_bytes = 0
+        self.waiting: list[asyncio.Future[None]] = []
+
+
+class SqliteJournal:
+    durable: list[int]
+    """By partition, the offset after the last durable record. Changes once per commit; to be read,
+    not written. Commits keep the order of all `enqueue` calls, over all partitions."""
+
+    def __init__(
+        self, directory: Path, lock: int, connection: sqlite3.Connection, found: Identity
+    ) -> None:
+        self._directory = directory
+        self._lock = lock
+        self._connection = connection
+        self._identity = found
+        self._loop = asyncio.get_running_loop()
+        self._seq, self.durable = sqlite_log.tail(connection)
+        self._next = self.durable.copy()
+        self._queue: deque[_Commit] = deque()
+        self._queued_bytes = 0
+        self._in_flight: _Commit | None = None
+        self._is_flush_due = False
+        self._refusal = ""
+        self._durable_callbacks: list[Callable[[], None]] = []
+        self._failure_callbacks: list[Callable[[Exception], None]] = []
+        self._sleeping: set[asyncio.Future[None]] = set()
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="journal-commit", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    async def create_or_open(
+        cls, directory: Path, partitions: int, *, expected_id: str | None = None
+    ) -> "SqliteJournal":
+        """Open the directory's log for writing, or make it.
+
+        Raises:
+            JournalInUse: another process (or journal object) is writing to it.
+            WrongJournal: it has another number of partitions, hash or id.
+            Unavailable: the disk is full or broken.
+        """
+        lock = sqlite_log.lock(directory)
+        try:
+            opened = partial(_opened, directory, partitions, expected_id)
+            connection, found = await asyncio.to_thread(opened)
+            return cls(directory, lock, connection, found)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    @staticmethod
+    async def open_read_only(
+        directory: Path, *, expected_id: str | None = None
+    ) -> SqliteJournalView:
+        """Open the directory's log for reading, beside its writer or without.
+
+        Raises:
+            WrongJournal: it is no journal, or another one.
+            Unavailable: there is none.
+        """
+        opened = partial(_opened, directory, None, expected_id)
+        return SqliteJournalView(directory, *await asyncio.to_thread(opened))
+
+    @property
+    def id(self) -> str:
+        return self._identity.journal_id
+
+    @property
+    def partitions(self) -> int:
+        return self._identity.partitions
+
+    def enqueue(self, partition: int, values: Sequence[bytes]) -> int:
+        """Fix the batch's place in the log and return the offset of its first value.
+
+        The others follow without a gap. It is durable, all of it, once `durable[partition]` is
+        above its last offset, and lost if the failure callback comes first.
+
+        Raises:
+            Unavailable: nothing was queued.
+            ValueError: not a batch (`infra.journal_batches`).
+        """
+        if self._refusal:
+            raise Unavailable(self._refusal)
+        lines = joined(values)
+        lines_bytes = len(lines)
+        if self._queued_bytes + lines_bytes > QUEUE_BYTES_MAX:
+            raise Unavailable(f"{self._queued_bytes} bytes are queued for the journal")
+        if partition < 0:
+            raise IndexError(f"partition {partition}")
+        first = self._next[partition]
+        count = len(values)
+        self._next[partition] = first + count
+        queue = self._queue
+        if queue and queue[-1].lines_bytes + lines_bytes <= COMMIT_BYTES_MAX:
+            commit = queue[-1]
+        else:
+            commit = _Commit()
+            queue.append(commit)
+            if not self._is_flush_due and self._in_flight is None:
+                self._is_flush_due = True
+                self._loop.call_soon(self._flush)
+        commit.batches.append(lines)
+        commit.lines_bytes += lines_bytes
+        runs = commit.runs
+        if runs and runs[-2] == partition:
+            runs[-1] += count
+        else:
+            runs += (partition, count)
+        self._queued_bytes += lines_bytes
+        return first
+
+    async def append(self, partition: int, values: Sequence[bytes]) -> Sequence[int]:
+        first = self.enqueue(partition, values)
+        durable: asyncio.Future[None] = self._loop.create_future()
+        self._queue[-1].waiting.append(durable)
+        await durable
+        return range(first, first + len(values))
+
+    def on_durable(self, callback: Callable[[], None]) -> None:
+        """Call it on the loop's thread after each commit; `durable` says what is safe by then."""
+        self._durable_callbacks.append(callback)
+
+    def on_failure(self, callback: Callable[[Exception], None]) -> None:
+        """Call it on the loop's thread when a commit failed and what was queued is dropped.
+
+        The error is `Unavailable` (none of it is in the log) or `AppendUnknown` (the batches of the
+        failed commit may be; `reopen` finds out).
+        """
+        self._failure_callbacks.append(callback)
+
+    async def reopen(self) -> None:
+        """After a failure: read anew where the log ends and prove that it can be written.
+
+        Raises:
+            Unavailable: not yet; the journal still refuses.
+        """
+        if not self._refusal:
+            return
+        reopened: asyncio.Future[sqlite_log.Tail] = self._loop.create_future()
+        self._jobs.put(partial(self._reopen, reopened))
+        self._seq, heads = await reopened
+        self.durable[:] = heads
+        self._next[:] = heads
+        self._refusal = ""
+        self._wake()
+
+    async def head(self, partition: int) -> int:
+        return self.durable[partition]
+
+    def reader(self, positions: Mapping[int, int]) -> SqliteReader:
+        return SqliteReader(self._directory, positions, self._wait)
+
+    async def close(self) -> None:
+        """Commit what is queued, then let go of the directory."""
+        while self._queue or self._in_flight:
+            await self._wait(self._seq + 1, 1.0)
+        self._refusal = f"{self._directory}: the journal is closed"
+        if not self._thread.is_alive():
+            return
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._connection.close()
+        os.close(self._lock)
+
+    def _flush(self) -> None:
+        self._is_flush_due = False
+        if not self._queue or self._in_flight is not None:
+            return
+        commit = self._in_flight = self._queue.popleft()
+        row = (
+            self._seq + 1,
+            sqlite_log.packed_heads(self.durable),
+            sqlite_log.packed_runs(commit.runs),
+        )
+        self._jobs.put(partial(self._insert, *row, commit.batches))
+
+    def _committed(self) -> None:
+        commit, self._in_flight = self._in_flight, None
+        assert commit is not None
+        self._seq += 1
+        self._queued_bytes -= commit.lines_bytes
+        durable = self.durable
+        runs = iter(commit.runs)
+        for partition, count in zip(runs, runs, strict=True):
+            durable[partition] += count
+        if self._queue:
+            # After the sockets that are ready now, whose frames then share the next commit.
+            self._is_flush_due = True
+            self._loop.call_soon(self._flush)
+        for waiting in commit.waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._wake()
+        for callback in self._durable_callbacks:
+            callback()
+
+    def _failed(self, error: sqlite3.Error) -> None:
+        commit, self._in_flight = self._in_flight, None
+        assert commit is not None
+        dropped = list(self._queue)
+        self._queue.clear()
+        self._queued_bytes = 0
+        self._next[:] = self.durable
+        self._refusal = f"{self._directory}: the last commit failed: {error}"
+        nothing_written = error.sqlite_errorname in NOTHING_WRITTEN
+        failure = (Unavailable if nothing_written else AppendUnknown)(self._refusal)
+        _refuse(commit, failure)
+        for behind in dropped:
+            _refuse(behind, Unavailable(self._refusal))
+        for callback in self._failure_callbacks:
+            callback(failure)
+
+    async def _wait(self, seq: int, timeout_s: float) -> bool:
+        if self._seq >= seq:
+            return True
+        woken: asyncio.Future[None] = self._loop.create_future()
+        self._sleeping.add(woken)
+        try:
+            await asyncio.wait([woken], timeout=timeout_s)
+        finally:
+            self._sleeping.discard(woken)
+        return self._seq >= seq
+
+    def _wake(self) -> None:
+        for woken in self._sleeping:
+            if not woken.done():
+                woken.set_result(None)
+
+    # From here on: the committing thread.
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def _insert(self, seq: int, heads: bytes, runs: bytes, batches: Sequence[bytes]) -> None:
+        try:
+            self._connection.execute(sqlite_log.INSERT, (seq, heads, runs, b"\n".join(batches)))
+        except sqlite3.Error as error:
+            self._loop.call_soon_threadsafe(self._failed, error)
+        else:
+            self._loop.call_soon_threadsafe(self._committed)
+
+    def _reopen(self, reopened: "asyncio.Future[sqlite_log.Tail]") -> None:
+        try:
+            self._connection.close()
+            self._connection = sqlite_log.connect(self._directory, read_only=False)
+            sqlite_log.prepare_for_writing(self._connection)
+            seq, heads = sqlite_log.tail(self._connection)
+            canary = (seq + 1, sqlite_log.packed_heads(heads), b"", b"")
+            self._connection.execute(sqlite_log.INSERT, canary)
+        except (sqlite3.Error, Unavailable) as error:
+            refused = Unavailable(f"{self._directory}: {error}")
+            self._loop.call_soon_threadsafe(_settle, reopened, refused)
+        else:
+            self._loop.call_soon_threadsafe(_settle, reopened, sqlite_log.Tail(seq + 1, heads))
+
+
+def _opened(
+    directory: Path, partitions: int | None, expected_id: str | None
+) -> tuple[sqlite3.Connection, Identity]:
+    """Open to write, or to read when the number of partitions is not given."""
+    where = str(directory)
+    connection = sqlite_log.connect(directory, read_only=partitions is None)
+    try:
+        if partitions is not None:
+            sqlite_log.prepare_for_writing(connection)
+        if not sqlite_log.exists(connection):
+            if partitions is None:
+                raise Unavailable(f"{where}: there is no journal yet")
+            sqlite_log.create(connection, partitions)
+        found = sqlite_log.identity(connection, where=where)
+        require(found, partitions=partitions, expected_id=expected_id, where=where)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise sqlite_log.trouble(directory, error) from error
+        raise
+    return connection, found
+
+
+def _refuse(commit: _Commit, failure: Exception) -> None:
+    for waiting in commit.waiting:
+        if not waiting.done():
+            waiting.set_exception(failure)
+
+
+def _settle(
+    future: "asyncio.Future[sqlite_log.Tail]", outcome: "sqlite_log.Tail | Unavailable"
+) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, Unavailable):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
