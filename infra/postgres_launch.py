@@ -1,0 +1,84 @@
+"""Becomes a program of Postgres: the last Python in a child process before it is `postgres`.
+
+- Postgres refuses to run as root. As root the child becomes `nobody`, and keeps one capability,
+  CAP_DAC_OVERRIDE: a data directory below /root, or a virtual environment there, is closed to
+  `nobody`, and opening such directories to everybody would be worse. A container has it by default.
+  Without capabilities (not Linux) the directories must be open to `nobody`.
+- When the process that started it dies, Postgres is told to stop at once (Linux), so that killing
+  only a supervisor leaves no orphan. Whoever starts it must do so from a thread that lives as long
+  as Postgres shall (PR_SET_PDEATHSIG follows the thread).
+
+Imports nothing of ours: it runs in an isolated interpreter, for speed.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+PR_SET_PDEATHSIG = 1
+PR_SET_KEEPCAPS = 8
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
+CAP_DAC_OVERRIDE = 1
+LINUX_CAPABILITY_VERSION_3 = 0x20080522
+
+NOBODY_UID = 65534
+# Postgres and initdb look the name of their user up; every Linux has this one.
+
+
+class _CapHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _CapData(ctypes.Structure):
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
+
+
+def launch(arguments: Sequence[str]) -> None:
+    """Replace this process: the parent's pid, the uid and gid to become, then the command.
+
+    A uid of -1 stays who it is.
+    """
+    parent, uid, gid = (int(argument) for argument in arguments[:3])
+    command = arguments[3:]
+    if uid >= 0:
+        _become(uid, gid)
+    if sys.platform == "linux":
+        _prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+        if os.getppid() != parent:
+            sys.exit("the process that wanted this Postgres has died")
+    os.umask(0o077)
+    os.execv(command[0], list(command))
+
+
+def _become(uid: int, gid: int) -> None:
+    if sys.platform != "linux":
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+        return
+    _prctl(PR_SET_KEEPCAPS, 1)
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
+    bit = 1 << CAP_DAC_OVERRIDE
+    header = _CapHeader(LINUX_CAPABILITY_VERSION_3, 0)
+    data = (_CapData * 2)(_CapData(bit, bit, bit), _CapData(0, 0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    # A container may have taken the capability away; then the directories must be open to nobody.
+    if libc.capset(ctypes.byref(header), ctypes.byref(data)) == 0:
+        _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE)
+
+
+def _prctl(option: int, *arguments: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    padded = [ctypes.c_ulong(argument) for argument in (*arguments, 0, 0, 0, 0)[:4]]
+    if libc.prctl(option, *padded) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"prctl({option}): {os.strerror(error)}")
