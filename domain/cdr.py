@@ -1,0 +1,152 @@
+"""From a transaction to its charge detail record. Pure; the one place where energy is decided.
+
+The energy is the difference of the two registers, nothing else: samples never make energy, they
+only bound what is unknown. A missing or contradictory register makes the CDR HELD with bounds and
+without a number.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
+
+from domain.transaction import Transaction
+from schemas.cdr import Cdr, CdrState, cdr_id
+
+HOLDING = frozenset(
+    {
+        "CONFLICTING_STOP",
+        "CONNECTOR_INVALID",
+        "ESTIMATED_END",
+        "METER_REGRESSION",
+        "METER_START_INVALID",
+        "METER_STOP_INVALID",
+        "METER_STOP_MISSING",
+        "MISSING_STOP",
+        "NEGATIVE_DURATION",
+        "TIME_MISSING",
+        "TOKEN_NOT_ACCEPTED",
+    }
+)
+"""The flags that keep a CDR from being released without a person."""
+
+REGISTER_TOLERANCE_WH = 1
+"""Integers at the ends beside decimals in between: KEBA says 173 → 498 and 173.8 → 498.7."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def cdr_of(tenant: str, station: str, partition: int, transaction: Transaction) -> Cdr:
+    """Return the CDR as the evidence stands. OPEN, HELD, or FINAL once it was released."""
+    t = transaction
+    flags = {*t.flags, *_judge(t)}
+    energy = None
+    if t.meter_start_wh is not None and t.meter_stop_wh is not None and not flags & _NO_ENERGY:
+        energy = t.meter_stop_wh - t.meter_start_wh
+        if energy == 0:
+            flags.add("ZERO_ENERGY")
+    over = t.is_ended or t.succeeded
+    state: CdrState = "FINAL" if t.released else "HELD" if over and flags & HOLDING else "OPEN"
+    return Cdr(
+        id=cdr_id(tenant, station, t.transaction_id),
+        revision=t.revision,
+        state=state,
+        tenant=tenant,
+        station=station,
+        evse=t.evse_id,
+        connector=t.connector_id,
+        transaction_id=t.transaction_id,
+        id_token=t.id_token,
+        started_at=_iso(t.started_at),
+        ended_at=_iso(t.ended_at),
+        meter_start_wh=t.meter_start_wh,
+        meter_stop_wh=t.meter_stop_wh,
+        energy_wh=energy,
+        energy_bounds_wh=_bounds(t) if over and energy is None else None,
+        stop_reason=t.stop_reason,
+        flags=tuple(sorted(flags)),
+        positions=_positions(t, partition),
+    )
+
+
+def release_document(tenant: str, station: str, partition: int, transaction: Transaction) -> Cdr:
+    """Return the document that a release of this transaction now would fix."""
+    released = replace(transaction, released=True, revision=transaction.revision + 1)
+    return cdr_of(tenant, station, partition, released)
+
+
+def releasable(transaction: Transaction) -> bool:
+    """Both ends told, both registers known, nothing that a person must look at first."""
+    t = transaction
+    if not t.is_ended or t.released or t.meter_start_wh is None or t.meter_stop_wh is None:
+        return False
+    return not HOLDING.intersection(t.flags) and not HOLDING.intersection(_judge(t))
+
+
+_NO_ENERGY = frozenset({"METER_REGRESSION", "METER_STOP_INVALID", "METER_START_INVALID"})
+
+
+def _judge(t: Transaction) -> list[str]:
+    flags = []
+    if t.token_status != "Accepted":
+        flags.append("TOKEN_NOT_ACCEPTED")
+    if t.evse_id <= 0:
+        flags.append("CONNECTOR_INVALID")
+    if t.meter_start_wh is None or t.meter_start_wh < 0:
+        flags.append("METER_START_INVALID")
+    if t.started_at is None or (t.is_ended and t.ended_at is None):
+        flags.append("TIME_MISSING")
+    if not t.is_ended:
+        return flags + (["MISSING_STOP", "ESTIMATED_END"] if t.succeeded else [])
+    if t.ended_at is not None and t.started_at is not None and t.ended_at < t.started_at:
+        flags.append("NEGATIVE_DURATION")
+    return flags + _judge_stop_register(t)
+
+
+def _judge_stop_register(t: Transaction) -> list[str]:
+    start, stop = t.meter_start_wh, t.meter_stop_wh
+    if stop is None:
+        return ["METER_STOP_MISSING"]
+    if stop < 0:
+        return ["METER_STOP_INVALID"]
+    if start is None:
+        return []
+    if stop < start:
+        return ["METER_REGRESSION"]
+    first, last = t.first_register_wh, t.last_register_wh
+    if first is None or last is None:
+        return []
+    if last < start - REGISTER_TOLERANCE_WH:
+        return ["METER_BASE_MISMATCH"]
+    if last > stop + REGISTER_TOLERANCE_WH:
+        other_base = 0 <= last - first <= stop - start + REGISTER_TOLERANCE_WH and first > stop
+        return ["METER_BASE_MISMATCH" if other_base else "METER_REGRESSION"]
+    return []
+
+
+def _bounds(t: Transaction) -> tuple[int | None, int | None]:
+    start = t.meter_start_wh
+    if start is None:
+        return 0, None
+    lower, upper = 0, None
+    if t.last_register_wh is not None and t.last_register_wh > start:
+        lower = t.last_register_wh - start
+    if t.successor_start_wh is not None and t.successor_start_wh - start >= lower:
+        upper = t.successor_start_wh - start
+    return lower, upper
+
+
+def _positions(t: Transaction, partition: int) -> dict[str, str]:
+    offsets = {
+        "start": t.started,
+        "start_answer": t.start_answered,
+        "stop": t.ended,
+        "stop_answer": t.end_answered,
+    }
+    return {role: f"{partition}:{offset}" for role, offset in offsets.items() if offset >= 0}
+
+
+def _iso(microseconds: int | None) -> str | None:
+    if microseconds is None:
+        return None
+    at = _EPOCH + timedelta(microseconds=microseconds)
+    return at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,121 @@
+"""The lane of our own CALLs to a station: requested, dispatched, answered, or not.
+
+One CALL is in flight at a time. A result that nobody waits for disturbs nothing: it annotates the
+command it names, or is just another frame in the log.
+"""
+
+from typing import Any
+
+from domain import commands
+from domain.commands import Command, CommandMoved, Fate
+from domain.facts import Fact
+from domain.station import FINISHED_MAX, OpenCall, Station, parse_frame
+from schemas.records import (
+    CALLRESULT,
+    CommandRequested,
+    DeliveryFailed,
+    MessageReceived,
+    MessageSent,
+    TimeoutElapsed,
+)
+
+
+def requested(station: Station, offset: int, record: CommandRequested, _: Any) -> list[Fact]:
+    if record.command_id in station.commands or record.command_id in station.finished:
+        return []
+    command = commands.request(offset, record)
+    if sum(other.is_open for other in station.commands.values()) >= commands.QUEUED_MAX:
+        command.fate = "undeliverable"
+        command.error_description = "too many unfinished commands for this station"
+    station.commands[command.command_id] = command
+    return [_moved(station, command, offset, record.recorded_at)]
+
+
+def dispatched(station: Station, offset: int, record: MessageSent) -> list[Fact]:
+    command = station.commands.get(record.command_id)
+    if command is None:
+        return []
+    command.fate = "dispatched"
+    command.dispatched, command.dispatched_at = offset, record.recorded_at
+    command.connection, command.deadline = record.connection, record.deadline
+    station.in_flight = command.command_id
+    if station.is_newest(record.connection):
+        station.outbox[offset] = record
+        return [_moved(station, command, offset, record.recorded_at)]
+    return drop_in_flight(station, offset, record.recorded_at, "undeliverable")
+
+
+def answered(station: Station, offset: int, record: MessageReceived) -> list[Fact]:
+    command = station.commands.get(record.message_id)
+    if command is None or command.dispatched < 0:
+        return []
+    if station.in_flight == command.command_id:
+        station.in_flight = ""
+    station.outbox.pop(command.dispatched, None)
+    rest = parse_frame(record.frame)[2:]
+    if record.message_type == CALLRESULT:
+        commands.answer(command, offset, record.recorded_at, rest[0] if rest else None)
+    else:
+        code, description = (str(part) for part in [*rest, "", ""][:2])
+        commands.refuse(command, offset, record.recorded_at, code, description)
+    return [_moved(station, command, offset, record.recorded_at)]
+
+
+def delivery_failed(station: Station, offset: int, record: DeliveryFailed, _: Any) -> list[Fact]:
+    station.outbox.pop(record.delivery, None)
+    command = station.commands.get(station.in_flight)
+    if command is None or command.dispatched != record.delivery:
+        return []
+    station.in_flight = ""
+    command.fate = "requested"
+    command.dispatched, command.dispatched_at, command.connection = -1, None, ""
+    command.dispatch_cause = offset
+    return [_moved(station, command, offset, record.recorded_at)]
+
+
+def timed_out(station: Station, offset: int, record: TimeoutElapsed, _: Any) -> list[Fact]:
+    command = station.commands.get(record.command_id)
+    if command is None or not command.is_open:
+        return []
+    command.fate = "timed_out" if command.dispatched >= 0 else "undeliverable"
+    if station.in_flight == command.command_id:
+        station.in_flight = ""
+    station.outbox.pop(command.dispatched, None)
+    return [_moved(station, command, offset, record.recorded_at)]
+
+
+def observe(station: Station, facts: list[Fact], call: OpenCall) -> list[Fact]:
+    moved: list[Fact] = []
+    for command in list(station.commands.values()):
+        if not commands.is_watched(command) or command.dispatched > call.offset:
+            continue
+        empty = Fact(offset=call.offset, recorded_at=call.recorded_at)
+        if any(commands.shows_effect(command, fact, call.action) for fact in [*facts, empty]):
+            command.effect, command.effect_at = call.offset, call.recorded_at
+            moved.append(_moved(station, command, call.offset, call.recorded_at))
+    return moved
+
+
+def drop_in_flight(station: Station, offset: int, at: int, fate: Fate = "unknown") -> list[Fact]:
+    command = station.commands.get(station.in_flight)
+    station.in_flight = ""
+    if command is None or command.fate != "dispatched":
+        return []
+    command.fate = fate
+    return [_moved(station, command, offset, at)]
+
+
+def _moved(station: Station, command: Command, offset: int, at: int) -> CommandMoved:
+    _forget(station)
+    return CommandMoved(offset=offset, recorded_at=at, command=command)
+
+
+def _forget(station: Station) -> None:
+    settled = [command for command in station.commands.values() if not command.is_open]
+    watched = [command for command in settled if commands.is_watched(command)]
+    kept = {command.command_id for command in watched[-commands.WATCHED_MAX :]}
+    for command in settled:
+        if command.command_id not in kept:
+            del station.commands[command.command_id]
+            station.finished.append(command.command_id)
+    del station.finished[:-FINISHED_MAX]

@@ -1,0 +1,171 @@
+"""The conversation with one station, folded. The same code for the owner and for every view.
+
+`fold` takes the records of one station in log order (after the log's filter), changes its state and
+returns the facts they state. It is total: it refuses nothing, because it happened. A CALL states
+its facts when it is answered. The newest connection is the one opened last in the log; what a
+superseded connection says of status is not believed, what it says of transactions counts by
+meaning.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from domain import command_lane, ocpp16
+from domain.effects import take_effect
+from domain.facts import CdrFixed, ConnectionChanged, Fact
+from domain.station import OUTBOX_MAX, Connection, OpenCall, Station, payload_of
+from domain.transaction import release
+from schemas.records import (
+    CALL,
+    CALLERROR,
+    CALLRESULT,
+    CdrReleased,
+    CommandRequested,
+    ConnectionClosed,
+    ConnectionLost,
+    ConnectionOpened,
+    DeliveryFailed,
+    MessageReceived,
+    MessageSent,
+    Record,
+    TimeoutElapsed,
+)
+
+
+def fold(station: Station, offset: int, record: Record, payload: Any = None) -> list[Fact]:
+    """Apply a record of this station; `payload` is the parsed one of a CALL, if at hand."""
+    station.offset = offset
+    folder = _FOLDERS.get(type(record))
+    return folder(station, offset, record, payload) if folder is not None else []
+
+
+def _opened(station: Station, offset: int, record: ConnectionOpened, _: Any) -> list[Fact]:
+    facts = command_lane.drop_in_flight(station, offset, record.recorded_at)
+    station.outbox.clear()
+    station.seen_at = record.recorded_at
+    station.connection = Connection(
+        id=record.connection,
+        opened=offset,
+        opened_at=record.recorded_at,
+        protocol=record.protocol,
+        node=record.node,
+        remote=record.remote,
+        registered=record.registered,
+    )
+    facts.append(
+        ConnectionChanged(
+            offset=offset,
+            recorded_at=record.recorded_at,
+            connection=record.connection,
+            opened=True,
+        )
+    )
+    return facts
+
+
+def _closed(
+    station: Station, offset: int, record: ConnectionClosed | ConnectionLost, _: Any
+) -> list[Fact]:
+    superseded = not station.is_newest(record.connection)
+    facts = [] if superseded else command_lane.drop_in_flight(station, offset, record.recorded_at)
+    if not superseded:
+        station.connection = None
+        station.outbox.clear()
+    facts.append(
+        ConnectionChanged(
+            offset=offset,
+            recorded_at=record.recorded_at,
+            superseded=superseded,
+            connection=record.connection,
+            opened=False,
+            reason=record.reason,
+        )
+    )
+    return facts
+
+
+def _received(station: Station, offset: int, record: MessageReceived, payload: Any) -> list[Fact]:
+    station.seen_at = record.recorded_at
+    if record.message_type == CALL:
+        station.open_calls[offset] = OpenCall(
+            offset,
+            record.recorded_at,
+            record.connection,
+            record.message_id,
+            record.action,
+            record.error,
+            record.violations[0] if record.violations else "",
+            record.frame,
+            payload,
+        )
+        if station.outbox:
+            _confirm(station)
+        return []
+    if record.message_type in (CALLRESULT, CALLERROR):
+        return command_lane.answered(station, offset, record)
+    return []
+
+
+def _confirm(station: Station) -> None:
+    # A station that calls again has seen our last answer; a CALL of ours may still be under way.
+    for sent in [o for o, sent in station.outbox.items() if sent.message_type != CALL]:
+        del station.outbox[sent]
+
+
+def _sent(station: Station, offset: int, record: MessageSent, _: Any) -> list[Fact]:
+    if record.message_type == CALL:
+        return command_lane.dispatched(station, offset, record)
+    if station.is_newest(record.connection):
+        station.outbox[offset] = record
+        if len(station.outbox) > OUTBOX_MAX:
+            del station.outbox[next(iter(station.outbox))]
+    call = station.open_calls.pop(record.cause, None)
+    if call is None or record.message_type != CALLRESULT:
+        return []
+    return _told(station, offset, call, record)
+
+
+def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) -> list[Fact]:
+    facts = ocpp16.facts_of(
+        call.action,
+        ocpp16.Told(
+            call.offset,
+            call.recorded_at,
+            offset,
+            not station.is_newest(call.connection),
+            payload_of(call),
+            record,
+            station.transactions,
+        ),
+    )
+    told = [take_effect(station, fact, record) for fact in facts]
+    if station.commands:
+        told += command_lane.observe(station, told, call)
+    return told
+
+
+def _released(station: Station, offset: int, record: CdrReleased, _: Any) -> list[Fact]:
+    transaction = station.transactions.known.get(record.transaction_id)
+    if transaction is not None:
+        release(transaction, offset)
+    return [
+        CdrFixed(
+            offset=offset,
+            recorded_at=record.recorded_at,
+            transaction_id=record.transaction_id,
+            document=bytes(record.document),
+        )
+    ]
+
+
+_FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
+    ConnectionOpened: _opened,
+    ConnectionClosed: _closed,
+    ConnectionLost: _closed,
+    MessageReceived: _received,
+    MessageSent: _sent,
+    CommandRequested: command_lane.requested,
+    DeliveryFailed: command_lane.delivery_failed,
+    TimeoutElapsed: command_lane.timed_out,
+    CdrReleased: _released,
+}

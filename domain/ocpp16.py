@@ -1,0 +1,237 @@
+"""OCPP 1.6 to the domain and back. Pure; the only module that says connectorId and idTag.
+
+A 1.6 connector is an EVSE with one connector: connectorId n is EVSE n, connector 1, and 0 is the
+station. No policy here: a value that is odd but readable is passed on, with its flags.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from domain.facts import (
+    ConnectorStatusReported,
+    Fact,
+    MeterValuesReported,
+    StationBooted,
+    StationProgressed,
+    TransactionEnded,
+    TransactionStarted,
+)
+from domain.meter_values_16 import read_meter_values
+from domain.readings import read_integer, read_text, read_time
+from domain.station import answer_payload
+from domain.transactions import Transactions, start_key
+from schemas.records import MessageSent
+
+MONEY_ACTIONS = frozenset({"StartTransaction", "MeterValues", "StopTransaction"})
+"""What is kept and answered wherever it is readable: an error would make the station discard it."""
+
+Payload = Mapping[str, Any]
+
+
+class Told(Struct, frozen=True):
+    """A CALL and our answer to it, as facts need them."""
+
+    offset: int
+    recorded_at: int
+    answered: int
+    superseded: bool
+    payload: Payload
+    answer: MessageSent
+    transactions: Transactions
+
+
+def is_readable(action: str, payload: Payload) -> bool:
+    """Whether the fields that money hangs on can be read, whatever else is wrong (4.8, 4.10)."""
+    match action:
+        case "StartTransaction":
+            return (
+                type(payload.get("idTag")) is str
+                and read_integer(payload.get("connectorId"))[0] is not None
+                and read_integer(payload.get("meterStart"))[0] is not None
+            )
+        case "StopTransaction":
+            return read_integer(payload.get("transactionId"))[0] is not None
+        case "MeterValues":
+            return isinstance(payload.get("meterValue"), list)
+        case _:
+            return False
+
+
+def key_of_start(payload: Payload) -> tuple[str, int | None]:
+    """Return (key, time of the start)."""
+    evse_id = read_integer(payload.get("connectorId"))[0] or 0
+    started_at = read_time(payload.get("timestamp"))[0]
+    return start_key(evse_id, str(payload.get("idTag", "")), started_at), started_at
+
+
+def transaction_of_stop(payload: Payload, transactions: Transactions) -> tuple[str, str]:
+    """Return (transaction id, flag); an id of 0 or below means the only open one that fits."""
+    number = read_integer(payload.get("transactionId"))[0]
+    if number is not None and number > 0:
+        return str(number), ""
+    candidate = transactions.only_candidate(
+        read_integer(payload.get("meterStop"))[0], read_time(payload.get("timestamp"))[0]
+    )
+    if candidate is None:
+        return str(number), ""
+    return candidate.transaction_id, "TXID_MINUS_ONE_MATCHED"
+
+
+def facts_of(action: str, told: Told) -> tuple[Fact, ...]:
+    """Return what an answered CALL says; nothing for an action that carries no state."""
+    meaning = _MEANINGS.get(action)
+    return meaning(told) if meaning is not None else ()
+
+
+def _booted(told: Told) -> tuple[Fact, ...]:
+    get = told.payload.get
+    return (
+        StationBooted(
+            offset=told.offset,
+            recorded_at=told.recorded_at,
+            superseded=told.superseded,
+            vendor=str(get("chargePointVendor", "")),
+            model=str(get("chargePointModel", "")),
+            serial_number=str(get("chargePointSerialNumber", get("chargeBoxSerialNumber", ""))),
+            firmware_version=str(get("firmwareVersion", "")),
+        ),
+    )
+
+
+def _status_reported(told: Told) -> tuple[Fact, ...]:
+    get = told.payload.get
+    evse_id = read_integer(get("connectorId"))[0]
+    if evse_id is None:
+        return ()
+    return (
+        ConnectorStatusReported(
+            offset=told.offset,
+            recorded_at=told.recorded_at,
+            superseded=told.superseded,
+            evse_id=evse_id,
+            connector_id=1 if evse_id else 0,
+            status=str(get("status", "")),
+            error_code=str(get("errorCode", "")),
+            detail=" ".join(
+                str(get(name)) for name in ("info", "vendorId", "vendorErrorCode") if get(name)
+            ),
+            at=read_time(get("timestamp"))[0],
+        ),
+    )
+
+
+def _started(told: Told) -> tuple[Fact, ...]:
+    get = told.payload.get
+    evse_id, connector_flag = read_integer(get("connectorId"))
+    meter_start, meter_flag = read_integer(get("meterStart"))
+    started_at, time_flag = read_time(get("timestamp"))
+    id_token, token_flag = read_text(get("idTag"), 20)
+    answer = msgspec.json.decode(answer_payload(told.answer))
+    transaction_id = str(answer["transactionId"])
+    info = answer["idTagInfo"]
+    return (
+        TransactionStarted(
+            offset=told.offset,
+            recorded_at=told.recorded_at,
+            superseded=told.superseded,
+            answered=told.answered,
+            transaction_id=transaction_id,
+            evse_id=evse_id or 0,
+            connector_id=1,
+            id_token=id_token,
+            token_status=info["status"],
+            group=info.get("parentIdTag", ""),
+            meter_start_wh=meter_start,
+            started_at=started_at,
+            reservation_id=read_integer(get("reservationId"))[0] or None,
+            flags=_flags(connector_flag, meter_flag, time_flag, token_flag),
+            repeated=transaction_id in told.transactions.known
+            or told.transactions.is_archived(transaction_id),
+        ),
+    )
+
+
+def _meter_values(told: Told) -> tuple[Fact, ...]:
+    get = told.payload.get
+    evse_id = read_integer(get("connectorId"))[0] or 0
+    number = read_integer(get("transactionId"))[0]
+    transaction_id = str(number) if number is not None and number > 0 else ""
+    if not transaction_id and evse_id > 0:
+        candidates = told.transactions.open_on(evse_id)
+        transaction_id = candidates[0].transaction_id if len(candidates) == 1 else ""
+    samples, flags = read_meter_values(get("meterValue"))
+    return (
+        MeterValuesReported(
+            offset=told.offset,
+            recorded_at=told.recorded_at,
+            superseded=told.superseded,
+            evse_id=evse_id,
+            connector_id=1 if evse_id else 0,
+            transaction_id=transaction_id,
+            samples=samples,
+            flags=flags,
+        ),
+    )
+
+
+def _ended(told: Told) -> tuple[Fact, ...]:
+    get = told.payload.get
+    transaction_id, id_flag = transaction_of_stop(told.payload, told.transactions)
+    meter_stop, meter_flag = read_integer(get("meterStop"))
+    ended_at, time_flag = read_time(get("timestamp"))
+    samples, sample_flags = read_meter_values(get("transactionData"))
+    known = told.transactions.known.get(transaction_id)
+    return (
+        TransactionEnded(
+            offset=told.offset,
+            recorded_at=told.recorded_at,
+            superseded=told.superseded,
+            answered=told.answered,
+            transaction_id=transaction_id,
+            meter_stop_wh=meter_stop,
+            ended_at=ended_at,
+            reason=read_text(get("reason"), 50)[0] or "Local",
+            id_token=read_text(get("idTag"), 20)[0],
+            samples=samples,
+            flags=_flags(id_flag, meter_flag, time_flag) + sample_flags,
+            repeated=known.is_ended
+            if known is not None
+            else told.transactions.is_archived(transaction_id),
+        ),
+    )
+
+
+def _progressed(job: str) -> Callable[[Told], tuple[Fact, ...]]:
+    def meaning(told: Told) -> tuple[Fact, ...]:
+        return (
+            StationProgressed(
+                offset=told.offset,
+                recorded_at=told.recorded_at,
+                superseded=told.superseded,
+                job=job,
+                status=str(told.payload.get("status", "")),
+                request_id=read_integer(told.payload.get("requestId"))[0],
+            ),
+        )
+
+    return meaning
+
+
+def _flags(*flags: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(flag for flag in flags if flag))
+
+
+_MEANINGS: dict[str, Callable[[Told], tuple[Fact, ...]]] = {
+    "BootNotification": _booted,
+    "StatusNotification": _status_reported,
+    "StartTransaction": _started,
+    "MeterValues": _meter_values,
+    "StopTransaction": _ended,
+    "FirmwareStatusNotification": _progressed("firmware"),
+    "DiagnosticsStatusNotification": _progressed("diagnostics"),
+    "SignedFirmwareStatusNotification": _progressed("firmware"),
+    "LogStatusNotification": _progressed("log"),
+}

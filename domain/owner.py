@@ -1,0 +1,340 @@
+"""The owner of one partition, without I/O: folds the log and decides what to append to it.
+
+The shell feeds every record of the partition in log order to `fold` and appends what `decide`
+returns. A station is decided for only while the records of all its earlier decisions are folded: in
+Kafka they are read back, embedded they are folded as they are queued, because there the queue's
+order is the log's. What is open (unanswered CALLs, unsent commands, due timers) is folded state, so
+recovery and live processing are the same code. After a fence or a failed append the shell throws
+the owner away and folds anew.
+
+    new owner:  fold to the head → append `claim` → fold up to it → decide
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from heapq import heappop, heappush
+from typing import Any
+
+from msgspec import Raw
+
+from domain import cdr, decisions16
+from domain.conversation import fold
+from domain.decisions16 import Context, Policy
+from domain.log_filter import LogFilter
+from domain.registry import Registry
+from domain.station import Station
+from domain.transaction import Transaction
+from domain.transaction_ids import ID_MAX, TransactionIds
+from schemas.cdr import canonical, digest
+from schemas.records import (
+    CALL,
+    CdrReleased,
+    ConnectionLost,
+    MessageSent,
+    OwnerRecord,
+    PartitionClaimed,
+    Record,
+    TimeoutElapsed,
+)
+from schemas.records import MessageReceived as Received
+
+Key = tuple[str, str]
+
+
+class Owner:
+    def __init__(
+        self,
+        partition: int,
+        *,
+        name: str,
+        policy: Policy,
+        ids: TransactionIds,
+        registry: Registry,
+        log_filter: LogFilter | None = None,
+        stations: Iterable[Station] = (),
+        next_counter: int = 0,
+    ) -> None:
+        """Start from nothing, or from a snapshot: its filter, stations and counter."""
+        self.partition = partition
+        self.name = name
+        self.policy = policy
+        self.registry = registry
+        self.log_filter = log_filter or LogFilter()
+        self.stations: dict[Key, Station] = {(s.tenant, s.station): s for s in stations}
+        self.next_counter = next_counter
+        """Of transaction ids: above every one that was given in this partition."""
+        self.epoch: int | None = None
+        self.touched: set[Key] = set()
+        """Stations folded since the last snapshot; whoever takes one clears it."""
+        self.poisoned: dict[Key, int] = {}
+        """Stations with a record that could not be folded, and its offset. They are set aside."""
+        self._ids = ids
+        self._ready: dict[Key, None] = {}
+        self._elapsed: dict[Key, None] = {}
+        self._undecided: dict[Key, int] = {}
+        self._drawn: dict[int, int] = {}
+        self._timers: list[tuple[int, Key]] = []
+        for key, station in self.stations.items():
+            self._arm(key, station)
+            if self._has_work(station):
+                self._ready[key] = None
+
+    # Folding
+
+    def fold(self, offset: int, record: Record, payload: Any = None) -> bool:
+        """Apply the record at this offset; return whether it counts (the log's filter says)."""
+        if not self.log_filter.admit(offset, record):
+            return False
+        if isinstance(record, PartitionClaimed):
+            self._claimed(offset, record)
+            return True
+        key = (record.tenant, record.station)
+        station = self.stations.get(key)
+        if station is None:
+            station = Station(record.tenant, record.station, self.partition)
+            self.stations[key] = station
+        if offset <= station.offset:
+            return True
+        self._fold_station(key, station, offset, record, payload)
+        return True
+
+    def _fold_station(
+        self, key: Key, station: Station, offset: int, record: Record, payload: Any
+    ) -> None:
+        try:
+            fold(station, offset, record, payload)
+        except Exception:  # noqa: BLE001 - a fold is pure: this fails the same way every time.
+            self.poisoned[key] = offset
+            self._ready.pop(key, None)
+            return
+        self.touched.add(key)
+        if isinstance(record, OwnerRecord):
+            self._read_back(key, station, record)
+        elif type(record) is Received and record.message_type == CALL:
+            self._ready[key] = None
+        else:
+            self._arm(key, station)
+            self._ready[key] = None
+
+    def _read_back(self, key: Key, station: Station, record: OwnerRecord) -> None:
+        left = self._undecided.get(key, 0) - 1
+        if left > 0:
+            self._undecided[key] = left
+        else:
+            self._undecided.pop(key, None)
+        if isinstance(record, MessageSent):
+            if record.message_type == CALL or record.action == "StopTransaction":
+                self._arm(key, station)
+            elif record.action == "StartTransaction":
+                self._count_ids(station)
+        if self._has_work(station):
+            self._ready[key] = None
+
+    def _count_ids(self, station: Station) -> None:
+        newest = next(reversed(station.transactions.known), "")
+        if not newest.isdecimal() or not 0 < int(newest) <= ID_MAX:
+            return
+        counter = self._drawn.pop(int(newest), None)
+        if counter is None:
+            counter = self._ids.counter_of(int(newest))
+        self.next_counter = max(self.next_counter, counter + 1)
+
+    def _claimed(self, offset: int, record: PartitionClaimed) -> None:
+        self.epoch = offset if record.owner == self.name else None
+        self._undecided.clear()
+
+    # Deciding
+
+    @property
+    def owns(self) -> bool:
+        """Whether the latest claim in the log, as far as folded, is ours."""
+        return self.epoch is not None
+
+    def claim(self, now: int) -> PartitionClaimed:
+        return PartitionClaimed(recorded_at=now, owner=self.name)
+
+    def decide(self, now: int, decisions_max: int = 1_000_000) -> list[OwnerRecord]:
+        """Return the records of the next decision of each station that has one. Append them whole.
+
+        Call again once they are folded, until nothing comes.
+        """
+        if self.epoch is None:
+            return []
+        self._elapse(now)
+        records: list[OwnerRecord] = []
+        for work in (self._ready, self._elapsed):
+            waiting: list[Key] = []
+            while work and len(records) < decisions_max:
+                key, _ = work.popitem()
+                if key in self.poisoned:
+                    continue
+                if key in self._undecided:
+                    waiting.append(key)
+                    continue
+                decided = self._decide_station(self.stations[key], now, work is self._elapsed)
+                if decided is None:
+                    continue
+                records.append(decided)
+                self._undecided[key] = 1
+                if work is self._elapsed:
+                    waiting.append(key)
+            work.update(dict.fromkeys(waiting))
+        return records
+
+    def _decide_station(self, station: Station, now: int, elapsed: bool) -> OwnerRecord | None:
+        if elapsed:
+            return self._due(station, now)
+        if station.open_calls:
+            return self._answer(station, now)
+        if station.commands and not station.in_flight:
+            return self._dispatch(station, now)
+        return None
+
+    def _answer(self, station: Station, now: int) -> MessageSent:
+        call = next(iter(station.open_calls.values()))
+
+        def context(payload: dict[str, Any]) -> Context:
+            return Context(station, payload, now, self.registry, self.policy, self._draw)
+
+        answer = decisions16.answer(call, context)
+        return MessageSent(
+            tenant=station.tenant,
+            station=station.station,
+            recorded_at=now,
+            cause=call.offset,
+            purpose="answer",
+            epoch=self.epoch or 0,
+            registry=self.registry.position,
+            connection=call.connection,
+            frame=answer.frame,
+            message_type=answer.message_type,
+            message_id=call.message_id,
+            action=call.action,
+        )
+
+    def _draw(self) -> int:
+        counter = self.next_counter % ID_MAX
+        transaction_id = self._ids.id_of(counter)
+        self._drawn[transaction_id] = counter
+        self.next_counter += 1
+        return transaction_id
+
+    def _dispatch(self, station: Station, now: int) -> MessageSent | None:
+        connection = station.connection
+        if connection is None:
+            return None
+        for command in station.commands.values():
+            if command.fate != "requested" or command.expires_at <= now:
+                continue
+            payload = command.payload.decode()
+            return MessageSent(
+                tenant=station.tenant,
+                station=station.station,
+                recorded_at=now,
+                cause=command.dispatch_cause,
+                purpose="call",
+                epoch=self.epoch or 0,
+                connection=connection.id,
+                frame=f'[2,"{command.command_id}","{command.action}",{payload}]',
+                message_type=CALL,
+                message_id=command.command_id,
+                action=command.action,
+                command_id=command.command_id,
+                deadline=min(command.expires_at, now + self.policy.answer_timeout_us),
+                secrets=command.secrets,
+            )
+        return None
+
+    def unconfirmed(self, now: int) -> list[tuple[int, MessageSent]]:
+        """Return, in order, what a new owner hands over again to connections that are still open.
+
+        Ingress writes nothing at or below the last offset it has written on the connection.
+        """
+        return sorted(
+            (
+                (offset, sent)
+                for station in self.stations.values()
+                for offset, sent in station.outbox.items()
+                if station.is_newest(sent.connection) and (not sent.deadline or sent.deadline > now)
+            ),
+            key=lambda pair: pair[0],
+        )
+
+    def lost(self, is_lost: Callable[[str], bool], now: int) -> Iterator[ConnectionLost]:
+        """Return the end of every open connection whose ingress node is lost."""
+        for key, station in self.stations.items():
+            connection = station.connection
+            if connection is None or not is_lost(connection.node) or self.epoch is None:
+                continue
+            self._undecided[key] = self._undecided.get(key, 0) + 1
+            yield ConnectionLost(
+                tenant=station.tenant,
+                station=station.station,
+                recorded_at=now,
+                cause=connection.opened,
+                purpose="lost",
+                epoch=self.epoch,
+                connection=connection.id,
+                reason="its ingress node is gone",
+            )
+
+    # Timers
+
+    def next_due(self) -> int | None:
+        """When the earliest timer is due, in microseconds; it may turn out to be void."""
+        return self._timers[0][0] if self._timers else None
+
+    def _elapse(self, now: int) -> None:
+        while self._timers and self._timers[0][0] <= now:
+            self._elapsed[heappop(self._timers)[1]] = None
+
+    def _arm(self, key: Key, station: Station) -> None:
+        for command in station.commands.values():
+            if command.is_open:
+                due = command.deadline if command.dispatched >= 0 else command.expires_at
+                heappush(self._timers, (due, key))
+        for transaction in station.transactions.known.values():
+            if cdr.releasable(transaction):
+                due = transaction.end_received + self.policy.settle_us
+                heappush(self._timers, (due, key))
+
+    def _has_work(self, station: Station) -> bool:
+        return bool(station.open_calls or (station.commands and not station.in_flight))
+
+    def _due(self, station: Station, now: int) -> OwnerRecord | None:
+        for command in station.commands.values():
+            due = command.deadline if command.dispatched >= 0 else command.expires_at
+            if command.is_open and due <= now:
+                return TimeoutElapsed(
+                    tenant=station.tenant,
+                    station=station.station,
+                    recorded_at=now,
+                    cause=command.dispatched if command.dispatched >= 0 else command.requested,
+                    purpose="call-timeout" if command.dispatched >= 0 else "command-expired",
+                    epoch=self.epoch or 0,
+                    command_id=command.command_id,
+                )
+        for transaction in station.transactions.known.values():
+            if (
+                cdr.releasable(transaction)
+                and transaction.end_received + self.policy.settle_us <= now
+            ):
+                return self._release(station, transaction, now)
+        return None
+
+    def _release(self, station: Station, transaction: Transaction, now: int) -> CdrReleased:
+        document = cdr.release_document(
+            station.tenant, station.station, self.partition, transaction
+        )
+        body = canonical(document)
+        return CdrReleased(
+            tenant=station.tenant,
+            station=station.station,
+            recorded_at=now,
+            cause=transaction.ended,
+            purpose="release",
+            epoch=self.epoch or 0,
+            transaction_id=transaction.transaction_id,
+            cdr_id=document.id,
+            document=Raw(body),
+            sha256=digest(body),
+        )

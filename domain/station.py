@@ -1,0 +1,92 @@
+"""A charging station's state: what a decision or a view of it reads. `conversation` folds it."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from domain.commands import Command
+from domain.facts import StationBooted, StationProgressed
+from domain.transactions import Transactions
+from schemas.records import MessageSent
+
+OUTBOX_MAX = 8
+"""Frames of ours that nobody has confirmed yet, kept for a new owner to hand over again."""
+
+FINISHED_MAX = 64
+"""Ids of finished commands that are known again without a database; the API knows the older."""
+
+parse_frame = msgspec.json.Decoder(float_hook=Decimal).decode
+"""JSON text of a frame to lists and dicts, with numbers as exact decimals."""
+
+
+class Connection(Struct):
+    id: str
+    opened: int
+    opened_at: int
+    protocol: str
+    node: str
+    remote: str
+    registered: bool
+
+
+class Connector(Struct):
+    connector_id: int
+    status: str
+    error_code: str
+    detail: str
+    at: int | None
+    recorded_at: int
+    offset: int
+
+
+class OpenCall(Struct):
+    """A CALL of the station that we have not answered yet."""
+
+    offset: int
+    recorded_at: int
+    connection: str
+    message_id: str
+    action: str
+    error: str
+    violation: str
+    frame: str
+    payload: Any = None
+    """Parsed at the edge; None in a snapshot and in a log that is read again."""
+
+
+class Station(Struct):
+    tenant: str
+    station: str
+    partition: int
+    offset: int = -1
+    """Of the last record folded."""
+    connection: Connection | None = None
+    seen_at: int = 0
+    identity: StationBooted | None = None
+    connectors: dict[int, Connector] = {}
+    jobs: dict[str, StationProgressed] = {}
+    open_calls: dict[int, OpenCall] = {}
+    commands: dict[str, Command] = {}
+    """Unfinished ones in the order of their requests, and those whose effect is looked for."""
+    in_flight: str = ""
+    """Id of the command whose CALL is not answered yet; one at a time."""
+    finished: list[str] = []
+    outbox: dict[int, MessageSent] = {}
+    transactions: Transactions = msgspec.field(default_factory=Transactions)
+
+    def is_newest(self, connection: str) -> bool:
+        return self.connection is not None and self.connection.id == connection
+
+
+def payload_of(call: OpenCall) -> Any:
+    if call.payload is None:
+        call.payload = parse_frame(call.frame)[3]
+    return call.payload
+
+
+def answer_payload(record: MessageSent) -> str:
+    """The payload of a CALLRESULT of ours, as JSON: it is written [3,"<message id>",<payload>]."""
+    id_length = len(msgspec.json.encode(record.message_id).decode())
+    return record.frame[4 + id_length : -1]

@@ -1,0 +1,162 @@
+"""A transaction: one charging session of one vehicle at one EVSE.
+
+A charging station reports a transaction; nobody can refuse what has already happened (OCPP 1.6,
+4.8 and 4.10). So `evolve` is total: what does not fit becomes a flag beside the figures and never
+changes a figure. Reports come at least once and in any order; telling one twice leaves the same
+figures.
+"""
+
+from msgspec import Struct
+
+from domain.facts import (
+    Fact,
+    MeterValuesReported,
+    SampledValue,
+    TransactionEnded,
+    TransactionStarted,
+)
+from domain.meter_values_16 import is_register
+
+
+class Transaction(Struct, kw_only=True):
+    transaction_id: str
+    evse_id: int
+    connector_id: int
+    id_token: str
+    token_status: str
+    started: int
+    """Offset of the CALL that started it; -1 if none came."""
+    start_answered: int
+    start_received: int
+    started_at: int | None
+    meter_start_wh: int | None
+    conflicting_start_wh: int | None = None
+    ended: int = -1
+    end_answered: int = -1
+    end_received: int = 0
+    ended_at: int | None = None
+    meter_stop_wh: int | None = None
+    stop_reason: str | None = None
+    stop_token: str = ""
+    first_register_wh: int | None = None
+    last_register_wh: int | None = None
+    last_register_at: int | None = None
+    successor_start_wh: int | None = None
+    """meterStart of the next transaction on the connector, if one began before this one ended."""
+    succeeded: bool = False
+    flags: list[str] = []
+    revision: int = 1
+    changed: int
+    """Offset of the record that made this revision."""
+    released: bool = False
+    start_answer: str = ""
+    """The payload that the first start got, as JSON; a repeat gets it again."""
+    stop_answer: str = ""
+
+    @property
+    def is_ended(self) -> bool:
+        return self.ended >= 0
+
+
+def begin(fact: TransactionStarted) -> Transaction:
+    transaction = Transaction(
+        transaction_id=fact.transaction_id,
+        evse_id=fact.evse_id,
+        connector_id=fact.connector_id,
+        id_token=fact.id_token,
+        token_status=fact.token_status,
+        started=fact.offset,
+        start_answered=fact.answered,
+        start_received=fact.recorded_at,
+        started_at=fact.started_at,
+        meter_start_wh=fact.meter_start_wh,
+        changed=fact.offset,
+        flags=[],
+    )
+    _flag(transaction, fact.flags)
+    return transaction
+
+
+def evolve(transaction: Transaction, fact: Fact) -> bool:
+    """Apply what was said of this transaction; return whether its CDR is another one now.
+
+    Nothing changes a released transaction: what comes later is for a correction.
+    """
+    if transaction.released:
+        return False
+    if isinstance(fact, MeterValuesReported):
+        changed = _flag(transaction, fact.flags)
+        _sample(transaction, fact.samples)
+    elif isinstance(fact, TransactionEnded):
+        changed = _end(transaction, fact)
+    elif isinstance(fact, TransactionStarted):
+        changed = _start_again(transaction, fact)
+    else:
+        return False
+    if changed:
+        transaction.revision += 1
+        transaction.changed = fact.offset
+    return changed
+
+
+def succeed(transaction: Transaction, fact: TransactionStarted) -> None:
+    """Another transaction began on the connector: this one is over, by evidence only."""
+    transaction.succeeded = True
+    transaction.successor_start_wh = fact.meter_start_wh
+    transaction.revision += 1
+    transaction.changed = fact.offset
+
+
+def release(transaction: Transaction, offset: int) -> None:
+    transaction.released = True
+    transaction.revision += 1
+    transaction.changed = offset
+
+
+def _start_again(transaction: Transaction, fact: TransactionStarted) -> bool:
+    if fact.meter_start_wh == transaction.meter_start_wh:
+        return _flag(transaction, ("DUPLICATE_START",))
+    transaction.conflicting_start_wh = fact.meter_start_wh
+    return _flag(transaction, ("CONFLICTING_START",))
+
+
+def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
+    if transaction.is_ended:
+        same = (fact.ended_at, fact.meter_stop_wh) == (
+            transaction.ended_at,
+            transaction.meter_stop_wh,
+        )
+        return _flag(transaction, ("DUPLICATE_STOP" if same else "CONFLICTING_STOP",))
+    transaction.ended = fact.offset
+    transaction.end_answered = fact.answered
+    transaction.end_received = fact.recorded_at
+    transaction.ended_at = fact.ended_at
+    transaction.meter_stop_wh = fact.meter_stop_wh
+    transaction.stop_reason = fact.reason
+    transaction.stop_token = fact.id_token
+    _flag(transaction, fact.flags)
+    if fact.reason == "PowerLoss":
+        _flag(transaction, ("POWER_LOSS",))
+    if fact.id_token and fact.id_token.casefold() != transaction.id_token.casefold():
+        _flag(transaction, ("STOP_TAG_MISMATCH",))
+    _sample(transaction, fact.samples)
+    return True
+
+
+def _sample(transaction: Transaction, samples: tuple[SampledValue, ...]) -> None:
+    for sample in samples:
+        if not is_register(sample) or sample.value is None:
+            continue
+        if transaction.first_register_wh is None:
+            transaction.first_register_wh = int(sample.value)
+        if transaction.last_register_at is None or (
+            sample.at is not None and sample.at >= transaction.last_register_at
+        ):
+            transaction.last_register_wh = int(sample.value)
+            transaction.last_register_at = sample.at
+
+
+def _flag(transaction: Transaction, flags: tuple[str, ...]) -> bool:
+    new = [flag for flag in dict.fromkeys(flags) if flag not in transaction.flags]
+    transaction.flags.extend(new)
+    return bool(new)

@@ -1,0 +1,43 @@
+"""Transaction ids for OCPP 1.6: positive, inside int32, unpredictable, never given twice.
+
+An id is a secret permutation of a counter, so uniqueness needs no look-up in a history that grows,
+and a neighbour's id tells nothing about one's own. The permutation is a four-round Feistel network
+over 32 bits, walked until it falls into 1 … 2³¹ - 1 (OCPP 1.6 errata 3.54: unique and positive).
+"""
+
+from hashlib import blake2b
+
+ID_MAX = 2**31 - 1
+_ROUNDS = range(4)
+
+
+class TransactionIds:
+    def __init__(self, key: bytes) -> None:
+        self._keys = [blake2b(bytes([i]), key=key[:64], digest_size=16).digest() for i in _ROUNDS]
+
+    def id_of(self, counter: int) -> int:
+        """Return the id of a counter in 0 … 2³¹ - 2."""
+        value = counter
+        while True:
+            left, right = value >> 16, value & 0xFFFF
+            for key in self._keys:
+                left, right = right, left ^ _scramble(key, right)
+            value = left << 16 | right
+            if 1 <= value <= ID_MAX:
+                return value
+
+    def counter_of(self, transaction_id: int) -> int:
+        """Return the counter that `id_of` turned into this id."""
+        value = transaction_id
+        while True:
+            left, right = value >> 16, value & 0xFFFF
+            for key in reversed(self._keys):
+                left, right = right ^ _scramble(key, left), left
+            value = left << 16 | right
+            if 0 <= value < ID_MAX:
+                return value
+
+
+def _scramble(key: bytes, half: int) -> int:
+    digest = blake2b(half.to_bytes(2, "big"), key=key, digest_size=2).digest()
+    return int.from_bytes(digest, "big")

@@ -1,0 +1,56 @@
+"""The charge detail record, as billing reads it and as it is kept once released.
+
+The shape is the same for every version of OCPP. Energy is in whole Wh, time is RFC 3339 in UTC;
+`None` means unknown, never zero. Canonical form: JSON, members in the order below, no white space.
+"""
+
+from hashlib import sha256
+from typing import Literal
+from uuid import UUID, uuid5
+
+import msgspec
+from msgspec import Struct
+
+CdrState = Literal["OPEN", "HELD", "FINAL"]
+_NAMESPACE = UUID("6f1c2a52-5d0c-5c0e-9d0a-0f6f0c1e7c11")
+
+
+class Cdr(Struct, frozen=True, kw_only=True):
+    id: str
+    revision: int
+    """Counts the records that changed it, from 1."""
+    state: CdrState
+    tenant: str
+    station: str
+    evse: int
+    connector: int
+    transaction_id: str
+    id_token: str
+    started_at: str | None
+    ended_at: str | None
+    meter_start_wh: int | None
+    meter_stop_wh: int | None
+    energy_wh: int | None
+    energy_bounds_wh: tuple[int | None, int | None] | None
+    """[lower, upper] while the energy is unknown: what the evidence allows."""
+    stop_reason: str | None
+    flags: tuple[str, ...]
+    """Sorted; what was seen. FLAGS in docs/cdr.md."""
+    positions: dict[str, str]
+    """What it was made from: role → "partition:offset" in the journal."""
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def canonical(cdr: Cdr) -> bytes:
+    return _encoder.encode(cdr)
+
+
+def digest(document: bytes) -> str:
+    return sha256(document).hexdigest()
+
+
+def cdr_id(tenant: str, station: str, transaction_id: str, generation: int = 0) -> str:
+    """The same in every rebuild. `generation` tells apart what re-uses a transaction id."""
+    return str(uuid5(_NAMESPACE, f"{tenant}/{station}/{transaction_id}/{generation}"))
