@@ -1,0 +1,138 @@
+"""The one way to read the JSON of a frame: at the edge, and again whenever the log is folded anew.
+
+A frame is untrusted. What is refused here is refused for ever and by everybody: nesting deeper than
+`DEPTH_MAX`, integers past 18 digits, numbers whose exponent runs away, NUL characters and lone
+surrogates (RFC 8259, 8.2; 9). Decimals stay exact (`Decimal`).
+"""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from schemas.records import CALL, CALLRESULT, SEND, MessageReceived
+
+DEPTH_MAX = 32
+"""OCPP's own payloads nest nine deep (2.1, charging schedules)."""
+
+INTEGER_BOUND = 10**18
+"""Integers stay below it: they fit a 64-bit column of any store."""
+
+DECIMAL_CHARACTERS_MAX = 40
+"""A double printed with every digit it has takes 24."""
+
+EXPONENT_MAX = 30
+
+_DIGITS_TO_ZERO = bytes(0x30 if 0x30 <= code <= 0x39 else code for code in range(256))
+_LONG_RUN = b"0" * 19
+_CONTROLS = {code: f"\\u{code:04x}" for code in range(1, 32) if code not in (9, 10, 13)}
+
+
+class UnreadableFrame(Exception):
+    """Not JSON, or JSON that we refuse to look at. The message says which."""
+
+
+def parse(text: str) -> Any:
+    """Return the value.
+
+    Raises:
+        UnreadableFrame: and nothing else, whatever the text is.
+    """
+    try:
+        raw = text.encode()
+        value = _decode(raw)
+    except RecursionError as error:
+        raise UnreadableFrame(f"nested deeper than {DEPTH_MAX}") from error
+    except ValueError as error:  # Both msgspec's errors and an unencodable surrogate.
+        raise UnreadableFrame(str(error)[:120]) from error
+    if (
+        b"\\u" in raw
+        or raw.count(b"{") + raw.count(b"[") > DEPTH_MAX
+        or _LONG_RUN in raw.translate(_DIGITS_TO_ZERO)
+    ):
+        _inspect(value)
+    return value
+
+
+def mended(text: str) -> str:
+    """Return the text with raw control characters escaped.
+
+    Real stations send a StopTransaction with control bytes inside an idTag; the energy is readable.
+    """
+    return text.translate(_CONTROLS)
+
+
+def payload_of(record: MessageReceived) -> Any:
+    """Return what the edge handed on with this record: the same for ever, from the record alone.
+
+    Of a CALL or SEND its payload, of a CALLRESULT its payload, of an error [code, description,
+    details]; None where the edge could not read it. A CALL has a readable payload exactly if it has
+    an action; an answer, if it has no error.
+    """
+    if record.message_type == 0:
+        return None
+    if record.message_type in (CALL, SEND):
+        if not record.action:
+            return None
+    elif record.error:
+        return None
+    try:
+        value = parse(record.frame)
+    except UnreadableFrame:
+        value = parse(mended(record.frame))
+    return payload_in(record.message_type, value)
+
+
+def payload_in(message_type: int, frame: list[Any]) -> Any:
+    """Return the payload of a parsed frame; null and an absent one mean {} (OCPP-J 1.6, 4.2.1)."""
+    if message_type in (CALL, SEND):
+        payload = frame[3] if len(frame) > 3 else None
+    elif message_type == CALLRESULT:
+        payload = frame[2] if len(frame) > 2 else None
+    else:
+        return frame[2:]
+    return {} if payload is None else payload
+
+
+def _number(text: str) -> Decimal:
+    if len(text) > DECIMAL_CHARACTERS_MAX:
+        raise ValueError("a number of too many digits")
+    try:
+        number = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError("a number out of range") from error
+    if not -EXPONENT_MAX <= number.adjusted() <= EXPONENT_MAX:
+        raise ValueError("a number out of range")
+    return number
+
+
+_decode = msgspec.json.Decoder(float_hook=_number).decode
+
+
+def _inspect(value: Any) -> None:
+    level: list[Any] = [value]
+    for _ in range(DEPTH_MAX):
+        deeper: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                deeper.extend(item)
+                deeper.extend(item.values())
+            elif isinstance(item, list):
+                deeper.extend(item)
+            else:
+                _inspect_scalar(item)
+        level = deeper
+    for item in level:
+        if isinstance(item, (dict, list)):
+            raise UnreadableFrame(f"nested deeper than {DEPTH_MAX}")
+        _inspect_scalar(item)
+
+
+def _inspect_scalar(item: Any) -> None:
+    if isinstance(item, str):
+        if "\x00" in item:
+            raise UnreadableFrame("a NUL character")
+        if not item.isascii() and any("\ud800" <= character <= "\udfff" for character in item):
+            raise UnreadableFrame("a lone surrogate")
+    elif isinstance(item, int) and not -INTEGER_BOUND < item < INTEGER_BOUND:
+        raise UnreadableFrame("an integer of too many digits")
