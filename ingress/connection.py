@@ -1,0 +1,418 @@
+"""One socket: from its first byte to its end.
+
+Nothing waits in a task of its own; what takes time is a count of ticks that the server works off.
+Reading is paused, and nothing dropped: while the log is told of the opening, while it does not take
+a record, while the station sends faster than its allowance, while it does not read what we wrote.
+"""
+
+import asyncio
+import base64
+import enum
+import re
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from ingress import rpc
+from ingress.handshake import Admitted, NoSubprotocol, refusal
+from ingress.identity import Identity
+from ingress.stream import POLICY_VIOLATION, Binary, Message, Stream
+from schemas.journal import Unavailable
+from schemas.records import MessageReceived
+
+if TYPE_CHECKING:
+    from ingress.server import Server
+
+ABNORMAL: Final = 1006
+NOT_UTF8: Final = 1007
+TRY_AGAIN: Final = 1013
+
+_HEAD_END: Final = b"\r\n\r\n"
+
+_EXPANDING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""Six bytes each in a record; an unreadable text that has them is kept in base64."""
+
+
+class Stage(enum.IntEnum):
+    HEAD = 0
+    """Collecting the request."""
+    OPENING = 1
+    """Admitted; the log is being told."""
+    OPEN = 2
+    ENDING = 3
+    """Refused, or a close was sent, or the stream broke."""
+    LOST = 4
+
+
+class Pause(enum.IntFlag):
+    OPENING = 1
+    LOG = 2
+    RATE = 4
+    PEER = 8
+
+
+_OPEN: Final = Stage.OPEN
+
+
+class Connection(asyncio.Protocol):
+    __slots__ = (
+        "_code",
+        "_countdown",
+        "_due_us",
+        "_head",
+        "_heard",
+        "_held",
+        "_number",
+        "_paused",
+        "_pinged",
+        "_reason",
+        "_server",
+        "_silent_s",
+        "_stream",
+        "_transport",
+        "_unreadable",
+        "_unreadable_since",
+        "id",
+        "identity",
+        "last_offset",
+        "order",
+        "outbox",
+        "stage",
+        "version",
+    )
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self._transport: asyncio.Transport | None = None
+        self._head: bytearray | None = bytearray()
+        self._stream: Stream | None = None
+        self._held: deque[tuple[MessageReceived, Any]] | None = None
+        self._paused = 0
+        self._countdown = 0
+        self._number = 0
+        self._due_us = 0
+        self._unreadable = 0
+        self._unreadable_since = 0
+        self._heard = False
+        self._pinged = False
+        self._silent_s = 0.0
+        self._code = ABNORMAL
+        self._reason = ""
+        self.stage = Stage.HEAD
+        self.id = ""
+        self.identity = Identity("", "")
+        self.version = ""
+        self.order = 0
+        self.last_offset = -1
+        self.outbox: deque[Any] | None = None
+
+    # What the transport tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclasses of asyncio's.
+        self._transport = transport  # type: ignore[assignment]
+        assert self._transport is not None
+        self._transport.set_write_buffer_limits(high=self._server.options.outbound_bytes_max)
+        self._server.connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        if self._stream is not None:
+            self._stream_received(self._stream, data)
+        elif self._head is not None:
+            self._head += data
+            if self.stage == Stage.HEAD:
+                self._head_received(self._head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._stream = None
+        self._head = None
+        if self._held is not None:
+            self._post_held()
+            self._held = None
+        self.stage = Stage.LOST
+        self._server.lost(self, self._code, self._reason)
+
+    def pause_writing(self) -> None:
+        self._pause(Pause.PEER)
+        self._watch(self._server.options.outbound_stall_s)
+
+    def resume_writing(self) -> None:
+        self._resume(Pause.PEER)
+
+    # The handshake.
+
+    @property
+    def remote(self) -> str:
+        peer = self._transport.get_extra_info("peername") if self._transport else None
+        return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
+
+    def _head_received(self, head: bytearray) -> None:
+        end = head.find(_HEAD_END) + len(_HEAD_END)
+        if max(end, len(head) if end < len(_HEAD_END) else 0) > self._server.options.head_bytes_max:
+            self.refuse("malformed", refusal(431))
+        elif end >= len(_HEAD_END):
+            request = bytes(head[:end])
+            del head[:end]
+            self.stage = Stage.OPENING
+            self._pause(Pause.OPENING)
+            self._server.head_received(self, request)
+
+    def refuse(self, outcome: str, response: bytes) -> None:
+        """Answer the handshake with something else than 101."""
+        self._server.count_handshake(outcome)
+        self.stage = Stage.ENDING
+        self._head = None
+        if self._transport is not None:
+            self._transport.write(response)
+            self._transport.close()
+
+    def refuse_in_websocket(self, outcome: str, verdict: NoSubprotocol) -> None:
+        """Complete the handshake, and close at once (OCPP-J 1.6, 3.2)."""
+        stream = Stream((), bytes_max=0, fragments_max=0)
+        stream.close(1002, "no common sub-protocol")
+        self.refuse(outcome, b"".join((verdict.response, *stream.to_write())))
+
+    def complete(self, admitted: Admitted) -> None:
+        """Answer 101: the opening is durable."""
+        options = self._server.options
+        self.version = admitted.version
+        self.stage = Stage.OPEN
+        self._stream = Stream(
+            admitted.extensions,
+            bytes_max=options.frame_bytes_max,
+            fragments_max=options.fragments_max,
+        )
+        early, self._head = self._head, None
+        if self._transport is not None:
+            self._transport.write(admitted.response)
+        self._resume(Pause.OPENING)
+        if early:
+            self._stream_received(self._stream, bytes(early))
+
+    # Messages in.
+
+    def _stream_received(self, stream: Stream, data: bytes) -> None:
+        now_us = self._server.now_us()
+        for message in stream.receive(data):
+            self._message_received(message, now_us)
+        if stream.frames_seen:
+            self._spend(stream.frames_seen, now_us)
+            stream.frames_seen = 0
+        self._flush(stream)
+        if self.stage == _OPEN and not stream.is_open:
+            if stream.ended is not None:
+                self._code, self._reason = stream.ended
+            self._end()
+
+    def _message_received(self, message: Message, now_us: int) -> None:
+        if isinstance(message, Binary):
+            self._unreadable_received(message.payload, now_us, "a binary frame")
+            return
+        try:
+            text = message.decode()
+        except UnicodeDecodeError:
+            self._unreadable_received(message, now_us, "not UTF-8")
+            self.close(NOT_UTF8, "not UTF-8")
+            return
+        frame = rpc.read(self.version, text)
+        if frame.message_type == rpc.UNREADABLE and _EXPANDING.search(text):
+            self._unreadable_received(message, now_us, "control characters")
+            return
+        self._number += 1
+        tenant, station = self.identity
+        self._post(
+            MessageReceived(
+                tenant=tenant,
+                station=station,
+                recorded_at=now_us,
+                connection=self.id,
+                number=self._number,
+                frame=text,
+                message_type=frame.message_type,
+                message_id=frame.message_id,
+                action=frame.action,
+                error=frame.error,
+                violations=frame.violations,
+            ),
+            frame.payload,
+        )
+        self._server.count_frame(frame)
+        if frame.message_type == rpc.UNREADABLE:
+            self._count_unreadable(now_us)
+
+    def _unreadable_received(self, payload: bytes, now_us: int, why: str) -> None:
+        frame = rpc.unreadable(self.version, why)
+        self._number += 1
+        tenant, station = self.identity
+        self._post(
+            MessageReceived(
+                tenant=tenant,
+                station=station,
+                recorded_at=now_us,
+                connection=self.id,
+                number=self._number,
+                frame_base64=base64.b64encode(payload).decode(),
+                error=frame.error,
+                violations=frame.violations,
+            ),
+            None,
+        )
+        self._server.count_frame(frame)
+        self._count_unreadable(now_us)
+
+    def _count_unreadable(self, now_us: int) -> None:
+        if not 0 <= now_us - self._unreadable_since < 60_000_000:
+            self._unreadable, self._unreadable_since = 0, now_us
+        self._unreadable += 1
+        if self._unreadable >= self._server.options.unreadable_per_minute_max:
+            self.close(POLICY_VIOLATION, "too many unreadable frames")
+
+    def _post(self, record: MessageReceived, payload: Any) -> None:
+        if self._held is not None:
+            self._held.append((record, payload))
+            return
+        try:
+            self._server.log.post(record, payload)
+        except Unavailable:
+            self._held = deque([(record, payload)])
+            self._pause(Pause.LOG)
+            self._watch(self._server.options.hold_s)
+
+    def _post_held(self) -> bool:
+        held = self._held
+        while held:
+            try:
+                self._server.log.post(*held[0])
+            except Unavailable:
+                return False
+            held.popleft()
+        self._held = None
+        self._resume(Pause.LOG)
+        return True
+
+    def _spend(self, frames: int, now_us: int) -> None:
+        # One integer is the whole bucket: when these frames would be due at the steady rate.
+        self._due_us = max(self._due_us, now_us) + frames * self._server.frame_interval_us
+        if self._due_us - now_us > self._server.frame_burst_us and self.stage == _OPEN:
+            self._pause(Pause.RATE)
+            self._server.watch(self)
+
+    # Messages out.
+
+    def send(self, frame: str) -> bool:
+        """Write a text; False if this connection takes none any more."""
+        stream, transport = self._stream, self._transport
+        if stream is None or transport is None or self.stage != _OPEN:
+            return False
+        transport.write(stream.text(frame.encode()))
+        if self._paused & Pause.PEER:
+            limit = 2 * self._server.options.outbound_bytes_max
+            if transport.get_write_buffer_size() > limit:
+                self.abort("a slow reader")
+        return True
+
+    def _flush(self, stream: Stream) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        for data in stream.to_write():
+            if data:
+                transport.write(data)
+            else:
+                transport.close()
+
+    # The end.
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake; the socket is cut if the peer does not answer soon."""
+        if self.stage != _OPEN or self._stream is None:
+            return
+        if self._stream.is_open:
+            self._code, self._reason = code, reason
+        self._stream.close(code, reason)
+        self._flush(self._stream)
+        self._end()
+
+    def abort(self, reason: str) -> None:
+        """Cut the socket."""
+        if self.stage == _OPEN:
+            self._code, self._reason = ABNORMAL, reason
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _end(self) -> None:
+        self.stage = Stage.ENDING
+        # Whatever it was paused for: the peer's close must be read.
+        self._resume(Pause.RATE | Pause.PEER)
+        self._watch(self._server.options.closing_s)
+
+    # Time.
+
+    def due(self) -> float:
+        """Do what the wheel wakes this connection for; return after how long to do so again."""
+        options = self._server.options
+        if self.stage < _OPEN:
+            self.refuse("timeout", refusal(408))
+        if self.stage > _OPEN or self._stream is None:
+            return 0
+        if not self._pinged:
+            self._pinged, self._heard = True, False
+            self._stream.ping()
+            self._flush(self._stream)
+            return options.pong_s
+        self._pinged = False
+        if self._heard or self._paused:
+            self._silent_s = 0.0
+        else:
+            self._silent_s += options.ping_s
+            if self._stream.ponged or self._silent_s >= options.silence_s:
+                self.abort("ping unanswered")
+                return 0
+        return self._server.jittered(max(options.ping_s - options.pong_s, options.tick_s))
+
+    def tick(self) -> bool:
+        """Work off what this connection waits for; False once that is nothing."""
+        if self._transport is None:
+            return False
+        self._countdown -= 1
+        late = self._countdown <= 0
+        if self.stage != Stage.ENDING:
+            return self._tick_open(late)
+        if late:
+            self.abort("")
+        return True
+
+    def _tick_open(self, late: bool) -> bool:
+        if self._held is not None and not self._post_held() and late:
+            self.close(TRY_AGAIN, "the log cannot be written")
+            return True
+        if self._paused & Pause.PEER and late:
+            self.abort("a slow reader")
+        if self._paused & Pause.RATE and self._has_allowance():
+            self._resume(Pause.RATE)
+        return self._paused != 0
+
+    def _has_allowance(self) -> bool:
+        ahead_us = self._due_us - self._server.now_us() - self._server.frame_burst_us
+        if ahead_us > 60_000_000:
+            # Our clock was set back; no station owes minutes.
+            self._due_us = 0
+            return True
+        return ahead_us <= 0
+
+    def _watch(self, seconds: float) -> None:
+        self._countdown = self._server.ticks(seconds)
+        self._server.watch(self)
+
+    def _pause(self, why: int) -> None:
+        if not self._paused and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+        self._paused |= why
+
+    def _resume(self, why: int) -> None:
+        if not self._paused & why:
+            return
+        self._paused &= ~why
+        if not self._paused and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()

@@ -1,0 +1,66 @@
+"""Who a connection says it is: the one reading of the URL.
+
+Paths are `/ocpp/{station}` and `/ocpp/{tenant}/{station}`. Each name is percent-decoded once; what
+two readers could read differently is refused (OCPP 2.0.1, part 4, 3.1.1: at most 48 characters, no
+colon). Case is kept and counts.
+"""
+
+import re
+import unicodedata
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+DEFAULT_TENANT = "default"
+NAME_CHARACTERS_MAX = 48
+
+_HALF_ESCAPED = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+class NoSuchPath(Exception):
+    """The path names no station."""
+
+
+class AmbiguousName(Exception):
+    """The name is not one that everybody would read alike."""
+
+
+class Identity(NamedTuple):
+    tenant: str
+    station: str
+
+
+def identity_of(target: str) -> Identity:
+    """Return who the request target names; a query is ignored.
+
+    Raises:
+        NoSuchPath: answer 404.
+        AmbiguousName: answer 400.
+    """
+    if "#" in target:
+        raise AmbiguousName
+    match target.partition("?")[0].split("/"):
+        case ["", "ocpp", station] if station:
+            return Identity(DEFAULT_TENANT, _name(station))
+        case ["", "ocpp", tenant, station] if tenant and station:
+            return Identity(_name(tenant), _name(station))
+        case _:
+            raise NoSuchPath
+
+
+def _name(segment: str) -> str:
+    if _HALF_ESCAPED.search(segment):
+        raise AmbiguousName
+    try:
+        name = unquote_to_bytes(segment).decode()
+    except UnicodeDecodeError as error:
+        raise AmbiguousName from error
+    if (
+        not 0 < len(name) <= NAME_CHARACTERS_MAX
+        or not name.isprintable()
+        or any(character in ":/\\%" for character in name)
+        or name.strip(" ") != name
+        or name in {".", ".."}
+        or unicodedata.normalize("NFC", name) != name
+    ):
+        raise AmbiguousName
+    return name

@@ -1,0 +1,415 @@
+"""The ingress node: listens, admits, and connects sockets with the log.
+
+- 101 is sent only after `connection-opened` is durable. The newest admitted connection of a station
+  wins; closing the older one never removes the newer one (compare, then delete).
+- Our own trouble is never told to a station as an error: its socket waits, then closes, and while
+  the log does not accept, handshakes get 503 with a spread Retry-After.
+- A delivery is written on the connection that it names or not at all.
+"""
+
+import asyncio
+import json
+import logging
+import secrets as randomness
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from random import Random
+from ssl import SSLContext
+from types import TracebackType
+from typing import Self
+
+from ingress import handshake, rpc
+from ingress.connection import ABNORMAL, Connection, Stage
+from ingress.delivery import Delivery
+from ingress.handshake import Admitted, NoSubprotocol, Refused, refusal
+from ingress.options import Options
+from ingress.ports import Directory, Log, Secrets
+from ingress.stream import POLICY_VIOLATION
+from ingress.wheel import Wheel
+from schemas.journal import Unavailable
+from schemas.records import ConnectionClosed, ConnectionOpened, DeliveryFailed, Record
+
+SERVICE_RESTART = 1012
+
+OWED_MAX = 100_000
+"""Closes and failures that the log did not take yet; owners find lost connections without them."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Server:
+    """Use as `async with Server(...) as server: port = await server.listen(host, port)`."""
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        directory: Directory,
+        secrets: Secrets,
+        now_us: Callable[[], int],
+        node: str,
+        options: Options | None = None,
+    ) -> None:
+        self.log = log
+        self.now_us = now_us
+        self.options = options or Options()
+        self.frame_interval_us = round(1e6 / self.options.frames_per_s)
+        self.frame_burst_us = self.frame_interval_us * self.options.frames_burst
+        self._directory = directory
+        self._secrets = secrets
+        self._node = node
+        self._random = Random()
+        self._tasks = asyncio.TaskGroup()
+        self._listeners: list[asyncio.Server] = []
+        self._ticker: asyncio.TimerHandle | None = None
+        self._wheel: Wheel[Connection] = Wheel(self.options.tick_s)
+        self._watched: set[Connection] = set()
+        self._sockets: set[Connection] = set()
+        self._by_id: dict[str, Connection] = {}
+        self._newest: dict[tuple[str, str], Connection] = {}
+        self._opened = 0
+        self._opening = 0
+        self._owed: deque[Record] = deque()
+        self._draining: asyncio.Event | None = None
+        self._handshakes: Counter[str] = Counter()
+        self._frames: Counter[tuple[str, str]] = Counter()
+        self._deliveries: Counter[str] = Counter()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        self._tick_later()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self.close()
+        finally:
+            # Not told of an error of the body, which would come out wrapped in a group.
+            await self._tasks.__aexit__(None, None, None)
+
+    async def listen(self, host: str, port: int, ssl: SSLContext | None = None) -> int:
+        """Accept connections; return the port (one that was free, for port 0)."""
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(
+            lambda: Connection(self), host, port, ssl=ssl, backlog=1024
+        )
+        self._listeners.append(listener)
+        bound: int = listener.sockets[0].getsockname()[1]
+        return bound
+
+    async def close(self) -> None:
+        """Stop accepting, close every connection with 1012, and return when all are gone."""
+        for listener in self._listeners:
+            listener.close()
+        self._draining = asyncio.Event()
+        for connection in list(self._sockets):
+            if connection.stage == Stage.OPEN:
+                connection.close(SERVICE_RESTART, "restarting")
+            elif connection.stage == Stage.HEAD:
+                connection.refuse("draining", self._come_again())
+        if self._sockets:
+            try:
+                async with asyncio.timeout(self.options.drain_s):
+                    await self._draining.wait()
+            except TimeoutError:
+                for connection in list(self._sockets):
+                    connection.abort("restarting")
+                await asyncio.sleep(0)
+        if self._ticker is not None:
+            self._ticker.cancel()
+            self._ticker = None
+
+    # What owners and the node want.
+
+    def deliver(
+        self,
+        connection: str,
+        offset: int,
+        frame: str,
+        *,
+        message_type: int,
+        deadline_us: int = 0,
+        secrets: tuple[str, ...] = (),
+        tenant: str = "",
+        station: str = "",
+    ) -> bool:
+        """Write the frame now, or not at all; True if it is written (or waits for its secrets).
+
+        A repeat (an offset not above the last) is not written again and fails nothing. Otherwise a
+        CALL that is not written gets its DeliveryFailed; with the connection gone, that needs the
+        tenant and station.
+        """
+        delivery = Delivery(offset, frame, message_type, deadline_us, secrets)
+        target = self._by_id.get(connection)
+        if target is None:
+            self._failed(connection, tenant, station, delivery, "no such connection here")
+            return False
+        if offset <= target.last_offset:
+            self._deliveries["repeated"] += 1
+            return False
+        if secrets or target.outbox is not None:
+            target.last_offset = offset
+            self._send_in_turn(target, delivery)
+            return True
+        return self._send(target, delivery, frame)
+
+    def close_connection(self, connection: str, code: int, reason: str) -> bool:
+        """Close it; False if it is not open here."""
+        target = self._by_id.get(connection)
+        if target is None or target.stage != Stage.OPEN:
+            return False
+        target.close(code, reason)
+        return True
+
+    def close_where(
+        self, wanted: Callable[[str, str], bool], code: int = 1013, reason: str = ""
+    ) -> int:
+        """Close the connections of the stations for which `wanted(tenant, station)`; count them."""
+        closing = [target for target in self._by_id.values() if wanted(*target.identity)]
+        for target in closing:
+            target.close(code, reason)
+        return len(closing)
+
+    def close_all(self, code: int = 1013, reason: str = "") -> int:
+        return self.close_where(lambda _tenant, _station: True, code, reason)
+
+    def connection_of(self, tenant: str, station: str) -> str:
+        """Return the id of the station's connection to this node; empty if it has none."""
+        newest = self._newest.get((tenant, station))
+        return newest.id if newest is not None else ""
+
+    def counters(self) -> dict[str, object]:
+        """Return what was counted since the start, and the present numbers of sockets."""
+        return {
+            "sockets": len(self._sockets),
+            "connections": len(self._by_id),
+            "opening": self._opening,
+            "owed_records": len(self._owed),
+            "handshakes": dict(self._handshakes),
+            "frames": dict(self._frames),
+            "deliveries": dict(self._deliveries),
+        }
+
+    # What connections tell.
+
+    def connected(self, connection: Connection) -> None:
+        self._sockets.add(connection)
+        self._wheel.put(connection, self.options.handshake_s)
+        if len(self._sockets) > self.options.connections_max:
+            connection.refuse("too-many-connections", self._come_again())
+
+    def head_received(self, connection: Connection, head: bytes) -> None:
+        if self._draining is not None or self._opening >= self.options.handshakes_max:
+            connection.refuse("overload", self._come_again())
+            return
+        try:
+            verdict = handshake.examine(head, self.options, self._directory)
+        except Unavailable:
+            connection.refuse("unavailable", self._come_again())
+            return
+        match verdict:
+            case Refused(outcome, response):
+                connection.refuse(outcome, response)
+            case NoSubprotocol():
+                connection.refuse_in_websocket("no-subprotocol", verdict)
+            case Admitted():
+                if not self.log.accepts(*verdict.identity):
+                    connection.refuse("unavailable", self._come_again())
+                    return
+                self._opening += 1
+                self._tasks.create_task(self._open(connection, verdict))
+
+    def ending(self, connection: Connection) -> None:
+        """The connection takes nothing any more; a newer one of its station may have its place."""
+        if self._newest.get(connection.identity) is connection:
+            del self._newest[connection.identity]
+
+    def lost(self, connection: Connection, code: int, reason: str) -> None:
+        self._sockets.discard(connection)
+        self._watched.discard(connection)
+        self.ending(connection)
+        if self._by_id.get(connection.id) is connection:
+            del self._by_id[connection.id]
+            self._closed(connection, code, reason)
+        if self._draining is not None and not self._sockets:
+            self._draining.set()
+
+    def count_handshake(self, outcome: str) -> None:
+        self._handshakes[outcome] += 1
+
+    def count_frame(self, frame: rpc.Frame) -> None:
+        action = frame.action if frame.error != "NotImplemented" else ""
+        self._frames[action or rpc.NAMES[frame.message_type], frame.error] += 1
+
+    def watch(self, connection: Connection) -> None:
+        """Tick this connection until it says that it waits for nothing."""
+        self._watched.add(connection)
+
+    def ticks(self, seconds: float) -> int:
+        return self._wheel.ticks(seconds)
+
+    def jittered(self, seconds: float) -> float:
+        return seconds * self._random.uniform(0.8, 1.2)
+
+    # Time.
+
+    def tick(self) -> None:
+        """Advance everything that waits by one tick."""
+        for connection in self._wheel.turn():
+            again_s = connection.due()
+            if again_s:
+                self._wheel.put(connection, again_s)
+        for connection in list(self._watched):
+            if not connection.tick():
+                self._watched.discard(connection)
+        while self._owed and self._posted(self._owed[0]):
+            self._owed.popleft()
+
+    def _tick_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._ticker = loop.call_later(self.options.tick_s, self._tick_and_again)
+
+    def _tick_and_again(self) -> None:
+        self._tick_later()
+        self.tick()
+
+    # Opening and closing.
+
+    async def _open(self, connection: Connection, admitted: Admitted) -> None:
+        tenant, station = connection.identity = admitted.identity
+        connection.id = randomness.token_hex(12)
+        self._opened += 1
+        connection.order = self._opened
+        record = ConnectionOpened(
+            tenant=tenant,
+            station=station,
+            recorded_at=self.now_us(),
+            connection=connection.id,
+            protocol=admitted.version,
+            node=self._node,
+            remote=connection.remote,
+            proof=admitted.proof,
+            registered=admitted.registered,
+            user_agent=admitted.user_agent,
+        )
+        try:
+            async with asyncio.timeout(self.options.handshake_s):
+                await self.log.append(record)
+        except Unavailable:
+            connection.refuse("unavailable", self._come_again())
+        except TimeoutError:
+            connection.refuse("unavailable", self._come_again())
+            # It may be in the log all the same.
+            self._closed(connection, ABNORMAL, "the log was too slow")
+        except Exception:
+            _logger.exception("opening failed")
+            connection.refuse("failed", refusal(500))
+        else:
+            self._admit(connection, admitted)
+        finally:
+            self._opening -= 1
+
+    def _admit(self, connection: Connection, admitted: Admitted) -> None:
+        if connection.stage != Stage.OPENING:
+            self._handshakes["gone"] += 1
+            self._closed(connection, ABNORMAL, "gone before the handshake was answered")
+            return
+        self._handshakes["opened"] += 1
+        self._by_id[connection.id] = connection
+        current = self._newest.get(admitted.identity)
+        if current is None or current.order < connection.order:
+            self._newest[admitted.identity] = connection
+        if current is not None and current.order < connection.order:
+            current.close(POLICY_VIOLATION, "replaced by a newer connection")
+        connection.complete(admitted)
+        if current is not None and current.order > connection.order:
+            connection.close(POLICY_VIOLATION, "replaced by a newer connection")
+        if self._draining is not None:
+            connection.close(SERVICE_RESTART, "restarting")
+
+    def _closed(self, connection: Connection, code: int, reason: str) -> None:
+        tenant, station = connection.identity
+        self._owe(
+            ConnectionClosed(
+                tenant=tenant,
+                station=station,
+                recorded_at=self.now_us(),
+                connection=connection.id,
+                code=code,
+                reason=reason,
+            )
+        )
+
+    def _owe(self, record: Record) -> None:
+        if self._owed or not self._posted(record):
+            self._owed.append(record)
+            if len(self._owed) > OWED_MAX:
+                self._owed.popleft()
+
+    def _posted(self, record: Record) -> bool:
+        try:
+            self.log.post(record)
+        except Unavailable:
+            return False
+        return True
+
+    def _come_again(self) -> bytes:
+        return refusal(503, f"Retry-After: {self._random.randint(*self.options.retry_after_s)}")
+
+    # Deliveries.
+
+    def _send(self, target: Connection, delivery: Delivery, frame: str) -> bool:
+        if delivery.is_call and 0 < delivery.deadline_us < self.now_us():
+            self._failed(target.id, *target.identity, delivery, "its deadline has passed")
+            return False
+        if not target.send(frame):
+            self._failed(target.id, *target.identity, delivery, "the connection is closing")
+            return False
+        target.last_offset = delivery.offset
+        self._deliveries["written"] += 1
+        return True
+
+    def _failed(
+        self, connection: str, tenant: str, station: str, delivery: Delivery, reason: str
+    ) -> None:
+        self._deliveries["failed"] += 1
+        if delivery.is_call and station:
+            self._owe(
+                DeliveryFailed(
+                    tenant=tenant,
+                    station=station,
+                    recorded_at=self.now_us(),
+                    connection=connection,
+                    delivery=delivery.offset,
+                    reason=reason,
+                )
+            )
+
+    def _send_in_turn(self, target: Connection, delivery: Delivery) -> None:
+        if target.outbox is not None:
+            target.outbox.append(delivery)
+            return
+        target.outbox = deque([delivery])
+        self._tasks.create_task(self._fill_and_send(target, target.outbox))
+
+    async def _fill_and_send(self, target: Connection, outbox: deque[Delivery]) -> None:
+        while outbox:
+            delivery = outbox.popleft()
+            try:
+                frame = await self._filled(delivery.frame, delivery.secrets)
+            except (Unavailable, KeyError):
+                self._failed(target.id, *target.identity, delivery, "a secret cannot be read")
+            else:
+                self._send(target, delivery, frame)
+        target.outbox = None
+
+    async def _filled(self, frame: str, ids: Iterable[str]) -> str:
+        for secret_id in ids:
+            secret = await self._secrets.reveal(secret_id)
+            frame = frame.replace(f'"secret:{secret_id}"', json.dumps(secret, ensure_ascii=False))
+        return frame
