@@ -90,3 +90,19 @@ def answer_payload(record: MessageSent) -> str:
     """The payload of a CALLRESULT of ours, as JSON: it is written [3,"<message id>",<payload>]."""
     id_length = len(msgspec.json.encode(record.message_id).decode())
     return record.frame[4 + id_length : -1]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Station).decode
+
+
+def dump(station: Station) -> bytes:
+    """The state as bytes, for a snapshot. They belong to this version of the fold."""
+    for call in station.open_calls.values():
+        call.payload = None
+    return _encode(station)
+
+
+def load(state: bytes) -> Station:
+    """Raises msgspec.MsgspecError for the bytes of another version."""
+    return _decode(state)
