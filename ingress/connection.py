@@ -43,12 +43,11 @@ class Stage(enum.IntEnum):
     LOST = 4
 
 
-class Pause(enum.IntFlag):
-    OPENING = 1
-    LOG = 2
-    RATE = 4
-    PEER = 8
-
+# Why reading is paused: bits of a plain integer, since flags of `enum` cost a call each.
+OPENING: Final = 1
+LOG: Final = 2
+RATE: Final = 4
+PEER: Final = 8
 
 _OPEN: Final = Stage.OPEN
 
@@ -71,6 +70,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "_unreadable",
         "_unreadable_since",
+        "_unwritten",
         "id",
         "identity",
         "last_offset",
@@ -86,6 +86,7 @@ class Connection(asyncio.Protocol):
         self._head: bytearray | None = bytearray()
         self._stream: Stream | None = None
         self._held: deque[tuple[MessageReceived, Any]] | None = None
+        self._unwritten: list[bytes] | None = None
         self._paused = 0
         self._countdown = 0
         self._number = 0
@@ -134,11 +135,11 @@ class Connection(asyncio.Protocol):
         self._server.lost(self, self._code, self._reason)
 
     def pause_writing(self) -> None:
-        self._pause(Pause.PEER)
+        self._pause(PEER)
         self._watch(self._server.options.outbound_stall_s)
 
     def resume_writing(self) -> None:
-        self._resume(Pause.PEER)
+        self._resume(PEER)
 
     # The handshake.
 
@@ -155,7 +156,7 @@ class Connection(asyncio.Protocol):
             request = bytes(head[:end])
             del head[:end]
             self.stage = Stage.OPENING
-            self._pause(Pause.OPENING)
+            self._pause(OPENING)
             self._server.head_received(self, request)
 
     def refuse(self, outcome: str, response: bytes) -> None:
@@ -186,7 +187,7 @@ class Connection(asyncio.Protocol):
         early, self._head = self._head, None
         if self._transport is not None:
             self._transport.write(admitted.response)
-        self._resume(Pause.OPENING)
+        self._resume(OPENING)
         if early:
             self._stream_received(self._stream, bytes(early))
 
@@ -207,18 +208,23 @@ class Connection(asyncio.Protocol):
 
     def _message_received(self, message: Message, now_us: int) -> None:
         if isinstance(message, Binary):
-            self._unreadable_received(message.payload, now_us, "a binary frame")
+            frame = rpc.unreadable(self.version, "a binary frame")
+            self._frame_received(frame, now_us, "", message.payload)
             return
         try:
             text = message.decode()
         except UnicodeDecodeError:
-            self._unreadable_received(message, now_us, "not UTF-8")
+            frame = rpc.unreadable(self.version, "not UTF-8")
+            self._frame_received(frame, now_us, "", message)
             self.close(NOT_UTF8, "not UTF-8")
             return
         frame = rpc.read(self.version, text)
-        if frame.message_type == rpc.UNREADABLE and _EXPANDING.search(text):
-            self._unreadable_received(message, now_us, "control characters")
-            return
+        if frame.error and frame.payload is None and _EXPANDING.search(text):
+            self._frame_received(frame, now_us, "", message)
+        else:
+            self._frame_received(frame, now_us, text, b"")
+
+    def _frame_received(self, frame: rpc.Frame, now_us: int, text: str, binary: bytes) -> None:
         self._number += 1
         tenant, station = self.identity
         self._post(
@@ -229,6 +235,7 @@ class Connection(asyncio.Protocol):
                 connection=self.id,
                 number=self._number,
                 frame=text,
+                frame_base64=base64.b64encode(binary).decode() if binary else "",
                 message_type=frame.message_type,
                 message_id=frame.message_id,
                 action=frame.action,
@@ -240,26 +247,6 @@ class Connection(asyncio.Protocol):
         self._server.count_frame(frame)
         if frame.message_type == rpc.UNREADABLE:
             self._count_unreadable(now_us)
-
-    def _unreadable_received(self, payload: bytes, now_us: int, why: str) -> None:
-        frame = rpc.unreadable(self.version, why)
-        self._number += 1
-        tenant, station = self.identity
-        self._post(
-            MessageReceived(
-                tenant=tenant,
-                station=station,
-                recorded_at=now_us,
-                connection=self.id,
-                number=self._number,
-                frame_base64=base64.b64encode(payload).decode(),
-                error=frame.error,
-                violations=frame.violations,
-            ),
-            None,
-        )
-        self._server.count_frame(frame)
-        self._count_unreadable(now_us)
 
     def _count_unreadable(self, now_us: int) -> None:
         if not 0 <= now_us - self._unreadable_since < 60_000_000:
@@ -276,7 +263,7 @@ class Connection(asyncio.Protocol):
             self._server.log.post(record, payload)
         except Unavailable:
             self._held = deque([(record, payload)])
-            self._pause(Pause.LOG)
+            self._pause(LOG)
             self._watch(self._server.options.hold_s)
 
     def _post_held(self) -> bool:
@@ -288,39 +275,56 @@ class Connection(asyncio.Protocol):
                 return False
             held.popleft()
         self._held = None
-        self._resume(Pause.LOG)
+        self._resume(LOG)
         return True
 
     def _spend(self, frames: int, now_us: int) -> None:
         # One integer is the whole bucket: when these frames would be due at the steady rate.
         self._due_us = max(self._due_us, now_us) + frames * self._server.frame_interval_us
         if self._due_us - now_us > self._server.frame_burst_us and self.stage == _OPEN:
-            self._pause(Pause.RATE)
+            self._pause(RATE)
             self._server.watch(self)
 
     # Messages out.
 
     def send(self, frame: str) -> bool:
-        """Write a text; False if this connection takes none any more."""
-        stream, transport = self._stream, self._transport
-        if stream is None or transport is None or self.stage != _OPEN:
+        """Have a text written before this turn of the loop ends; False if none is taken any more.
+
+        Texts of one turn are written at once: a write each would be a system call each.
+        """
+        stream = self._stream
+        if stream is None or self.stage != _OPEN:
             return False
-        transport.write(stream.text(frame.encode()))
-        if self._paused & Pause.PEER:
+        data = stream.text(frame.encode())
+        if self._unwritten is None:
+            self._unwritten = [data]
+            self._server.flush_soon(self)
+        else:
+            self._unwritten.append(data)
+        return True
+
+    def flush(self) -> None:
+        """Write what was sent."""
+        unwritten, self._unwritten = self._unwritten, None
+        transport = self._transport
+        if unwritten is None or transport is None:
+            return
+        transport.write(unwritten[0] if len(unwritten) == 1 else b"".join(unwritten))
+        if self._paused & PEER:
             limit = 2 * self._server.options.outbound_bytes_max
             if transport.get_write_buffer_size() > limit:
                 self.abort("a slow reader")
-        return True
 
     def _flush(self, stream: Stream) -> None:
-        transport = self._transport
-        if transport is None:
+        data = stream.to_write()
+        if not data or self._transport is None:
             return
-        for data in stream.to_write():
-            if data:
-                transport.write(data)
+        self.flush()
+        for piece in data:
+            if piece:
+                self._transport.write(piece)
             else:
-                transport.close()
+                self._transport.close()
 
     # The end.
 
@@ -344,7 +348,7 @@ class Connection(asyncio.Protocol):
     def _end(self) -> None:
         self.stage = Stage.ENDING
         # Whatever it was paused for: the peer's close must be read.
-        self._resume(Pause.RATE | Pause.PEER)
+        self._resume(RATE | PEER)
         self._watch(self._server.options.closing_s)
 
     # Time.
@@ -387,10 +391,10 @@ class Connection(asyncio.Protocol):
         if self._held is not None and not self._post_held() and late:
             self.close(TRY_AGAIN, "the log cannot be written")
             return True
-        if self._paused & Pause.PEER and late:
+        if self._paused & PEER and late:
             self.abort("a slow reader")
-        if self._paused & Pause.RATE and self._has_allowance():
-            self._resume(Pause.RATE)
+        if self._paused & RATE and self._has_allowance():
+            self._resume(RATE)
         return self._paused != 0
 
     def _has_allowance(self) -> bool:

@@ -6,13 +6,15 @@ Rules kept here (OCPP-J 1.6, 4.1-4.2; OCPP 2.0.1, part 4, 4; 2.1, part 4, 4):
 - A frame is parsed once, and a CALL's payload is checked against the official schema of its
   action.
 - The verdict is a flag. A payload that is readable is handed on, however it violates its schema.
-- Of what real stations send, 1.6 tolerates (a violation, but no error) a number as message id and
-  an id of up to 64 characters.
+- Of what real stations send is tolerated (a violation, but no error): in 1.6 a number as message
+  id and an id of up to 64 characters; everywhere an error without description or details.
+- A CALL has a readable payload exactly if it has an action; an answer, if it has no error.
 
 Which CALL an answer belongs to, and what is done about an error, is decided by the owner.
 """
 
-from typing import Any, Final
+import re
+from typing import Any, Final, TypeGuard
 
 from msgspec import Struct
 
@@ -41,7 +43,11 @@ _TYPES: Final = {
     "2.0.1": frozenset((CALL, CALLRESULT, CALLERROR)),
     "2.1": frozenset((CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND)),
 }
-_LENGTHS: Final = {CALL: 4, CALLRESULT: 3, CALLERROR: 5, CALLRESULTERROR: 5, SEND: 4}
+
+_HEAD_OF_CALL = re.compile(r'\s*\[\s*2\s*,\s*"([^"\\\x00-\x1f]{1,36})"\s*,')
+
+_Fault = tuple[str, str]
+"""An error code, empty for what is tolerated, and the rule that is broken."""
 
 
 class Frame(Struct, frozen=True, gc=False):
@@ -57,27 +63,22 @@ class Frame(Struct, frozen=True, gc=False):
 
 def read(version: str, text: str) -> Frame:
     """Return the reading of a text; never raises."""
-    mended = False
+    faults: list[_Fault] = []
     try:
         value = frames.parse(text)
-    except frames.UnreadableFrame as first:
-        try:
-            value = frames.parse(frames.mended(text))
-        except frames.UnreadableFrame:
-            return unreadable(version, str(first))
-        mended = True
+    except frames.UnreadableFrame as refused:
+        value = frames.parse_mended(text)
+        if value is None:
+            return _unparsed(version, text, str(refused))
+        faults.append(_formation(version, "$: raw control characters in a string"))
     if type(value) is not list or len(value) < 2:
         return unreadable(version, "not an array of a message type and an id")
     message_type, message_id = value[0], value[1]
     if type(message_type) is not int or message_type not in _TYPES[version]:
         return _of_unknown_type(version, message_id)
-    faults: list[tuple[str, str]] = []
-    if mended:
-        faults.append((payloads.formation_violation(version), "raw control characters in a string"))
     if type(message_id) is not str or not 0 < len(message_id) <= MESSAGE_ID_CHARACTERS_MAX:
-        message_id = _tolerated_id(version, message_id, faults)
-    if len(value) != _LENGTHS[message_type]:
-        faults.append((payloads.formation_violation(version), f"$: {len(value)} elements"))
+        message_id, fault = _odd_id(version, message_id)
+        faults.append(fault)
     if message_type in (CALL, SEND):
         return _call(version, message_type, message_id, value, faults)
     return _answer(version, message_type, message_id, value, faults)
@@ -85,90 +86,86 @@ def read(version: str, text: str) -> Frame:
 
 def unreadable(version: str, why: str) -> Frame:
     """Return the reading of a frame in which nothing could be read."""
-    code = payloads.formation_violation(version) if version == "1.6" else "RpcFrameworkError"
-    return Frame(UNREADABLE, error=code, violations=(f"$: {why}",))
+    return Frame(UNREADABLE, error=_framework_error(version), violations=(f"$: {why}",))
 
 
 def _call(
-    version: str,
-    message_type: int,
-    message_id: str,
-    value: list[Any],
-    faults: list[tuple[str, str]],
+    version: str, message_type: int, message_id: str, value: list[Any], faults: list[_Fault]
 ) -> Frame:
     action = value[2] if len(value) > 2 else None
     if type(action) is not str or not 0 < len(action) <= ACTION_CHARACTERS_MAX:
-        faults.append((payloads.formation_violation(version), "$[2]: not an action"))
-        return _frame(message_type, message_id, "", None, faults)
+        faults.append(_formation(version, "$[2]: not an action"))
+        return _faulty(message_type, message_id, "", None, faults)
+    if len(value) != 4:
+        faults.append(_formation(version, f"$: {len(value)} elements"))
     payload = frames.payload_in(message_type, value)
     if action not in payloads.actions(version):
         faults.append(("NotImplemented", "$[2]: no action of this version"))
     elif found := payloads.violations(version, action, payload):
         faults.extend((violation.code, str(violation)) for violation in found)
-    if not faults:
-        return Frame(message_type, message_id, action, payload)
-    return _frame(message_type, message_id, action, payload, faults)
+    if faults:
+        return _faulty(message_type, message_id, action, payload, faults)
+    return Frame(message_type, message_id, action, payload)
 
 
 def _answer(
-    version: str,
-    message_type: int,
-    message_id: str,
-    value: list[Any],
-    faults: list[tuple[str, str]],
+    version: str, message_type: int, message_id: str, value: list[Any], faults: list[_Fault]
 ) -> Frame:
     payload = frames.payload_in(message_type, value)
     if message_type == CALLRESULT:
-        if type(payload) is not dict:
-            faults.append((payloads.formation_violation(version), "$[2]: not an object"))
-    elif not payload or type(payload[0]) is not str:
-        faults.append((payloads.formation_violation(version), "$[2]: not an error code"))
-    elif len(payload) in (1, 2):
-        # Stations leave out the description or the details; the code says enough.
-        faults = [(code if "elements" not in rule else "", rule) for code, rule in faults]
-    frame = _frame(message_type, message_id, "", payload, faults)
-    return frame if not frame.error else _frame(message_type, message_id, "", None, faults)
+        if type(payload) is not dict or len(value) > 3:
+            faults.append(_formation(version, "$: not a result"))
+    elif not payload or type(payload[0]) is not str or len(value) > 5:
+        faults.append(_formation(version, "$: not an error"))
+    elif len(value) < 5:
+        faults.append(("", "$: no description or no details"))
+    return _faulty(message_type, message_id, "", payload, faults)
 
 
-def _frame(
-    message_type: int,
-    message_id: str,
-    action: str,
-    payload: Any,
-    faults: list[tuple[str, str]],
+def _faulty(
+    message_type: int, message_id: str, action: str, payload: Any, faults: list[_Fault]
 ) -> Frame:
-    return Frame(
-        message_type,
-        message_id,
-        action,
-        payload,
-        next((code for code, _ in faults if code), ""),
-        tuple(rule for _, rule in faults[: payloads.VIOLATIONS_MAX]),
-    )
+    error = next((code for code, _ in faults if code), "")
+    if error and not action:
+        payload = None
+    rules = tuple(rule for _, rule in faults[: payloads.VIOLATIONS_MAX])
+    return Frame(message_type, message_id, action, payload, error, rules)
+
+
+def _unparsed(version: str, text: str, why: str) -> Frame:
+    # The station waits for an answer to this id; an error tells it more than silence.
+    head = _HEAD_OF_CALL.match(text)
+    if head is None:
+        return unreadable(version, why)
+    return _faulty(CALL, head[1], "", None, [_formation(version, f"$: {why}")])
 
 
 def _of_unknown_type(version: str, message_id: object) -> Frame:
-    code = "MessageTypeNotSupported"
-    if version == "1.6":
-        code = payloads.formation_violation(version)
-    readable = type(message_id) is str and 0 < len(message_id) <= MESSAGE_ID_CHARACTERS_MAX
     return Frame(
         UNREADABLE,
-        str(message_id) if readable else "",
-        error=code,
+        message_id if _is_id(message_id, MESSAGE_ID_CHARACTERS_MAX) else "",
+        error=_framework_error(version) if version == "1.6" else "MessageTypeNotSupported",
         violations=("$[0]: no message type of this version",),
     )
 
 
-def _tolerated_id(version: str, message_id: object, faults: list[tuple[str, str]]) -> str:
+def _odd_id(version: str, message_id: object) -> tuple[str, _Fault]:
     if version == "1.6":
-        if type(message_id) is int and abs(message_id) < 10**MESSAGE_ID_CHARACTERS_MAX:
-            faults.append(("", "$[1]: a number as message id"))
-            return str(message_id)
-        if isinstance(message_id, str) and 0 < len(message_id) <= TOLERATED_ID_CHARACTERS_MAX:
-            faults.append(("", f"$[1]: {len(message_id)} characters"))
-            return message_id
-        faults.append((payloads.formation_violation(version), "$[1]: not a message id"))
-        return ""
-    faults.append(("RpcFrameworkError", "$[1]: not a message id"))
-    return ""
+        if type(message_id) is int:
+            return str(message_id), ("", "$[1]: a number as message id")
+        if _is_id(message_id, TOLERATED_ID_CHARACTERS_MAX):
+            return message_id, ("", f"$[1]: {len(message_id)} characters")
+    return "", (_framework_error(version), "$[1]: not a message id")
+
+
+def _is_id(value: object, characters_max: int) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= characters_max
+
+
+def _formation(version: str, rule: str) -> _Fault:
+    return payloads.formation_violation(version), rule
+
+
+def _framework_error(version: str) -> str:
+    # 1.6 has no code for what is not OCPP-J, and no id to answer such a frame under.
+    return payloads.formation_violation(version) if version == "1.6" else "RpcFrameworkError"

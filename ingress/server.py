@@ -64,6 +64,7 @@ class Server:
         self._ticker: asyncio.TimerHandle | None = None
         self._wheel: Wheel[Connection] = Wheel(self.options.tick_s)
         self._watched: set[Connection] = set()
+        self._unflushed: list[Connection] = []
         self._sockets: set[Connection] = set()
         self._by_id: dict[str, Connection] = {}
         self._newest: dict[tuple[str, str], Connection] = {}
@@ -250,6 +251,12 @@ class Server:
         """Tick this connection until it says that it waits for nothing."""
         self._watched.add(connection)
 
+    def flush_soon(self, connection: Connection) -> None:
+        """Flush this connection before this turn of the loop ends."""
+        if not self._unflushed:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unflushed.append(connection)
+
     def ticks(self, seconds: float) -> int:
         return self._wheel.ticks(seconds)
 
@@ -277,6 +284,11 @@ class Server:
     def _tick_and_again(self) -> None:
         self._tick_later()
         self.tick()
+
+    def _flush(self) -> None:
+        unflushed, self._unflushed = self._unflushed, []
+        for connection in unflushed:
+            connection.flush()
 
     # Opening and closing.
 

@@ -27,6 +27,9 @@ _DIGITS_TO_ZERO = bytes(0x30 if 0x30 <= code <= 0x39 else code for code in range
 _LONG_RUN = b"0" * 19
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(1, 32) if code not in (9, 10, 13)}
 
+_MENDED_GROWTH_MAX = 1000
+"""Each control character takes six in the record."""
+
 
 class UnreadableFrame(Exception):
     """Not JSON, or JSON that we refuse to look at. The message says which."""
@@ -54,33 +57,41 @@ def parse(text: str) -> Any:
     return value
 
 
-def mended(text: str) -> str:
-    """Return the text with raw control characters escaped.
+def parse_mended(text: str) -> Any:
+    """Return the value with raw control characters in strings accepted; None if still unreadable.
 
-    Real stations send a StopTransaction with control bytes inside an idTag; the energy is readable.
+    Real stations send a StopTransaction with control bytes inside an idTag; its energy is readable.
     """
-    return text.translate(_CONTROLS)
+    escaped = text.translate(_CONTROLS)
+    if not 0 < len(escaped) - len(text) <= _MENDED_GROWTH_MAX:
+        return None
+    try:
+        return parse(escaped)
+    except UnreadableFrame:
+        return None
 
 
 def payload_of(record: MessageReceived) -> Any:
     """Return what the edge handed on with this record: the same for ever, from the record alone.
 
     Of a CALL or SEND its payload, of a CALLRESULT its payload, of an error [code, description,
-    details]; None where the edge could not read it. A CALL has a readable payload exactly if it has
-    an action; an answer, if it has no error.
+    details]; None where none could be read. Never raises. A CALL has a readable payload exactly if
+    it has an action; an answer, if it has no error.
     """
-    if record.message_type == 0:
-        return None
     if record.message_type in (CALL, SEND):
-        if not record.action:
-            return None
-    elif record.error:
-        return None
+        readable = record.action != ""
+    else:
+        readable = record.message_type != 0 and not record.error
+    return reread(record.message_type, record.frame) if readable else None
+
+
+def reread(message_type: int, text: str) -> Any:
+    """Return the payload of a frame of this type; None if it cannot be read. Never raises."""
     try:
-        value = parse(record.frame)
+        value = parse(text)
     except UnreadableFrame:
-        value = parse(mended(record.frame))
-    return payload_in(record.message_type, value)
+        value = parse_mended(text)
+    return payload_in(message_type, value) if isinstance(value, list) else None
 
 
 def payload_in(message_type: int, frame: list[Any]) -> Any:
