@@ -1,0 +1,101 @@
+"""What a request to ClickHouse's HTTP interface asks for: the query and what goes with it.
+
+Clients send settings that belong to the transport beside those of the engine; the transport's are
+met here and never reach it.
+"""
+
+import zlib
+
+from starlette.requests import Request
+
+from infra.clickhouse_reading import QUERY_BYTES_MAX, Query
+
+BODY_BYTES_MAX = 4 * QUERY_BYTES_MAX
+# The query, its parameters as form fields, and their envelope.
+
+TRANSPORT = frozenset(
+    {
+        *("query", "database", "default_format", "query_id", "quota_key", "user", "password"),
+        *("role", "session_id", "session_timeout", "session_check", "stacktrace"),
+        *("wait_end_of_query", "buffer_size", "compress", "enable_http_compression"),
+        *("http_zlib_compression_level", "send_progress_in_http_headers", "add_http_cors_header"),
+        *("http_headers_progress_interval_ms", "http_response_buffer_size", "readonly"),
+        *("http_write_exception_in_output_format", "client_protocol_version", "log_comment"),
+        *("cancel_http_readonly_queries_on_client_close", "query_metric_log_interval"),
+    }
+)
+# `readonly` cannot be lowered, so it is not looked at.
+
+
+class BadRequest(Exception):
+    """Not a request of this interface."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+async def read_request(request: Request, database: str) -> Query:
+    """Raises: BadRequest."""
+    fields = dict(request.query_params)
+    media_type = request.headers.get("content-type", "")
+    if media_type.startswith("multipart/form-data"):
+        _require_length(request)
+        async with request.form(max_files=0, max_fields=1000, max_part_size=BODY_BYTES_MAX) as form:
+            fields |= {name: value for name, value in form.items() if isinstance(value, str)}
+        text = fields.get("query", "")
+    else:
+        parts = (fields.get("query", ""), await _body(request))
+        text = "\n".join(part for part in parts if part)
+    if fields.get("decompress", "0") not in ("0", "false"):
+        raise BadRequest(501, "decompress=1 is not spoken here; use Content-Encoding: gzip")
+    return Query(
+        text=text,
+        database=fields.get("database") or request.headers.get("x-clickhouse-database") or database,
+        default_format=fields.get("default_format")
+        or request.headers.get("x-clickhouse-format")
+        or "TabSeparated",
+        parameters={
+            name.removeprefix("param_"): value
+            for name, value in fields.items()
+            if name.startswith("param_")
+        },
+        settings={
+            name: value
+            for name, value in fields.items()
+            if name not in TRANSPORT and name != "decompress" and not name.startswith("param_")
+        },
+    )
+
+
+def _require_length(request: Request) -> None:
+    length = request.headers.get("content-length", "")
+    if not length.isdigit() or int(length) > BODY_BYTES_MAX:
+        raise BadRequest(413, f"a form is at most {BODY_BYTES_MAX} bytes and says how long it is")
+
+
+async def _body(request: Request) -> str:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise BadRequest(413, f"a query is at most {QUERY_BYTES_MAX} bytes")
+    encoding = request.headers.get("content-encoding", "identity")
+    try:
+        return _decoded(bytes(body), encoding).decode()
+    except (zlib.error, UnicodeDecodeError) as error:
+        raise BadRequest(400, f"the body is not {encoding} of UTF-8: {error}") from error
+
+
+def _decoded(body: bytes, encoding: str) -> bytes:
+    match encoding:
+        case "identity" | "":
+            return body
+        case "gzip" | "deflate":
+            unpacking = zlib.decompressobj(zlib.MAX_WBITS | 32)
+            plain = unpacking.decompress(body, BODY_BYTES_MAX)
+            if unpacking.unconsumed_tail:
+                raise BadRequest(413, f"a query is at most {QUERY_BYTES_MAX} bytes")
+            return plain
+        case _:
+            raise BadRequest(415, f"Content-Encoding {encoding[:40]!r} is not spoken here")
