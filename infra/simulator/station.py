@@ -1,0 +1,310 @@
+"""One simulated OCPP 1.6J station: its connection, its CALLs, its life between boots.
+
+One CALL in flight; the central system's CALLs are answered meanwhile. A lost connection is
+opened again with jittered backoff, whatever ended it, and the outbox goes on where it was.
+"""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.typing import Subprotocol
+
+from infra.simulator import commands, frames
+from infra.simulator.answers import request_violation, retry_after_s
+from infra.simulator.call_lane import CallLane, Witness, acknowledged
+from infra.simulator.json_types import Json, Payload
+from infra.simulator.oplog import Operation, Outcome, TransactionRecord
+from infra.simulator.outbox import ATTEMPTS_MAX, Message, Outbox
+
+if TYPE_CHECKING:
+    from infra.simulator.connector import Connector
+
+SUBPROTOCOL = Subprotocol("ocpp1.6")
+BACKOFF_FIRST_S = 0.1
+BACKOFF_MAX_S = 5.0
+RETRY_AFTER_MAX_S = 30.0
+# OCPP 1.6, 9.1 TransactionMessageRetryInterval, after a CALLERROR.
+RETRY_INTERVAL_S = 0.1
+BOOT_RETRY_MAX_S = 10.0
+OPEN_TIMEOUT_S = 10.0
+PING_INTERVAL_S = 60.0
+# How often a station looks whether it has been given an interval.
+BEAT_UNKNOWN_S = 1.0
+
+
+class GaveUp(Exception):
+    """The station had no answer for longer than it was told to wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationOptions:
+    name: str
+    url: str
+    password: str | None
+    answer_timeout_s: float
+    give_up_s: float | None
+
+
+class Station:
+    def __init__(self, options: StationOptions, witness: Witness, random: Random) -> None:
+        self.name = options.name
+        self.outbox = Outbox()
+        self.random = random
+        self.witness = witness
+        self.connectors: Sequence[Connector] = ()
+        self.configuration = commands.default_configuration()
+        self.password = options.password
+        self.connections = 0
+        self.connected = False
+        # Set for good by the first connection.
+        self.introduced = asyncio.Event()
+        self._options = options
+        self._booted = False
+        self._connection: ClientConnection | None = None
+        self._lane = CallLane(options.name, witness, options.answer_timeout_s)
+        # Whether a transaction message was answered on this connection.
+        self._progressed = False
+        self._may_connect = asyncio.Event()
+        self._may_connect.set()
+        # Bounded by the connectors: each asks for one absence per session.
+        self._absence: asyncio.Queue[float] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Live until every connector's sessions are over and acknowledged.
+
+        Raises:
+            GaveUp: nobody answered for `give_up_s`.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                life = [
+                    group.create_task(lasting)
+                    for lasting in (self._connect(), self._beat(), self._be_absent())
+                ]
+                async with asyncio.TaskGroup() as work:
+                    for connector in self.connectors:
+                        work.create_task(connector.run())
+                await self.outbox.drained()
+                for task in life:
+                    task.cancel()
+        except* GaveUp as group_error:
+            raise GaveUp(str(group_error.exceptions[0])) from None
+        finally:
+            self.connected = False
+
+    async def tell(self, action: str, payload: Payload) -> Payload | None:
+        """Return the answer; None at once when offline, or when the connection ended first."""
+        if not self.connected:
+            return None
+        message = Message(action=action, payload=payload)
+        await self.outbox.put(message)
+        return await message.done
+
+    async def report(
+        self,
+        action: str,
+        payload: Payload,
+        transaction: TransactionRecord,
+        *,
+        repeat: bool,
+        wait: bool,
+    ) -> None:
+        """Queue a transaction message; it will be told until it is answered."""
+        message = Message(action=action, payload=payload, transaction=transaction, repeat=repeat)
+        await self.outbox.put(message)
+        if wait:
+            await message.done
+
+    def go_offline(self, seconds: float) -> None:
+        """Lose the connection and stay away; what happens meanwhile is told afterwards."""
+        self._absence.put_nowait(seconds)
+
+    async def disconnect(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def reboot(self) -> None:
+        self._booted = False
+        await self.disconnect()
+
+    def wrong(self, sentence: str) -> None:
+        self.witness.findings.add(self.name, sentence)
+
+    async def _connect(self) -> None:
+        failures = 0
+        loop = asyncio.get_running_loop()
+        alive_at = loop.time()
+        while True:
+            await self._may_connect.wait()
+            asked_s = 0.0
+            self._lane.answered = self._progressed = False
+            try:
+                async with self._handshake() as connection:
+                    await self._converse(connection)
+            except InvalidStatus as error:
+                asked_s = retry_after_s(error.response.headers)
+            except (OSError, WebSocketException):
+                # Whatever it was, a station only knows that it has to try again.
+                pass
+            failures += 1
+            if self._lane.answered and (self._progressed or len(self.outbox) == 0):
+                failures, alive_at = 0, loop.time()
+            silent_s = loop.time() - alive_at
+            if self._options.give_up_s is not None and silent_s > self._options.give_up_s:
+                raise GaveUp(f"no answer for {silent_s:.0f} s")
+            backoff_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2**failures)
+            wait_s = max(backoff_s, min(asked_s, RETRY_AFTER_MAX_S))
+            await asyncio.sleep(wait_s * self.random.uniform(0.5, 1.5))
+
+    def _handshake(self) -> connect:
+        headers = {}
+        if self.password is not None:
+            credentials = b64encode(f"{self.name}:{self.password}".encode()).decode()
+            headers["Authorization"] = f"Basic {credentials}"
+        return connect(
+            f"{self._options.url.rstrip('/')}/{quote(self.name, safe='')}",
+            subprotocols=[SUBPROTOCOL],
+            additional_headers=headers,
+            compression=None,
+            proxy=None,
+            open_timeout=OPEN_TIMEOUT_S,
+            close_timeout=1,
+            ping_interval=PING_INTERVAL_S,
+        )
+
+    async def _converse(self, connection: ClientConnection) -> None:
+        if connection.subprotocol != SUBPROTOCOL:
+            self.wrong(f"the handshake chose the sub-protocol {connection.subprotocol}")
+        self._connection = connection
+        self.connections += 1
+        try:
+            async with asyncio.TaskGroup() as group:
+                sender = group.create_task(self._transmit(connection))
+                try:
+                    async for text in connection:
+                        await self._received(connection, text)
+                except ConnectionClosed:
+                    pass
+                finally:
+                    sender.cancel()
+        finally:
+            self._connection = None
+            self.connected = False
+            self.outbox.disconnected()
+
+    async def _transmit(self, connection: ClientConnection) -> None:
+        while not self._booted:
+            await self._boot(connection)
+        self.connected = True
+        self.introduced.set()
+        whole = frames.status(0, "Available", self.witness.wall())
+        self.outbox.put_first(
+            [
+                Message(action="StatusNotification", payload=whole),
+                *(connector.announcement() for connector in self.connectors),
+            ]
+        )
+        while True:
+            message = await self.outbox.first()
+            await self._deliver(connection, message)
+
+    async def _boot(self, connection: ClientConnection) -> None:
+        answer = await self._lane.exchange(
+            connection, self.connections, "BootNotification", frames.boot(self.name)
+        )
+        match answer:
+            case {"status": "Accepted", "interval": int(interval)}:
+                self._booted = True
+                self.configuration["HeartbeatInterval"] = (str(interval), False)
+            case {"status": "Pending" | "Rejected", "interval": int(interval)}:
+                await asyncio.sleep(min(BOOT_RETRY_MAX_S, max(1, interval)))
+            case _:
+                await asyncio.sleep(RETRY_INTERVAL_S)
+
+    async def _deliver(self, connection: ClientConnection, message: Message) -> None:
+        answer = await self._lane.exchange(
+            connection, self.connections, message.action, message.wire_payload()
+        )
+        if answer is None:
+            message.attempts += 1
+            if message.transaction is not None and message.attempts < ATTEMPTS_MAX:
+                await asyncio.sleep(RETRY_INTERVAL_S * message.attempts)
+                return
+            if message.transaction is not None:
+                self.wrong(f"{message.action} was given up after {message.attempts} CALLERRORs")
+        elif message.transaction is not None:
+            self._progressed = True
+            acknowledged(message, message.transaction, answer, self.witness)
+            if message.repeat:
+                message.repeat = False
+                return
+        self.outbox.settled(message, answer)
+
+    async def _received(self, connection: ClientConnection, text: str | bytes) -> None:
+        try:
+            frame = frames.parse(text)
+        except ValueError:
+            self.wrong(f"not JSON: {text[:80]!r}")
+            return
+        match frame:
+            case [frames.CALLRESULT, str(message_id), _]:
+                self._lane.resolve(message_id, frame)
+            case [frames.CALLERROR, str(message_id), str(_), str(_), dict(_)]:
+                self._lane.resolve(message_id, frame)
+            case [frames.CALL, str(message_id), str(action), payload]:
+                await self._commanded(connection, message_id, action, payload)
+            case _:
+                self.wrong(f"not an OCPP-J frame: {text[:80]!r}")
+
+    async def _commanded(
+        self, connection: ClientConnection, message_id: str, action: str, payload: Json
+    ) -> None:
+        received_at = self.witness.wall()
+        violation = request_violation(action, payload) if action in commands.COMMANDS else None
+        if violation is not None:
+            self.wrong(f"the CALL {action} is wrong: {violation}")
+        answer = commands.answer(self, action, payload, valid=violation is None)
+        if isinstance(answer.payload, commands.CallError):
+            text = frames.error(message_id, answer.payload.code, answer.payload.description)
+        else:
+            text = frames.result(message_id, answer.payload)
+        await connection.send(text)
+        self.witness.oplog.note(
+            Operation(
+                station=self.name,
+                connection=self.connections,
+                command=True,
+                message_id=message_id,
+                action=action,
+                payload=payload,
+                sent_at=received_at,
+                outcome=Outcome.ANSWERED,
+                answer=frames.parse(text)[2:],
+                answered_at=self.witness.wall(),
+            )
+        )
+        await answer.then()
+
+    async def _beat(self) -> None:
+        while True:
+            interval_s = int(self.configuration["HeartbeatInterval"][0])
+            if not self._booted or interval_s <= 0:
+                await asyncio.sleep(BEAT_UNKNOWN_S)
+                continue
+            await asyncio.sleep(interval_s)
+            await self.tell("Heartbeat", {})
+
+    async def _be_absent(self) -> None:
+        while True:
+            seconds = await self._absence.get()
+            self._may_connect.clear()
+            await self.disconnect()
+            await asyncio.sleep(seconds)
+            self._may_connect.set()
