@@ -8,6 +8,9 @@ from collections.abc import Sequence
 BATCH_BYTES_MAX = 1_000_000
 """One append. Far above any decision (frames are limited at the edge), below Kafka's 1 MiB."""
 
+BATCH_RECORDS_MAX = 10_000
+"""What a record costs beside its value stays small beside `BATCH_BYTES_MAX`."""
+
 QUEUE_BYTES_MAX = 64 * 1024 * 1024
 """Queued and not yet durable: some seconds of a node's full load, then appends are refused."""
 
@@ -16,11 +19,13 @@ def joined(values: Sequence[bytes]) -> bytes:
     """Return the values as lines.
 
     Raises:
-        ValueError: no values, a value that is not one line, or more than `BATCH_BYTES_MAX`.
+        ValueError: no values, a value that is not one line, or more than the limits above.
     """
     lines = b"\n".join(values)
     if lines.count(b"\n") != len(values) - 1:
         raise ValueError("a batch is one or more values, and a value is one line")
+    if len(values) > BATCH_RECORDS_MAX:
+        raise ValueError(f"a batch of {len(values)} values; at most {BATCH_RECORDS_MAX} are taken")
     if len(lines) > BATCH_BYTES_MAX:
-        raise ValueError(f"a batch of {len(lines)} bytes; at most {BATCH_BYTES_MAX} are accepted")
+        raise ValueError(f"a batch of {len(lines)} bytes; at most {BATCH_BYTES_MAX} are taken")
     return lines

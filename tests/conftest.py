@@ -1,3 +1,3 @@
 """Fixtures that every test may ask for."""
 
-pytest_plugins = ["tests.engines"]
+pytest_plugins = ["tests.engines", "tests.kafka_fixtures"]

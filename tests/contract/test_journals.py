@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from infra.journal_kafka import KafkaJournal
 from infra.journal_memory import MemoryJournal
 from infra.journal_sqlite import SqliteJournal
+from infra.kafka_cluster import KafkaCluster
 from schemas.journal import Journal
 from tests.contract.journal import PARTITIONS, DurableJournalContract, JournalContract
 
@@ -33,3 +35,18 @@ class TestSqliteJournal(DurableJournalContract):
     @pytest.fixture
     def reopened(self, tmp_path: Path) -> Callable[[], Awaitable[Journal]]:
         return lambda: SqliteJournal.create_or_open(tmp_path, PARTITIONS)
+
+
+@pytest.mark.kafka
+class TestKafkaJournal(DurableJournalContract):
+    wakes_within_s = 0.100
+
+    @pytest.fixture
+    async def journal(self, reopened: Callable[[], Awaitable[Journal]]) -> AsyncIterator[Journal]:
+        journal = await reopened()
+        yield journal
+        await journal.close()
+
+    @pytest.fixture
+    def reopened(self, kafka: KafkaCluster, kafka_prefix: str) -> Callable[[], Awaitable[Journal]]:
+        return lambda: KafkaJournal.create_or_open(kafka, kafka_prefix, PARTITIONS, replication=1)

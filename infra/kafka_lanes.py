@@ -1,0 +1,237 @@
+"""Appending to the partitions of one topic: one batch in flight per partition, nothing ever split.
+
+What is appended while a partition's batch is on its way waits and is packed into the next one; an
+append's values stay next to each other. The client retries a batch until it lands or fails for
+good, and cannot take it back. So an append that runs out of time is `Unavailable` while it waits
+here, and `AppendUnknown` once it was handed over: its batch may still land, before whatever is sent
+to this partition later. A retry that ends with `Unavailable` does not settle the first try.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
+
+from infra.journal_batches import (
+    BATCH_BYTES_MAX,
+    BATCH_RECORDS_MAX,
+    QUEUE_BYTES_MAX,
+    joined,
+)
+from infra.kafka_cluster import KafkaCluster
+from schemas.journal import AppenderFailed, AppendUnknown, Unavailable
+
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 5.0
+"""For what is in flight at the end. The client alone would wait for a broker for ever."""
+
+
+class _Append:
+    """Taken: no longer waiting, because it is in flight or was given up."""
+
+    __slots__ = ("is_taken", "landed", "lines_bytes", "values")
+
+    def __init__(
+        self, values: Sequence[bytes], lines_bytes: int, landed: "asyncio.Future[range]"
+    ) -> None:
+        self.values = values
+        self.lines_bytes = lines_bytes
+        self.landed = landed
+        self.is_taken = False
+
+
+class _Lane:
+    __slots__ = ("in_flight", "partition", "waiting")
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.waiting: deque[_Append] = deque()
+        self.in_flight: list[_Append] = []
+
+
+class Lanes:
+    def __init__(
+        self, cluster: KafkaCluster, topic: str, partitions: int, *, timeout_s: float
+    ) -> None:
+        self._cluster = cluster
+        self._topic = topic
+        self._timeout_s = timeout_s
+        self._lanes = [_Lane(partition) for partition in range(partitions)]
+        self._ready: deque[_Lane] = deque()
+        self._is_ready = asyncio.Event()
+        self._queued_bytes = 0
+        self._starting = asyncio.Lock()
+        self._producer: AIOKafkaProducer | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._end: Exception | None = None
+
+    async def append(self, partition: int, values: Sequence[bytes]) -> range:
+        """See `schemas.journal.Journal.append`."""
+        if partition < 0:
+            raise IndexError(f"partition {partition}")
+        lane = self._lanes[partition]
+        lines_bytes = len(joined(values))
+        if self._producer is None:
+            await self._start()
+        if self._end is not None:
+            raise self._end
+        if self._queued_bytes + lines_bytes > QUEUE_BYTES_MAX:
+            raise Unavailable(f"{self._queued_bytes} bytes are queued for {self._topic}")
+        loop = asyncio.get_running_loop()
+        append = _Append(values, lines_bytes, loop.create_future())
+        self._queued_bytes += lines_bytes
+        lane.waiting.append(append)
+        if not lane.in_flight and len(lane.waiting) == 1:
+            self._is_due(lane)
+        deadline = loop.call_later(self._timeout_s, self._expire, lane, append)
+        try:
+            return await append.landed
+        finally:
+            deadline.cancel()
+            self._withdraw(lane, append)
+
+    async def close(self) -> None:
+        """Give what is in flight a little time, refuse the rest, and let go of the connections."""
+        if self._end is None:
+            self._end = Unavailable(f"{self._topic}: closed")
+        for lane in self._lanes:
+            for append in list(lane.waiting):
+                self._withdraw(lane, append)
+                _refuse(append, Unavailable(f"{self._topic}: closed"))
+        if self._pump is not None:
+            self._pump.cancel()
+            await asyncio.wait([self._pump])
+            self._pump = None
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await _stop(producer)
+        for lane in self._lanes:
+            for append in lane.in_flight:
+                _refuse(append, AppendUnknown(f"{self._topic}: closed before an answer came"))
+
+    async def _start(self) -> None:
+        async with self._starting:
+            if self._producer is not None or self._end is not None:
+                return
+            producer = self._cluster.producer()
+            try:
+                async with asyncio.timeout(START_TIMEOUT_S):
+                    await producer.start()
+            except (KafkaError, OSError) as error:
+                await _stop(producer)
+                raise Unavailable(f"{self._cluster.bootstrap}: {error}") from error
+            except BaseException:
+                await _stop(producer)
+                raise
+            self._producer = producer
+            # Lives as long as this object: `close` cancels it and waits for it.
+            self._pump = asyncio.get_running_loop().create_task(self._send_ready(producer))
+            self._pump.add_done_callback(self._ended)
+
+    def _ended(self, pump: "asyncio.Task[None]") -> None:
+        if not pump.cancelled():
+            self._fail(f"appending ended: {pump.exception()!r}")
+
+    def _is_due(self, lane: _Lane) -> None:
+        self._ready.append(lane)
+        self._is_ready.set()
+
+    async def _send_ready(self, producer: AIOKafkaProducer) -> None:
+        while True:
+            await self._is_ready.wait()
+            self._is_ready.clear()
+            while self._ready:
+                await self._send(producer, self._ready.popleft())
+
+    async def _send(self, producer: AIOKafkaProducer, lane: _Lane) -> None:
+        if lane.in_flight:
+            return
+        batch = producer.create_batch()
+        room_bytes, room_records = BATCH_BYTES_MAX, BATCH_RECORDS_MAX
+        while lane.waiting:
+            append = lane.waiting[0]
+            room_bytes -= append.lines_bytes
+            room_records -= len(append.values)
+            if lane.in_flight and (room_bytes < 0 or room_records < 0):
+                break
+            append.is_taken = True
+            lane.in_flight.append(lane.waiting.popleft())
+            for value in append.values:
+                assert batch.append(timestamp=None, key=None, value=value) is not None
+        if not lane.in_flight:
+            return
+        batch.close()
+        try:
+            sent = await producer.send_batch(batch, self._topic, partition=lane.partition)
+        except (KafkaError, OSError) as error:
+            # Not handed over: there is no leader to send it to.
+            self._settle(lane, Unavailable(f"{self._topic}: {error}"))
+        else:
+            sent.add_done_callback(partial(self._landed, lane))
+
+    def _landed(self, lane: _Lane, sent: "asyncio.Future[RecordMetadata]") -> None:
+        if sent.cancelled():
+            self._fail("the producer was cancelled")
+        elif (error := sent.exception()) is not None:
+            # The client retries what may be retried. After anything else its sequence numbers and
+            # the broker's differ, and no later batch of this producer would be taken.
+            self._fail(repr(error))
+        elif (base := sent.result().offset) < 0:
+            # The broker has it from an earlier try and no longer knows where.
+            self._settle(lane, AppendUnknown(f"{self._topic}: in the log, at an unknown offset"))
+        else:
+            self._settle(lane, base)
+
+    def _settle(self, lane: _Lane, outcome: int | Exception) -> None:
+        landed, lane.in_flight = lane.in_flight, []
+        for append in landed:
+            self._queued_bytes -= append.lines_bytes
+            if isinstance(outcome, Exception):
+                _refuse(append, outcome)
+                continue
+            end = outcome + len(append.values)
+            if not append.landed.done():
+                append.landed.set_result(range(outcome, end))
+            outcome = end
+        if lane.waiting:
+            self._is_due(lane)
+
+    def _fail(self, reason: str) -> None:
+        if self._end is None:
+            self._end = AppenderFailed(f"{self._topic}: {reason}")
+        for lane in self._lanes:
+            for append in [*lane.in_flight, *lane.waiting]:
+                self._withdraw(lane, append)
+                _refuse(append, self._end)
+
+    def _expire(self, lane: _Lane, append: _Append) -> None:
+        if append.is_taken:
+            _refuse(append, AppendUnknown(f"{self._topic}: no answer in {self._timeout_s} s"))
+        else:
+            self._withdraw(lane, append)
+            _refuse(append, Unavailable(f"{self._topic}: not sent within {self._timeout_s} s"))
+
+    def _withdraw(self, lane: _Lane, append: _Append) -> None:
+        if not append.is_taken:
+            append.is_taken = True
+            lane.waiting.remove(append)
+            self._queued_bytes -= append.lines_bytes
+
+
+def _refuse(append: _Append, error: Exception) -> None:
+    if not append.landed.done():
+        append.landed.set_exception(error)
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    stopping = asyncio.get_running_loop().create_task(producer.stop())
+    await asyncio.wait([stopping], timeout=STOP_TIMEOUT_S)
+    if not stopping.done():
+        # Waits until every batch has landed; without a broker that is never.
+        await producer._sender.close()  # noqa: SLF001 - there is no other way to end it
+        await asyncio.wait([stopping], timeout=STOP_TIMEOUT_S)
+    stopping.result()
