@@ -40,12 +40,15 @@ class LogFilter:
 
     def admit(self, offset: int, record: Record) -> bool:
         """Say whether the record at this offset counts. Call it once per record, in log order."""
+        return self.admit_as(offset, record, record.incarnation, record.sequence)
+
+    def admit_as(self, offset: int, record: Record, incarnation: str, sequence: int) -> bool:
+        """The same for a record that has just been written under this id and not read back."""
         sequences = self._sequences
-        incarnation = record.incarnation
         last = sequences.get(incarnation, -1)
-        if record.sequence <= last:
+        if sequence <= last:
             return False
-        sequences[incarnation] = record.sequence
+        sequences[incarnation] = sequence
         if last == -1:
             self._forget_incarnations()
         if isinstance(record, OwnerRecord):

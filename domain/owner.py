@@ -51,15 +51,18 @@ class Owner:
         registry: Registry,
         log_filter: LogFilter | None = None,
         stations: Iterable[Station] = (),
+        position: int = 0,
         next_counter: int = 0,
     ) -> None:
-        """Start from nothing, or from a snapshot: its filter, stations and counter."""
+        """Start from nothing, or from a snapshot: its filter, stations, position and counter."""
         self.partition = partition
         self.name = name
         self.policy = policy
         self.registry = registry
         self.log_filter = log_filter or LogFilter()
         self.stations: dict[Key, Station] = {(s.tenant, s.station): s for s in stations}
+        self.position = position
+        """The offset after the last record folded."""
         self.next_counter = next_counter
         """Of transaction ids: above every one that was given in this partition."""
         self.epoch: int | None = None
@@ -80,22 +83,33 @@ class Owner:
 
     # Folding
 
-    def fold(self, offset: int, record: Record, payload: Any = None) -> bool:
+    def fold(self, offset: int, record: Record) -> bool:
         """Apply the record at this offset; return whether it counts (the log's filter says)."""
+        self.position = offset + 1
         if not self.log_filter.admit(offset, record):
             return False
+        self._apply(offset, record, None)
+        return True
+
+    def fold_queued(
+        self, offset: int, record: Record, incarnation: str, sequence: int, payload: Any = None
+    ) -> None:
+        """Apply a record of this process whose place in the log has just been fixed."""
+        self.position = offset + 1
+        if self.log_filter.admit_as(offset, record, incarnation, sequence):
+            self._apply(offset, record, payload)
+
+    def _apply(self, offset: int, record: Record, payload: Any) -> None:
         if isinstance(record, PartitionClaimed):
             self._claimed(offset, record)
-            return True
+            return
         key = (record.tenant, record.station)
         station = self.stations.get(key)
         if station is None:
             station = Station(record.tenant, record.station, self.partition)
             self.stations[key] = station
-        if offset <= station.offset:
-            return True
-        self._fold_station(key, station, offset, record, payload)
-        return True
+        if offset > station.offset:
+            self._fold_station(key, station, offset, record, payload)
 
     def _fold_station(
         self, key: Key, station: Station, offset: int, record: Record, payload: Any

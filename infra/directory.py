@@ -1,0 +1,33 @@
+"""Who may connect, answered from memory: the registry's fold and the verifiers of passwords."""
+
+from collections.abc import Callable
+
+from domain.registry import Registry
+from ingress.ports import UNKNOWN, Admission
+from schemas.journal import Unavailable
+from schemas.records import StationRegistered
+
+SECRET = "secret:"
+
+
+class RegistryDirectory:
+    """`ingress.ports.Directory`."""
+
+    def __init__(self, registry: Registry, verifier: Callable[[str], str | None]) -> None:
+        """`verifier` returns what is kept under a secret's id, or None if it is not at hand."""
+        self._registry = registry
+        self._verifier = verifier
+
+    def admission(self, tenant: str, station: str) -> Admission:
+        registered = self._registry.stations.get((tenant, station))
+        if registered is None:
+            return UNKNOWN
+        if not registered.credential:
+            return Admission(registered=True)
+        return Admission(registered=True, verifiers=(self._verifier_of(registered),))
+
+    def _verifier_of(self, registered: StationRegistered) -> str:
+        verifier = self._verifier(registered.credential.removeprefix(SECRET))
+        if verifier is None:
+            raise Unavailable("the station's password cannot be checked now")
+        return verifier

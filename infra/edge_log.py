@@ -1,0 +1,152 @@
+"""The embedded journal with its owners: what ingress posts is folded, decided and queued at once.
+
+This process is the log's only writer, so a record's place is fixed when it is queued. The owner may
+fold it there and then, and its answer joins the same commit. Nothing leaves the process before that
+commit has returned; if it fails, everything folded since is thrown away with the owners.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from domain.owner import Owner
+from domain.registry import Registry
+from infra.journal_sqlite import SqliteJournal
+from schemas.journal import REGISTRY_PARTITION, Unavailable
+from schemas.partitions import partition_of
+from schemas.records import MessageSent, Record, decode, encode
+
+Deliver = Callable[[int, MessageSent], None]
+
+
+class EdgeLog:
+    """`ingress.ports.Log`. Everything is called on the event loop's thread."""
+
+    def __init__(
+        self,
+        journal: SqliteJournal,
+        registry: Registry,
+        *,
+        incarnation: str,
+        deliver: Deliver,
+        now_us: Callable[[], int],
+    ) -> None:
+        """Refuses everything until `start`."""
+        self.owners: Sequence[Owner] = ()
+        """`owners[p]` is of partition p + 1."""
+        self.registry = registry
+        self.records = 0
+        """Queued since the start."""
+        self._journal = journal
+        self._incarnation = incarnation
+        self._deliver = deliver
+        self._now_us = now_us
+        self._sequences = [0] * (journal.partitions + 1)
+        self._leaving: deque[tuple[int, int, MessageSent | asyncio.Future[None]]] = deque()
+        self._newest = (REGISTRY_PARTITION, -1)
+        self._is_down = True
+
+    def start(self, owners: Sequence[Owner]) -> None:
+        """Take owners that have folded the whole log; claim next."""
+        self.owners = owners
+        self._is_down = False
+
+    def post(self, record: Record, payload: object = None) -> None:
+        if self._is_down:
+            raise Unavailable("the journal cannot be written")
+        owner = self._owner_of(record)
+        self._queue(owner, record, payload)
+        self._decide(owner, record.recorded_at)
+
+    async def append(self, record: Record) -> None:
+        self.post(record)
+        await self._durable()
+
+    def accepts(self, tenant: str, station: str) -> bool:
+        return not self._is_down
+
+    async def append_values(self, partition: int, values: Sequence[bytes]) -> Sequence[int]:
+        """Append what another process encoded under its own record ids; return their offsets.
+
+        Raises:
+            Unavailable: nothing was appended.
+            UnreadableRecord: one of them is no record; nothing was appended.
+        """
+        if self._is_down:
+            raise Unavailable("the journal cannot be written")
+        records = [decode(value) for value in values]
+        first = self._journal.enqueue(partition, values)
+        for offset, record in enumerate(records, first):
+            if partition == REGISTRY_PARTITION:
+                self.registry.fold(offset, record)
+            else:
+                self.owners[partition - 1].fold(offset, record)
+        self._newest = (partition, first + len(values) - 1)
+        if partition != REGISTRY_PARTITION:
+            self._decide(self.owners[partition - 1], self._now_us())
+        await self._durable()
+        return range(first, first + len(values))
+
+    def claim(self, owner: Owner, now: int) -> None:
+        self._queue(owner, owner.claim(now))
+
+    def end_connections(self, owner: Owner, is_lost: Callable[[str], bool], now: int) -> None:
+        """Record the end of the connections whose node is lost, and decide what follows."""
+        for lost in list(owner.lost(is_lost, now)):
+            self._queue(owner, lost)
+        self._decide(owner, now)
+
+    def elapse(self, now: int) -> int | None:
+        """Decide what is due; return when the next timer is (microseconds), if there is one."""
+        if self._is_down:
+            return None
+        for owner in self.owners:
+            self._decide(owner, now)
+        dues = [due for owner in self.owners if (due := owner.next_due()) is not None]
+        return min(dues, default=None)
+
+    def committed(self) -> None:
+        """The journal's durable offsets moved: let go what waited for that."""
+        leaving, durable, deliver = self._leaving, self._journal.durable, self._deliver
+        while leaving and leaving[0][1] < durable[leaving[0][0]]:
+            _, offset, out = leaving.popleft()
+            if isinstance(out, MessageSent):
+                deliver(offset, out)
+            elif not out.done():
+                out.set_result(None)
+
+    def fail(self) -> None:
+        """A commit failed: nothing that waits may leave. The owners are worthless from here on."""
+        self._is_down = True
+        for _, _, out in self._leaving:
+            if not isinstance(out, MessageSent) and not out.done():
+                out.set_exception(Unavailable("the journal could not be written"))
+        self._leaving.clear()
+
+    def _owner_of(self, record: Record) -> Owner:
+        owners = self.owners
+        if len(owners) == 1:
+            return owners[0]
+        return owners[partition_of(record.tenant, record.station, len(owners)) - 1]
+
+    def _queue(self, owner: Owner, record: Record, payload: object = None) -> int:
+        partition = owner.partition
+        sequence = self._sequences[partition] = self._sequences[partition] + 1
+        offset = self._journal.enqueue(partition, (encode(record, self._incarnation, sequence),))
+        owner.fold_queued(offset, record, self._incarnation, sequence, payload)
+        self._newest = (partition, offset)
+        self.records += 1
+        return offset
+
+    def _decide(self, owner: Owner, now: int) -> None:
+        while decided := owner.decide(now):
+            for record in decided:
+                offset = self._queue(owner, record)
+                if isinstance(record, MessageSent):
+                    self._leaving.append((owner.partition, offset, record))
+
+    async def _durable(self) -> None:
+        # Whatever was queued last in any partition is durable once the newest commit is.
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._leaving.append((*self._newest, waiting))
+        await waiting

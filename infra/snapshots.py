@@ -1,0 +1,106 @@
+"""Snapshots of an owner's state, so that a restart folds the log's tail and not all of it.
+
+Kept by `eventsourcing`'s SQLite recorder as stored events: the originator is a station (or the
+partition), the version is the log's offset, the topic names the version of the fold. Only the
+newest of each is kept. They are a convenience: lose the file and the log is folded from its start.
+A snapshot of another fold version is not read.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.sqlite import SQLiteAggregateRecorder, SQLiteCursor, SQLiteDatastore
+from msgspec import Struct
+
+from domain.station import Station, dump, load
+from schemas.partitions import key_of
+
+FOLD_VERSION = 1
+"""Raise it with every change of the shape or the meaning of `domain.station.Station`."""
+
+_STATION = f"station.v{FOLD_VERSION}"
+_PARTITION = f"partition.v{FOLD_VERSION}"
+
+
+class PartitionSnapshot(Struct):
+    """Where folding goes on, and what of the partition is no station's."""
+
+    journal_id: str
+    position: int
+    log_filter: bytes
+    next_counter: int
+
+
+class StationSnapshot(NamedTuple):
+    key: str
+    offset: int
+    state: bytes
+
+
+class _Recorder(SQLiteAggregateRecorder):
+    def __init__(self, datastore: SQLiteDatastore) -> None:
+        super().__init__(datastore, events_table_name="snapshots")
+        self.insert_events_statement = "INSERT OR REPLACE INTO snapshots VALUES (?,?,?,?)"
+
+    def _insert_events(
+        self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: object
+    ) -> None:
+        super()._insert_events(c, stored_events)
+        c.executemany(
+            "DELETE FROM snapshots WHERE originator_id=? AND originator_version<?",
+            [(str(event.originator_id), event.originator_version) for event in stored_events],
+        )
+
+    def select_newest(self, topic: str, prefix: str) -> list[bytes]:
+        with self.datastore.transaction(commit=False) as c:
+            c.execute(
+                "SELECT state FROM snapshots WHERE topic=? AND originator_id>=?"
+                " AND originator_id<? ORDER BY originator_id, originator_version",
+                (topic, prefix, prefix + "\U0010ffff"),
+            )
+            return [bytes(row["state"]) for row in c.fetchall()]
+
+
+class Snapshots:
+    """Blocking: call it in a thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._recorder = _Recorder(SQLiteDatastore(str(path), originator_id_type="text"))
+        self._recorder.create_table()
+
+    def save(
+        self, partition: int, header: PartitionSnapshot, stations: Iterable[StationSnapshot]
+    ) -> None:
+        """Keep all of it or nothing. Call it only when everything in it is durable in the log."""
+        events = [
+            StoredEvent(
+                f"p{partition}/", header.position, _PARTITION, msgspec.msgpack.encode(header)
+            )
+        ]
+        events += [
+            StoredEvent(f"s{partition}/{key}", offset, _STATION, state)
+            for key, offset, state in stations
+        ]
+        self._recorder.insert_events(events)
+
+    def load(
+        self, partition: int, journal_id: str
+    ) -> tuple[PartitionSnapshot, list[Station]] | None:
+        """Return the newest, or None if there is none for this log and this fold."""
+        headers = self._recorder.select_newest(_PARTITION, f"p{partition}/")
+        found = [msgspec.msgpack.decode(header, type=PartitionSnapshot) for header in headers[-1:]]
+        if not found or found[0].journal_id != journal_id:
+            return None
+        states = self._recorder.select_newest(_STATION, f"s{partition}/")
+        return found[0], [load(state) for state in states]
+
+    def close(self) -> None:
+        self._recorder.datastore.close()
+
+
+def take(station: Station) -> StationSnapshot:
+    key = key_of(station.tenant, station.station)
+    return StationSnapshot(key, station.offset, dump(station))
