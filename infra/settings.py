@@ -1,0 +1,228 @@
+"""What an operator may change, read from environment variables `CHARGELEDGER_*`.
+
+Every default is sane for one machine. Limits that follow from each other are constants beside the
+code that keeps them, not settings. `chargeledger settings-page` writes docs/settings.md from here.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "CHARGELEDGER_"
+
+NOT_SETTINGS = ("CHARGELEDGER_TEST_", "CHARGELEDGER_REQUIRE_")
+"""Variables of the tests, which are nobody's mistake."""
+
+Attitude = Literal["accept", "refuse"]
+
+
+class Settings(BaseSettings):
+    """Field `x` is variable CHARGELEDGER_X. The description of each is its documentation."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore"
+    )
+
+    # Where things are.
+    data: Path = Field(
+        default=Path("data"),
+        description="Directory of an embedded deployment: journal, databases, secrets, logs.",
+    )
+    tenant: str = Field(
+        default="default",
+        description="Tenant that commands of the command line mean when they are not told.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="How much the processes log."
+    )
+
+    # Doors.
+    ocpp_host: str = Field(
+        default="127.0.0.1", description="Address on which stations are listened for."
+    )
+    ocpp_port: int = Field(
+        default=9000, ge=0, le=65535, description="Port for stations; 0 takes a free one."
+    )
+    api_host: str = Field(
+        default="127.0.0.1",
+        description="Address of the API. Anything but loopback needs an API key to exist.",
+    )
+    api_port: int = Field(
+        default=8080, ge=0, le=65535, description="Port of the API; 0 takes a free one."
+    )
+    clickhouse_port: int = Field(
+        default=8123,
+        ge=0,
+        le=65535,
+        description="Port of the embedded, read-only ClickHouse (loopback only); 0: a free one.",
+    )
+    postgres_port: int = Field(
+        default=5433,
+        ge=0,
+        le=65535,
+        description="Port of the embedded Postgres (loopback only); 0 takes a free one.",
+    )
+
+    # Who is let in.
+    unknown_stations: Attitude = Field(
+        default="refuse",
+        description="Whether stations that nobody registered may connect. `up` on loopback accepts"
+        " them unless this is set.",
+    )
+    unknown_tokens: Attitude = Field(
+        default="refuse",
+        description="Whether id tokens that nobody registered may charge; refused ones are answered"
+        " `Invalid`. `up` on loopback accepts them unless this is set.",
+    )
+    require_subprotocol: bool = Field(
+        default=True,
+        description="Whether a station must offer an OCPP sub-protocol. Some makes offer none;"
+        " `false` takes them to speak OCPP 1.6.",
+    )
+
+    # What stations are told, and how long we wait.
+    heartbeat_interval_s: int = Field(
+        default=300, ge=10, le=86_400, description="Seconds between the heartbeats of a station."
+    )
+    answer_timeout_s: float = Field(
+        default=30.0,
+        ge=1,
+        le=600,
+        description="Seconds that a station has to answer a command; then its fate is `timed out`.",
+    )
+    settle_s: float = Field(
+        default=900.0,
+        ge=0,
+        description="Seconds after its end until a transaction without contradictions is released"
+        " as a FINAL CDR; late messages still count until then. `up` on loopback: 0 unless set.",
+    )
+    ping_s: float = Field(
+        default=45.0,
+        ge=5,
+        le=3_600,
+        description="Seconds of silence on a connection after which it is pinged. Below what the"
+        " gateways on the way forget a connection after.",
+    )
+    connections_max: int = Field(
+        default=20_000,
+        ge=1,
+        description="Connections of one ingress process; more are answered 503.",
+    )
+    frames_per_s: float = Field(
+        default=200.0,
+        gt=0,
+        description="Frames a second that one station may send for long; then it is read slower.",
+    )
+
+    # The journal.
+    journal: Literal["sqlite", "kafka"] = Field(
+        default="sqlite",
+        description="Where the journal is: in the data directory, or in Kafka. `up` is always"
+        " sqlite; the roles `ingress` and `domain` need kafka.",
+    )
+    partitions: int = Field(
+        default=16,
+        ge=1,
+        le=1_024,
+        description="Partitions of a new journal. Fixed when it is created: a process with another"
+        " number refuses to start.",
+    )
+    kafka_bootstrap: str = Field(
+        default="127.0.0.1:9092", description="Kafka brokers, `host:port,host:port`."
+    )
+    kafka_prefix: str = Field(
+        default="chargeledger",
+        pattern=r"^[a-zA-Z0-9._-]{1,80}$",
+        description="What the names of our topics begin with: `<prefix>.journal`, ….",
+    )
+    replication: int = Field(
+        default=3,
+        ge=1,
+        le=9,
+        description="Copies of each topic that is created. With 3, two must have a record before it"
+        " is answered for; 1 is for a single broker.",
+    )
+    ingress_slots: int = Field(
+        default=16,
+        ge=1,
+        le=256,
+        description="How many ingress processes a deployment on Kafka can have at most.",
+    )
+    ingress_slot: int = Field(
+        default=0,
+        ge=0,
+        description="Number of this ingress process, 0 … slots - 1; each has its own.",
+    )
+
+    # The stores.
+    postgres_dsn: SecretStr = Field(
+        default=SecretStr(""),
+        description="Postgres for the roles of a deployment on servers:"
+        " `postgresql://user:password@host/database`. `up` brings its own.",
+    )
+    clickhouse_dsn: SecretStr = Field(
+        default=SecretStr(""),
+        description="ClickHouse: `http://user:password@host:8123` (or https), or `chdb:///path`"
+        " for the engine in the process. `up` brings its own.",
+    )
+    clickhouse_database: str = Field(
+        default="chargeledger",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",
+        description="Database in ClickHouse.",
+    )
+    secrets: Path | None = Field(
+        default=None,
+        description="Directory of the keys that all processes of a deployment share"
+        " (`transaction-id.key`, `pepper.key`, `vault.key`; 32 bytes each, mode 0600)."
+        " Default: `secrets` in the data directory.",
+    )
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that say what this object says, for child processes."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            PREFIX + name.upper(): _text(value)
+            for name, value in values.items()
+            if value is not None
+        }
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the names of CHARGELEDGER_* variables that mean nothing: misspelt, or of a past."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(
+        name
+        for name in environment
+        if name.upper().startswith(PREFIX)
+        and name.upper() not in known
+        and not name.upper().startswith(NOT_SETTINGS)
+    )
+
+
+def settings_page() -> str:
+    """Return docs/settings.md."""
+    lines = [
+        "# Settings",
+        "",
+        "Environment variables, read once when a process starts. Written by `chargeledger"
+        " settings-page`; do not edit.",
+        "",
+        "| variable | default | what it says |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = _text(field.default) if field.default is not None else ""
+        shown = f"`{default}`" if default else ""
+        lines.append(f"| `{PREFIX}{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
