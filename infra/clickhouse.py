@@ -20,6 +20,8 @@ from infra.clickhouse_config import write_config
 
 SEND_RECEIVE_TIMEOUT_S = 60
 
+DATABASE = "chargeledger"
+
 
 class ClickHouseUnavailable(Exception):
     """The server cannot be reached or answered too late. An insert may have been done: repeat it.
@@ -55,10 +57,15 @@ def server_client(dsn: str, database: str) -> Client:
         )
 
 
+def quoted(name: str) -> str:
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
 class ChdbEngine:
     """The ClickHouse engine in this process, with everything it keeps below one directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, database: str = DATABASE) -> None:
+        self.database = database
         self.directory = directory.resolve()
         self.path = self.directory / "store"
         self._root: Connection | None = None
@@ -79,6 +86,7 @@ class ChdbEngine:
         except RuntimeError as error:
             message = f"{self.path} cannot be opened (is another process using it?): {error}"
             raise EngineFailed(message) from error
+        self._root.query(f"CREATE DATABASE IF NOT EXISTS {quoted(self.database)}", "TSV")
 
     def close(self) -> None:
         """Close the engine; clients and sessions must be closed before."""
@@ -86,10 +94,13 @@ class ChdbEngine:
             self._root.close()
             self._root = None
 
-    def client(self, database: str = "default") -> Client:
-        """Return a session that may read and write; the caller closes it."""
+    def client(self) -> Client:
+        """Return a session in the engine's database that may read and write; the caller closes it.
+
+        chDB's own database `default` mirrors the file system and keeps nothing: do not use it.
+        """
         return clickhouse_connect.get_client(
-            interface="chdb", path=str(self.path), database=database
+            interface="chdb", path=str(self.path), database=self.database
         )
 
     def session(self) -> Connection:

@@ -50,6 +50,9 @@ MERGE_TREE = {
     "number_of_free_entries_in_pool_to_lower_max_size_of_merge": 1,
     "number_of_free_entries_in_pool_to_execute_mutation": 1,
     "number_of_free_entries_in_pool_to_execute_optimize_entire_partition": 1,
+    # A projection stores its position after its insert, so the insert must outlive the power too.
+    "fsync_after_insert": 1,
+    "fsync_part_directory": 1,
 }
 
 PROFILE = {

@@ -1,11 +1,11 @@
 """ClickHouse's HTTP interface over the embedded engine, for readers on this machine.
 
 As much of it as curl, clickhouse-connect and dashboards use: a query in the URL, in the body or in
-both; `database`, `default_format`, `param_*`, `query_id`, settings in the URL or as form fields;
-gzip both ways; the X-ClickHouse headers; errors with the code, the text and the status a server
-would send. Sessions, users and passwords are accepted and mean nothing: there is no state, and
-whoever reaches the loopback interface may read. Not spoken: the block compression of the native
-protocol (`decompress=1`) and `client_protocol_version` (readers that insist on it fail).
+both; `database`, `default_format`, `param_*`, `query_id`, settings in the URL; gzip both ways; the
+X-ClickHouse headers; errors with the code, the text and the status a server would send. Sessions,
+users and passwords are accepted and mean nothing: there is no state, and whoever reaches the
+loopback interface may read. Not spoken: forms, the block compression of the native protocol
+(`decompress=1`), and `client_protocol_version` (Native is always revision 0).
 """
 
 import asyncio
@@ -61,11 +61,11 @@ class ClickHouseHttp:
 
 @contextlib.asynccontextmanager
 async def serve(
-    engine: ChdbEngine, port: int, *, database: str = "default"
+    engine: ChdbEngine, port: int, *, database: str | None = None
 ) -> AsyncIterator[ClickHouseHttp]:
     """Answer on 127.0.0.1 for the length of the block; port 0 takes a free one.
 
-    Queries that name no database run in `database`; it must exist by the time they come.
+    Queries that name no database run in `database`, by default the engine's.
 
     Raises:
         OSError: the port is taken.
@@ -73,7 +73,7 @@ async def serve(
     reading = await asyncio.to_thread(Reading, engine)
     with contextlib.closing(_listen(port)) as listener:
         executor = ThreadPoolExecutor(RUNNING_MAX, "clickhouse-reader")
-        desk = _Desk(reading, executor, database)
+        desk = _Desk(reading, executor, database or engine.database)
         config = uvicorn.Config(
             _application(desk),
             lifespan="off",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from chdb.state.sqlitelike import Connection
 
-from infra.clickhouse import ChdbEngine
+from infra.clickhouse import ChdbEngine, quoted
 from infra.clickhouse_readonly import READONLY, Denied, require_harmless
 
 QUERY_BYTES_MAX = 262_144
@@ -33,8 +33,8 @@ FREE_SETTINGS = re.compile(
     r"max_bytes_to_read|prefer_column_name_to_alias|union_default_mode|cast_keep_nullable|"
     r"group_by_use_nulls|any_join_distinct_right_table_keys"
 )
-# What changes how rows are shown or counted. No names of files (format_schema, output_format_schema:
-# the engine would read or write them), no dialects.
+# What changes how rows are shown or counted. No names of files (the engine reads format_schema and
+# writes output_format_schema), no dialects.
 
 _CODE = re.compile(r"Code: (\d+)\.")
 _SCOPE = re.compile(r":? In scope SELECT formatQuerySingleLine.*?(?=\([A-Z_]+\)$|$)", re.DOTALL)
@@ -106,7 +106,7 @@ class Reading:
     def _run(self, session: Connection, query: Query) -> Result:
         if "\0" in query.text:
             raise Denied("a NUL character")
-        session.query(f"USE {_identifier(query.database)}", "TabSeparated")
+        session.query(f"USE {quoted(query.database)}", "TabSeparated")
         settings = {**_settings(query.settings), "readonly": "1"}
         pairs = ", ".join(f"{name} = {_literal(value)}" for name, value in settings.items())
         session.query(f"SET {pairs}", "TabSeparated")
@@ -150,7 +150,3 @@ def _word(text: str) -> str:
 
 def _literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _identifier(text: str) -> str:
-    return "`" + text.replace("\\", "\\\\").replace("`", "\\`") + "`"

@@ -10,9 +10,6 @@ from starlette.requests import Request
 
 from infra.clickhouse_reading import QUERY_BYTES_MAX, Query
 
-BODY_BYTES_MAX = 4 * QUERY_BYTES_MAX
-# The query, its parameters as form fields, and their envelope.
-
 TRANSPORT = frozenset(
     {
         *("query", "database", "default_format", "query_id", "quota_key", "user", "password"),
@@ -38,15 +35,10 @@ class BadRequest(Exception):
 async def read_request(request: Request, database: str) -> Query:
     """Raises: BadRequest."""
     fields = dict(request.query_params)
-    media_type = request.headers.get("content-type", "")
-    if media_type.startswith("multipart/form-data"):
-        _require_length(request)
-        async with request.form(max_files=0, max_fields=1000, max_part_size=BODY_BYTES_MAX) as form:
-            fields |= {name: value for name, value in form.items() if isinstance(value, str)}
-        text = fields.get("query", "")
-    else:
-        parts = (fields.get("query", ""), await _body(request))
-        text = "\n".join(part for part in parts if part)
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        raise BadRequest(415, "forms are not spoken here; put the query into the body")
+    parts = (fields.get("query", ""), await _body(request))
+    text = "\n".join(part for part in parts if part)
     if fields.get("decompress", "0") not in ("0", "false"):
         raise BadRequest(501, "decompress=1 is not spoken here; use Content-Encoding: gzip")
     return Query(
@@ -68,17 +60,11 @@ async def read_request(request: Request, database: str) -> Query:
     )
 
 
-def _require_length(request: Request) -> None:
-    length = request.headers.get("content-length", "")
-    if not length.isdigit() or int(length) > BODY_BYTES_MAX:
-        raise BadRequest(413, f"a form is at most {BODY_BYTES_MAX} bytes and says how long it is")
-
-
 async def _body(request: Request) -> str:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_BYTES_MAX:
+        if len(body) > QUERY_BYTES_MAX:
             raise BadRequest(413, f"a query is at most {QUERY_BYTES_MAX} bytes")
     encoding = request.headers.get("content-encoding", "identity")
     try:
@@ -93,7 +79,7 @@ def _decoded(body: bytes, encoding: str) -> bytes:
             return body
         case "gzip" | "deflate":
             unpacking = zlib.decompressobj(zlib.MAX_WBITS | 32)
-            plain = unpacking.decompress(body, BODY_BYTES_MAX)
+            plain = unpacking.decompress(body, QUERY_BYTES_MAX)
             if unpacking.unconsumed_tail:
                 raise BadRequest(413, f"a query is at most {QUERY_BYTES_MAX} bytes")
             return plain

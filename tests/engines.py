@@ -9,8 +9,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from clickhouse_connect.driver import Client
 from psycopg import sql
 
+from infra.clickhouse import ChdbEngine
 from infra.postgres_cluster import DATABASE, PostgresFailed
 from infra.postgres_embedded import STOP_SIGNAL, EmbeddedPostgres
 
@@ -60,3 +62,33 @@ def postgres_database(postgres_server: EmbeddedPostgres) -> Iterator[PostgresDat
             ),
         )
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClickHouseDatabase:
+    """An empty database and a session in it that may write."""
+
+    name: str
+    engine: ChdbEngine
+    client: Client
+
+
+@pytest.fixture(scope="session")
+def chdb_engine() -> Iterator[ChdbEngine]:
+    """The one engine of this process: a process can have one chDB directory open."""
+    with (
+        tempfile.TemporaryDirectory(prefix="chargeledger-clickhouse-") as directory,
+        ChdbEngine(Path(directory)) as engine,
+    ):
+        yield engine
+
+
+@pytest.fixture
+def clickhouse_database(chdb_engine: ChdbEngine) -> Iterator[ClickHouseDatabase]:
+    name = f"test_{secrets.token_hex(6)}"
+    with chdb_engine.client() as client:
+        client.command(f"CREATE DATABASE {name}")
+        client.database = name
+        yield ClickHouseDatabase(name=name, engine=chdb_engine, client=client)
+        client.database = chdb_engine.database
+        client.command(f"DROP DATABASE {name}")
