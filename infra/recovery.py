@@ -76,3 +76,19 @@ def owner_from(
         position=header.position,
         next_counter=header.next_counter,
     )
+
+
+async def follow_registry(journal: Journal, registry: Registry) -> None:
+    """Fold what is registered from now on, until cancelled."""
+    log_filter = LogFilter()
+    reader = journal.reader({REGISTRY_PARTITION: registry.position})
+    try:
+        while True:
+            for _, offset, value in await reader.poll(
+                records_max=POLL_RECORDS_MAX, timeout_s=POLL_TIMEOUT_S
+            ):
+                record = decode(value)
+                if log_filter.admit(offset, record):
+                    registry.fold(offset, record)
+    finally:
+        await reader.close()

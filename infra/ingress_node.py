@@ -1,0 +1,123 @@
+"""One ingress node on Kafka: sockets, the way into the journal, and the deliveries for its slot.
+
+A node that cannot write its own heartbeat is taken for lost by the owners, so it closes its sockets
+before they do.
+"""
+
+import asyncio
+import logging
+import secrets as randomness
+from collections.abc import Callable
+
+from domain.registry import Registry
+from infra import clock
+from infra.batching_log import BatchingLog
+from infra.directory import RegistryDirectory
+from infra.kafka_dispatch import KafkaDispatch
+from infra.recovery import fold_registry, follow_registry
+from ingress.options import Options
+from ingress.ports import Secrets
+from ingress.server import Server
+from schemas.deliveries import Heartbeat, decode_frame, encode
+from schemas.journal import AppendUnknown, Journal, Reader, Unavailable
+
+HEARTBEAT_S = 3.0
+SILENT_MAX_S = 10.0
+"""Less than the 15 s after which owners take the node for lost (DESIGN, Delivering)."""
+
+DELIVERIES_MAX = 5_000
+TRY_AGAIN_LATER = 1013
+
+_logger = logging.getLogger(__name__)
+
+
+class IngressNode:
+    def __init__(
+        self,
+        journal: Journal,
+        deliveries: KafkaDispatch,
+        nodes: KafkaDispatch,
+        *,
+        slot: int,
+        options: Options,
+        verifier: Callable[[str], str | None],
+        secrets: Secrets,
+    ) -> None:
+        self.node = f"{slot}/{randomness.token_hex(6)}"
+        self._slot = slot
+        self._journal = journal
+        self._deliveries = deliveries
+        self._nodes = nodes
+        self._registry = Registry()
+        self.log = BatchingLog(journal, on_closed=self._close_where)
+        self.server = Server(
+            log=self.log,
+            directory=RegistryDirectory(self._registry, verifier),
+            secrets=secrets,
+            now_us=clock.now_us,
+            node=self.node,
+            options=options,
+        )
+
+    async def run(
+        self, host: str, port: int, stop: asyncio.Event, ready: Callable[[int], object]
+    ) -> None:
+        """Serve until `stop` is set; `ready` is told the port."""
+        await fold_registry(self._journal, self._registry)
+        mail = await self._deliveries.tail(self._slot)
+        await self._beat()
+        async with self.log, self.server, asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(self._receive(mail)),
+                tasks.create_task(self._beat_on()),
+                tasks.create_task(follow_registry(self._journal, self._registry)),
+            ]
+            ready(await self.server.listen(host, port))
+            await stop.wait()
+            await self.server.close()
+            for task in running:
+                task.cancel()
+        await mail.close()
+
+    async def _receive(self, mail: Reader) -> None:
+        deliver = self.server.deliver
+        while True:
+            try:
+                entries = await mail.poll(records_max=DELIVERIES_MAX, timeout_s=5.0)
+            except Unavailable as error:
+                _logger.warning("deliveries cannot be read: %s", error)
+                await asyncio.sleep(1.0)
+                continue
+            for entry in entries:
+                sent = decode_frame(entry.value)
+                if sent.node == self.node:
+                    deliver(
+                        sent.connection,
+                        sent.offset,
+                        sent.frame,
+                        message_type=sent.message_type,
+                        deadline_us=sent.deadline,
+                        secrets=sent.secrets,
+                        tenant=sent.tenant,
+                        station=sent.station,
+                    )
+
+    async def _beat(self) -> None:
+        await self._nodes.send(0, [encode(Heartbeat(self.node))])
+
+    async def _beat_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        heard = loop.time()
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await self._beat()
+                heard = loop.time()
+            except (Unavailable, AppendUnknown, TimeoutError):
+                if loop.time() - heard > SILENT_MAX_S:
+                    _logger.critical("no heartbeat for %.0f s: closing sockets", SILENT_MAX_S)
+                    self.server.close_all(TRY_AGAIN_LATER, "this node is cut off")
+
+    def _close_where(self, wanted: Callable[[str, str], bool]) -> None:
+        self.server.close_where(wanted, TRY_AGAIN_LATER, "the journal cannot be written")

@@ -1,0 +1,37 @@
+"""What owners and ingress nodes tell each other beside the journal. Dispatch, never truth.
+
+A node is named "slot/incarnation": its slot is the partition of the deliveries topic that it reads,
+its incarnation tells this life of the process from an earlier one.
+"""
+
+import msgspec
+from msgspec import Struct
+
+
+class DispatchedFrame(Struct, array_like=True, frozen=True):
+    """A frame of the journal for the node that holds the connection."""
+
+    node: str
+    tenant: str
+    station: str
+    connection: str
+    offset: int
+    frame: str
+    message_type: int
+    deadline: int = 0
+    secrets: tuple[str, ...] = ()
+
+
+class Heartbeat(Struct, array_like=True, frozen=True):
+    """A node is alive. Silence for longer than `domain`'s patience means that it is lost."""
+
+    node: str
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_frame = msgspec.msgpack.Decoder(DispatchedFrame).decode
+decode_heartbeat = msgspec.msgpack.Decoder(Heartbeat).decode
+
+
+def slot_of(node: str) -> int:
+    return int(node.partition("/")[0])
