@@ -1,0 +1,101 @@
+"""Charge detail records, and billing's ordered feed of them.
+
+The feed's position is a vector: per partition the (offset, index) of the record that was folded
+when the CDR became this revision. A consumer that keeps `next` never misses a revision that stands;
+a CDR that changes moves forward and is seen again. FINAL ones never move.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from projections.ports import Database
+from projections.times import microseconds
+from schemas import positions
+from schemas.cdr import Cdr, CdrState
+
+
+class CdrRow(Struct, frozen=True, kw_only=True):
+    cdr: Cdr
+    body: bytes
+    """Canonical; of a FINAL one the released document, byte for byte."""
+    sha256: str
+    record: str
+    """ "partition:offset" of the record that made this revision."""
+    position: str
+    """Of the feed, once this row is consumed; in the answer to a look-up, of this row alone."""
+
+
+class Feed(Struct, frozen=True, kw_only=True):
+    items: Sequence[CdrRow]
+    next: str
+    """Ask again after this; what was asked after, if nothing came."""
+
+
+async def feed(
+    db: Database,
+    tenant: str,
+    *,
+    after: str | None = None,
+    limit: int = 100,
+    state: CdrState | None = None,
+    id_token: str | None = None,
+    station: str | None = None,
+    started_from: datetime | None = None,
+    started_to: datetime | None = None,
+) -> Feed:
+    """Return the CDRs that changed after a position, ascending within each partition.
+
+    `started_from` is inclusive, `started_to` exclusive; a CDR without a start is in no such range.
+
+    Raises:
+        UnreadablePosition: `after` is none.
+    """
+    vector = positions.decode(after) if after else {}
+    rows = await db.fetch(
+        "cdrs.feed",
+        {
+            "tenant": tenant,
+            "partitions": list(vector),
+            "offsets": [offset for offset, _ in vector.values()],
+            "indexes": [index for _, index in vector.values()],
+            "state": state,
+            "id_token": None if id_token is None else id_token.casefold(),
+            "station": station,
+            "started_from": microseconds(started_from),
+            "started_to": microseconds(started_to),
+            "limit": limit,
+        },
+    )
+    items = []
+    for row in rows:
+        vector[row["partition"]] = (row["record_offset"], row["record_index"])
+        items.append(_item(row, vector))
+    return Feed(items=items, next=items[-1].position if items else after or positions.encode({}))
+
+
+async def find_cdr(db: Database, tenant: str, cdr_id: str) -> CdrRow | None:
+    try:
+        key = str(UUID(cdr_id))
+    except ValueError:
+        return None
+    rows = await db.fetch("cdrs.one", {"tenant": tenant, "id": key})
+    if not rows:
+        return None
+    row = rows[0]
+    return _item(row, {row["partition"]: (row["record_offset"], row["record_index"])})
+
+
+def _item(row: Mapping[str, Any], vector: Mapping[int, tuple[int, int]]) -> CdrRow:
+    body = row["body"].encode()
+    return CdrRow(
+        cdr=msgspec.json.decode(body, type=Cdr),
+        body=body,
+        sha256=row["sha256"],
+        record=f"{row['partition']}:{row['record_offset']}",
+        position=positions.encode(vector),
+    )

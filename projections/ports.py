@@ -1,0 +1,168 @@
+"""What projections need of the outside: a place for rows, for their own position, and for queries.
+
+A projection reads the journal serially per partition, folds it with the domain's folds, and hands
+every record with what it says to its sink. The adapters are in `infra`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from domain.facts import Fact
+from domain.station import Station
+from schemas.records import Record
+
+StationKey = tuple[str, str]
+"""(tenant, station)."""
+
+
+class StoreUnavailable(Exception):
+    """The store cannot be reached or cannot work now; the same call may succeed later."""
+
+
+class PositionMoved(Exception):
+    """Somebody else has moved this projection's position: fold anew from what is stored."""
+
+
+class RebuildNeeded(Exception):
+    """The stored rows and states belong to another version of the fold: rebuild the projection."""
+
+
+class Poison(Struct, frozen=True):
+    """A record that cannot be folded, set aside: the same error every time it is read."""
+
+    partition: int
+    offset: int
+    reason: str
+
+
+class SavedState(Struct, frozen=True):
+    """A station's state, as `domain.station.dump` gives it."""
+
+    tenant: str
+    station: str
+    partition: int
+    state: bytes
+
+
+class Checkpoint(Struct, frozen=True, kw_only=True):
+    """Where folding starts again: every station's state is saved at or after these positions.
+
+    A state may be saved later than here: a record at or before a state's own offset is not folded
+    into it again.
+    """
+
+    positions: Mapping[int, int]
+    filters: Mapping[int, bytes]
+    """`LogFilter.dump` of each partition, at these positions."""
+
+
+class Progress(Struct, frozen=True, kw_only=True):
+    """How far a projection is. Positions are next offsets by partition: rows are written below."""
+
+    name: str
+    journal_id: str
+    fold_version: int
+    before: Mapping[int, int]
+    """The positions that are stored now; if others are, `save` refuses."""
+    positions: Mapping[int, int]
+    recorded_at: int
+    """The latest of the records so far, by our clock; microseconds."""
+    checkpoint: Checkpoint | None = None
+    """None: the one stored before stays."""
+    states: Sequence[SavedState] = ()
+    poison: Sequence[Poison] = ()
+
+
+class Stored(Struct, frozen=True, kw_only=True):
+    """What a projection left behind when it stopped."""
+
+    journal_id: str
+    fold_version: int
+    positions: Mapping[int, int]
+    recorded_at: int
+    checkpoint: Checkpoint
+
+
+class Positions(Protocol):
+    """Where projections keep their positions, checkpoints and station states, by name."""
+
+    async def load(self, name: str) -> Stored | None:
+        """Return what is stored under this name; None for a projection that starts at 0.
+
+        Raises:
+            StoreUnavailable
+        """
+        ...
+
+    async def save(self, progress: Progress) -> None:
+        """Store all of it, in one transaction. Saving the same twice is as saving once.
+
+        A sink whose rows are elsewhere calls this after they are durable.
+
+        Raises:
+            StoreUnavailable: it may or may not be stored; save the same again.
+            PositionMoved: the stored positions are neither `before` nor `positions`.
+        """
+        ...
+
+    async def load_states(self, name: str, keys: Iterable[StationKey]) -> Sequence[SavedState]:
+        """Return the saved states of these stations; those never saved are left out."""
+        ...
+
+
+class Sink(Protocol):
+    """Turns what records say into rows.
+
+    The loop calls `apply` for every record that counts, in order within each partition, and now and
+    then `cut`; it awaits `write` for one batch after the other while it goes on applying.
+    """
+
+    @property
+    def name(self) -> str:
+        """The key of its position. It never changes; a changed shape is a new name."""
+        ...
+
+    def apply(
+        self,
+        partition: int,
+        offset: int,
+        record: Record,
+        facts: Sequence[Fact],
+        station: Station | None,
+    ) -> None:
+        """Collect the rows of this record.
+
+        `station` is the state after the record; None for records of no conversation (the
+        registry's, claims). It changes with later records: what a row needs of it is taken here,
+        or in the next `cut`. An error raised here sets the record aside as poison.
+        """
+        ...
+
+    def cut(self, progress: Progress) -> Any:
+        """Return what was collected since the last cut, with the progress that it makes."""
+        ...
+
+    async def write(self, batch: Any) -> None:
+        """Make the batch durable: rows first or together with the progress, never after it.
+
+        Raises:
+            StoreUnavailable: write the same batch again; what is there twice counts once.
+            PositionMoved: nothing was written; the loop starts again from what is stored.
+        """
+        ...
+
+
+class Database(Protocol):
+    """Runs the named statements of the queries beside each projection."""
+
+    async def fetch(
+        self, statement: str, parameters: Mapping[str, Any]
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return the rows, by column. `statement` is "file.name" in `infra/sql`.
+
+        Raises:
+            StoreUnavailable
+        """
+        ...

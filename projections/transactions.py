@@ -1,0 +1,94 @@
+"""Transactions: each charging session as far as it is known."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from projections.ports import Database
+from projections.times import utc
+
+
+class TransactionRow(Struct, frozen=True, kw_only=True):
+    id: str
+    """The uuid of its CDR."""
+    tenant: str
+    station: str
+    transaction_id: str
+    """The station's own id: in 1.6 an integer that we gave."""
+    evse: int
+    connector: int
+    id_token: str
+    token_status: str
+    started_at: datetime | None
+    """By the station's clock; `received_at` is ours."""
+    received_at: datetime
+    ended_at: datetime | None
+    meter_start_wh: int | None
+    meter_stop_wh: int | None
+    meter_last_wh: int | None
+    """The latest register that a sample showed."""
+    energy_wh: int | None
+    """None until both registers are known and agree."""
+    stop_reason: str | None
+    state: Literal["active", "ended"]
+    flags: tuple[str, ...]
+    position: str
+    """ "partition:offset" of the last record that told something of it."""
+
+
+async def find_transactions(
+    db: Database,
+    tenant: str,
+    *,
+    station: str | None = None,
+    id_token: str | None = None,
+    active: bool | None = None,
+    after: str | None = None,
+    limit: int = 100,
+) -> list[TransactionRow]:
+    """Return transactions, the latest first; `after` is the `id` of the last one seen."""
+    rows = await db.fetch(
+        "transactions.find",
+        {
+            "tenant": tenant,
+            "station": station,
+            "id_token": None if id_token is None else id_token.casefold(),
+            "state": None if active is None else "active" if active else "ended",
+            "after": None if after is None else _uuid(after) or str(UUID(int=0)),
+            "limit": limit,
+        },
+    )
+    return [_transaction(dict(row)) for row in rows]
+
+
+async def find_transaction(
+    db: Database, tenant: str, id: str, station: str | None = None
+) -> TransactionRow | None:
+    """Return the transaction with this uuid, or with this id of the station's own.
+
+    The latter is told apart by `station`; without it, the latest one is meant.
+    """
+    rows = await db.fetch(
+        "transactions.one",
+        {"tenant": tenant, "id": _uuid(id), "transaction_id": id, "station": station},
+    )
+    return _transaction(dict(rows[0])) if rows else None
+
+
+def _uuid(text: str) -> str | None:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return None
+
+
+def _transaction(row: dict[str, Any]) -> TransactionRow:
+    for name in ("started_at", "received_at", "ended_at"):
+        row[name] = utc(row[name])
+    row["flags"] = tuple(row["flags"])
+    row["id"] = str(row["id"])
+    last = row["meter_last_wh"]
+    row["meter_last_wh"] = None if last is None else int(last)
+    return TransactionRow(**row)
