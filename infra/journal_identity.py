@@ -4,10 +4,10 @@ Written once, as the first record of partition 0, and compared by whoever opens 
 that would put a station's records into another partition than before must not start (DESIGN 3).
 """
 
-import time
 from dataclasses import dataclass
 from uuid import uuid4
 
+from infra.clock import now_us
 from schemas.journal import WrongJournal
 from schemas.partitions import HASH_NAME
 from schemas.records import JournalCreated, UnreadableRecord, decode, encode
@@ -24,7 +24,7 @@ def creation_record(partitions: int) -> bytes:
     """Return the first record of a new log, under a new id."""
     journal_id = str(uuid4())
     record = JournalCreated(
-        recorded_at=time.time_ns() // 1_000,
+        recorded_at=now_us(),
         journal_id=journal_id,
         partitions=partitions,
         hash=HASH_NAME,

@@ -216,12 +216,9 @@ class SqliteJournal:
         if not self._queue or self._in_flight is not None:
             return
         commit = self._in_flight = self._queue.popleft()
-        row = (
-            self._seq + 1,
-            sqlite_log.packed_heads(self.durable),
-            sqlite_log.packed_runs(commit.runs),
-        )
-        self._jobs.put(partial(self._insert, *row, commit.batches))
+        # The heads are copied: they must not move while the other thread packs them.
+        heads = self.durable.copy()
+        self._jobs.put(partial(self._insert, self._seq + 1, heads, commit.runs, commit.batches))
 
     def _committed(self) -> None:
         commit, self._in_flight = self._in_flight, None
@@ -281,9 +278,12 @@ class SqliteJournal:
         while (job := self._jobs.get()) is not None:
             job()
 
-    def _insert(self, seq: int, heads: bytes, runs: bytes, batches: Sequence[bytes]) -> None:
+    def _insert(
+        self, seq: int, heads: Sequence[int], runs: Sequence[int], batches: Sequence[bytes]
+    ) -> None:
+        row = sqlite_log.row(seq, heads, runs, batches)
         try:
-            self._connection.execute(sqlite_log.INSERT, (seq, heads, runs, b"\n".join(batches)))
+            self._connection.execute(sqlite_log.INSERT, row)
         except sqlite3.Error as error:
             self._loop.call_soon_threadsafe(self._failed, error)
         else:
@@ -295,7 +295,7 @@ class SqliteJournal:
             self._connection = sqlite_log.connect(self._directory, read_only=False)
             sqlite_log.prepare_for_writing(self._connection)
             seq, heads = sqlite_log.tail(self._connection)
-            canary = (seq + 1, sqlite_log.packed_heads(heads), b"", b"")
+            canary = sqlite_log.row(seq + 1, heads, [], [])
             self._connection.execute(sqlite_log.INSERT, canary)
         except (sqlite3.Error, Unavailable) as error:
             refused = Unavailable(f"{self._directory}: {error}")

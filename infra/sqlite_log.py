@@ -4,7 +4,9 @@ One row is one group commit: the values of all batches in it, as lines in the or
 were queued (`body`); whose they are (`runs`: partition, count, … as u32); and for each partition
 the offset of the next record before this commit (`heads`: u64). So a commit touches the end of one
 B-tree only, a partition's offsets have no gaps, and any offset is found by bisecting over `seq`,
-which has no gaps either. A row with an empty `runs` is a canary and holds no records.
+which has no gaps either. A row with an empty `runs` is a canary and holds no records. The few
+commits with records of the registry are marked and indexed, so that reading it alone does not read
+the whole log.
 """
 
 import fcntl
@@ -32,14 +34,25 @@ BUSY_TIMEOUT_S = 5.0
 
 CREATE = """
 CREATE TABLE commits (
-    seq INTEGER PRIMARY KEY, heads BLOB NOT NULL, runs BLOB NOT NULL, body BLOB NOT NULL
+    seq INTEGER PRIMARY KEY,
+    registry INTEGER NOT NULL,
+    heads BLOB NOT NULL,
+    runs BLOB NOT NULL,
+    body BLOB NOT NULL
 )
 """
-INSERT = "INSERT INTO commits (seq, heads, runs, body) VALUES (?, ?, ?, ?)"
+CREATE_INDEX = "CREATE INDEX commits_of_registry ON commits (registry) WHERE registry = 1"
+INSERT = "INSERT INTO commits (seq, registry, heads, runs, body) VALUES (?, ?, ?, ?, ?)"
 SELECT_LAST = "SELECT seq, heads, runs FROM commits ORDER BY seq DESC LIMIT 1"
 SELECT_HEADS = "SELECT heads FROM commits WHERE seq = ?"
 SELECT_FIRST_BODY = "SELECT body FROM commits WHERE seq = 1"
 SELECT_LAST_SEQ = "SELECT max(seq) FROM commits"
+SELECT_FROM = "SELECT seq, heads, runs, body FROM commits WHERE seq >= ? ORDER BY seq"
+SELECT_REGISTRY_FROM = """
+SELECT seq, heads, runs, body FROM commits WHERE registry = 1 AND seq >= ? ORDER BY seq
+"""
+
+Row = tuple[int, int, bytes, bytes, bytes]
 
 
 class JournalInUse(Exception):
@@ -111,11 +124,11 @@ def exists(connection: sqlite3.Connection) -> bool:
 
 
 def create(connection: sqlite3.Connection, partitions: int) -> None:
-    heads = packed_heads([0] * (partitions + 1))
-    runs = packed_runs([REGISTRY_PARTITION, 1])
+    first = row(1, [0] * (partitions + 1), [REGISTRY_PARTITION, 1], [creation_record(partitions)])
     connection.execute("BEGIN IMMEDIATE")
     connection.execute(CREATE)
-    connection.execute(INSERT, (1, heads, runs, creation_record(partitions)))
+    connection.execute(CREATE_INDEX)
+    connection.execute(INSERT, first)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute("COMMIT")
 
@@ -163,16 +176,18 @@ def seek(connection: sqlite3.Connection, partition: int, offset: int) -> int:
     return low
 
 
-def packed_heads(heads: Sequence[int]) -> bytes:
-    return struct.pack(f"<{len(heads)}Q", *heads)
+def row(seq: int, heads: Sequence[int], runs: Sequence[int], batches: Sequence[bytes]) -> Row:
+    return (
+        seq,
+        REGISTRY_PARTITION in runs[::2],
+        struct.pack(f"<{len(heads)}Q", *heads),
+        struct.pack(f"<{len(runs)}I", *runs),
+        b"\n".join(batches),
+    )
 
 
 def unpacked_heads(packed: bytes) -> list[int]:
     return list(struct.unpack(f"<{len(packed) // 8}Q", packed))
-
-
-def packed_runs(runs: Sequence[int]) -> bytes:
-    return struct.pack(f"<{len(runs)}I", *runs)
 
 
 def unpacked_runs(packed: bytes) -> Iterator[tuple[int, ...]]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from infra import sqlite_log
 from infra.journal_identity import Identity
-from schemas.journal import Entry, Unavailable
+from schemas.journal import REGISTRY_PARTITION, Entry, Unavailable
 
 FETCH_RECORDS = 4_096
 FETCH_BYTES = 1024 * 1024
@@ -23,8 +23,6 @@ FETCH_BYTES = 1024 * 1024
 
 LOOK_S = 0.004
 """How often a reader in another process looks whether something was committed."""
-
-SELECT_FROM = "SELECT seq, runs, body FROM commits WHERE seq >= ? ORDER BY seq"
 
 Waiting = Callable[[int, float], Awaitable[bool]]
 """Wait until a commit from `seq` on is there, or the seconds are over; tell which."""
@@ -42,10 +40,13 @@ class SqliteReader:
         self._directory = directory
         self._wait = wait or self._look
         self._positions = dict(positions)
+        is_registry_alone = self._positions.keys() == {REGISTRY_PARTITION}
+        self._select = (
+            sqlite_log.SELECT_REGISTRY_FROM if is_registry_alone else sqlite_log.SELECT_FROM
+        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         self._connection: sqlite3.Connection | None = None
         self._seq = 0
-        self._heads: list[int] = []
         self._entries: Sequence[Entry] = ()
         self._taken = 0
         self._fetching: asyncio.Future[Fetched] | None = None
@@ -96,14 +97,16 @@ class SqliteReader:
         read_bytes = 0
         try:
             connection = self._opened()
-            rows = connection.execute(SELECT_FROM, (self._seq,))
+            last_seq = sqlite_log.last_seq(connection)
+            rows = connection.execute(self._select, (self._seq,))
             try:
-                for seq, runs, body in rows:
-                    self._unpack(runs, body, entries)
+                for seq, heads, runs, body in rows:
+                    self._unpack(heads, runs, body, entries)
                     self._seq = seq + 1
                     read_bytes += len(body)
                     if read_bytes >= FETCH_BYTES or len(entries) >= FETCH_RECORDS:
                         return Fetched(entries, is_at_end=False)
+                self._seq = max(self._seq, last_seq + 1)
             finally:
                 rows.close()
         except sqlite3.Error as error:
@@ -115,21 +118,19 @@ class SqliteReader:
         if self._connection is None:
             self._connection = sqlite_log.connect(self._directory, read_only=True)
         if not self._seq:
-            seq = min(
+            self._seq = min(
                 sqlite_log.seek(self._connection, partition, offset)
                 for partition, offset in self._positions.items()
             )
-            self._heads = sqlite_log.heads_before(self._connection, seq)
-            self._seq = seq
         return self._connection
 
-    def _unpack(self, runs: bytes, body: bytes, entries: list[Entry]) -> None:
-        heads, positions = self._heads, self._positions
+    def _unpack(self, heads: bytes, runs: bytes, body: bytes, entries: list[Entry]) -> None:
+        next_offsets, positions = sqlite_log.unpacked_heads(heads), self._positions
         values = body.split(b"\n")
         start = 0
         for partition, count in sqlite_log.unpacked_runs(runs):
-            first = heads[partition]
-            end = heads[partition] = first + count
+            first = next_offsets[partition]
+            end = next_offsets[partition] = first + count
             stop = start + count
             position = positions.get(partition, end)
             if position < end:

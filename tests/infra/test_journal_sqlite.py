@@ -391,3 +391,25 @@ async def test_a_position_inside_a_commit_of_several_partitions(journal: SqliteJ
         async with reading(journal, positions) as reader:
             assert await read(reader, len(expected)) == expected
             assert not await reader.poll(records_max=1, timeout_s=0)
+
+
+async def test_reading_the_registry_alone_reads_its_commits_alone(
+    journal: SqliteJournal, tmp_path: Path
+) -> None:
+    expected = []
+    for number in range(50):
+        if number % 10 == 3:
+            values = lines(f"registry-{number}", 2)
+            offsets = await journal.append(0, values)
+            expected += [Entry(0, *each) for each in zip(offsets, values, strict=True)]
+        await journal.append(1, lines("station", 3))
+
+    async with reading(journal, {0: 1}) as reader:
+        assert await read(reader, len(expected)) == expected
+        assert not await reader.poll(records_max=1, timeout_s=0.01)
+        (offset,) = await journal.append(0, lines("new", 1))
+        assert await read(reader, 1) == [Entry(0, offset, lines("new", 1)[0])]
+    connection = sqlite_log.connect(tmp_path, read_only=True)
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {sqlite_log.SELECT_REGISTRY_FROM}", (1,))
+    assert "USING INDEX commits_of_registry" in str(plan.fetchall())
+    connection.close()
