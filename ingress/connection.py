@@ -141,6 +141,11 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._resume(PEER)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether a record of this connection waits for the log."""
+        return self._held is not None
+
     # The handshake.
 
     @property

@@ -190,6 +190,7 @@ class Server:
             "sockets": len(self._sockets),
             "connections": len(self._by_id),
             "opening": self._opening,
+            "held": sum(connection.is_held for connection in self._watched),
             "owed_records": len(self._owed),
             "handshakes": dict(self._handshakes),
             "frames": dict(self._frames),

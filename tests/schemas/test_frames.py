@@ -1,0 +1,115 @@
+"""The reading of a frame's JSON: exact, bounded, the same at the edge and in every later fold."""
+
+from contextlib import suppress
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import frames
+from schemas.records import MessageReceived
+
+REFUSED = {
+    "not JSON": "{",
+    "empty": "",
+    "byte order mark": "\ufeff[]",
+    "trailing text": "[1] x",
+    "NaN": "[NaN]",
+    "infinity": "[-Infinity]",
+    "runaway exponent": "[1e400]",
+    "runaway negative exponent": "[1e-400]",
+    "exponent past Decimal": "[1e99999999999999999999]",
+    "integer of 19 digits": "[1234567890123456789]",
+    "integer of 5,000 digits": "[" + "1" * 5000 + "]",
+    "fraction of 5,000 digits": "[0." + "1" * 5000 + "]",
+    "escaped NUL": '["a\\u0000b"]',
+    "NUL in a key": '[{"\\u0000":1}]',
+    "raw NUL": '["\x00"]',
+    "lone surrogate, escaped": '["\\ud800x"]',
+    "lone low surrogate, escaped": '["\\udc00"]',
+    "lone surrogate": '["\ud800"]',
+    "depth 33": "[" * 33 + "]" * 33,
+    "depth 33 of objects": '{"a":' * 33 + "1" + "}" * 33,
+    "depth 100,000": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED.keys())
+def test_what_no_reader_downstream_should_meet_is_refused(text: str) -> None:
+    with pytest.raises(frames.UnreadableFrame):
+        frames.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[0.1]", [Decimal("0.1")]),
+        ("[12.340]", [Decimal("12.340")]),
+        ("[1E5]", [Decimal("1E+5")]),
+        ("[999999999999999999]", [999_999_999_999_999_999]),
+        ('["89490200001234567890"]', ["89490200001234567890"]),
+        ('["\\ud83d\\ude00"]', ["😀"]),
+    ],
+)
+def test_what_stations_send_is_read_exactly(text: str, value: object) -> None:
+    assert repr(frames.parse(text)) == repr(value)
+
+
+def test_nesting_is_read_as_deep_as_the_bound() -> None:
+    assert frames.parse("[" * frames.DEPTH_MAX + "]" * frames.DEPTH_MAX) != []
+
+
+@given(st.text())
+def test_parse_raises_nothing_but_its_own_error(text: str) -> None:
+    with suppress(frames.UnreadableFrame):
+        frames.parse(text)
+
+
+def test_control_characters_inside_strings_can_be_mended() -> None:
+    text = '[2,"1","StopTransaction",{"idTag":"BA86\x01\x02","meterStop":1388}]'
+
+    assert frames.parse_mended(text)[3] == {"idTag": "BA86\x01\x02", "meterStop": 1388}
+
+
+def test_mending_stops_where_the_record_would_grow_without_bound() -> None:
+    assert frames.parse_mended('["' + "\x01" * 10_000 + '"]') is None
+
+
+def test_what_needs_no_mending_is_not_mended() -> None:
+    assert frames.parse_mended("{") is None
+
+
+@pytest.mark.parametrize(
+    ("message_type", "action", "error", "frame", "payload"),
+    [
+        (2, "Heartbeat", "", '[2,"1","Heartbeat",{}]', {}),
+        (2, "Heartbeat", "", '[2,"1","Heartbeat",null]', {}),
+        (2, "Heartbeat", "FormationViolation", '[2,"1","Heartbeat"]', {}),
+        (2, "", "FormationViolation", '[2,"1",', None),
+        (3, "", "", '[3,"1",{"status":"Accepted"}]', {"status": "Accepted"}),
+        (3, "", "FormationViolation", '[3,"1",5]', None),
+        (4, "", "", '[4,"1","GenericError","",{}]', ["GenericError", "", {}]),
+        (0, "", "FormationViolation", "nonsense", None),
+    ],
+)
+def test_a_record_alone_says_what_the_payload_was(
+    message_type: int, action: str, error: str, frame: str, payload: object
+) -> None:
+    record = MessageReceived(
+        recorded_at=0,
+        connection="c",
+        number=1,
+        frame=frame,
+        message_type=message_type,
+        message_id="1",
+        action=action,
+        error=error,
+    )
+
+    assert frames.payload_of(record) == payload
+
+
+@given(st.integers(0, 9), st.text())
+def test_reread_never_raises(message_type: int, text: str) -> None:
+    frames.reread(message_type, text)
