@@ -1,0 +1,125 @@
+"""What one projection has folded of the log, and of it what is not cut into a batch yet."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from domain.conversation import fold
+from domain.facts import Fact
+from domain.log_filter import LogFilter
+from projections.ports import Checkpoint, Poison, Progress, SavedState, Sink, StationKey
+from projections.states import FOLD_VERSION, StationStates
+from schemas.journal import Entry
+from schemas.records import Record, UnreadableRecord, decode
+
+logger = logging.getLogger(__name__)
+
+REASON_CHARACTERS_MAX = 300
+
+
+class Folding:
+    """What is folded so far, and of it what is not cut into a batch yet."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        states: StationStates,
+        *,
+        positions: dict[int, int],
+        written: dict[int, int],
+        filters: dict[int, LogFilter],
+        recorded_at: int,
+    ) -> None:
+        self.states = states
+        self.positions = positions
+        self.records = 0
+        """Since the last cut, without those that were projected before."""
+        self.unsaved = 0
+        """Since the last checkpoint."""
+        self.written_next = written
+        self._sink = sink
+        self._filters = filters
+        self._recorded_at = recorded_at
+        self._cut_at = dict(written)
+        self._poison: list[Poison] = []
+
+    async def fold(self, entries: Sequence[Entry]) -> None:
+        admitted: list[tuple[int, int, Record, StationKey]] = []
+        missing: dict[StationKey, int] = {}
+        stations, filters, positions = self.states.by_key, self._filters, self.positions
+        for partition, offset, value in entries:
+            positions[partition] = offset + 1
+            try:
+                record = decode(value)
+            except UnreadableRecord as error:
+                self._set_aside(partition, offset, error)
+                continue
+            if filters[partition].admit(offset, record):
+                key = (record.tenant, record.station)
+                admitted.append((partition, offset, record, key))
+                if key not in stations and partition and key[1]:
+                    missing[key] = partition
+        if missing:
+            await self.states.fetch(missing, missing.values())
+        self._fold_admitted(admitted)
+        self._count(entries)
+
+    def _fold_admitted(self, admitted: list[tuple[int, int, Record, StationKey]]) -> None:
+        stations, dirty = self.states.by_key, self.states.dirty
+        written, apply = self.written_next, self._sink.apply
+        for partition, offset, record, key in admitted:
+            try:
+                station = stations[key] if partition and key[1] else None
+                facts: Sequence[Fact] = ()
+                if station is not None:
+                    if offset <= station.offset:
+                        continue
+                    dirty.add(key)
+                    facts = fold(station, offset, record)
+                if offset >= written[partition]:
+                    apply(partition, offset, record, facts, station)
+            except MemoryError:
+                raise
+            except Exception as error:  # noqa: BLE001 - folds are pure: it fails so every time.
+                self._set_aside(partition, offset, error)
+        self.states.used({key for _, _, _, key in admitted if key in stations})
+        if admitted:
+            self._recorded_at = max(self._recorded_at, admitted[-1][2].recorded_at)
+
+    def _count(self, entries: Sequence[Entry]) -> None:
+        written = self.written_next
+        self.unsaved += len(entries)
+        for partition, offset, _ in entries:
+            if offset >= written[partition]:
+                written[partition] = offset + 1
+                self.records += 1
+
+    def _set_aside(self, partition: int, offset: int, error: Exception) -> None:
+        if offset >= self.written_next[partition]:
+            reason = f"{type(error).__name__}: {error}"[:REASON_CHARACTERS_MAX]
+            self._poison.append(Poison(partition, offset, reason))
+            logger.error("record set aside: %s: %d:%d", self._sink.name, partition, offset)
+
+    def cut(self, journal_id: str, *, with_checkpoint: bool) -> tuple[Any, Progress]:
+        checkpoint: Checkpoint | None = None
+        states: Sequence[SavedState] = ()
+        if with_checkpoint:
+            filters = {p: log_filter.dump() for p, log_filter in self._filters.items()}
+            checkpoint = Checkpoint(positions=dict(self.positions), filters=filters)
+            states = self.states.dump_dirty()
+            self.unsaved = 0
+        progress = Progress(
+            name=self._sink.name,
+            journal_id=journal_id,
+            fold_version=FOLD_VERSION,
+            before=self._cut_at,
+            positions=dict(self.written_next),
+            recorded_at=self._recorded_at,
+            checkpoint=checkpoint,
+            states=states,
+            poison=tuple(self._poison),
+        )
+        self._cut_at = dict(self.written_next)
+        self._poison = []
+        self.records = 0
+        return self._sink.cut(progress), progress
