@@ -4,8 +4,8 @@ As much of it as curl, clickhouse-connect and dashboards use: a query in the URL
 both; `database`, `default_format`, `param_*`, `query_id`, settings in the URL; gzip both ways; the
 X-ClickHouse headers; errors with the code, the text and the status a server would send. Sessions,
 users and passwords are accepted and mean nothing: there is no state, and whoever reaches the
-loopback interface may read. Not spoken: forms, the block compression of the native protocol
-(`decompress=1`), and `client_protocol_version` (Native is always revision 0).
+loopback interface may read. Not spoken: forms, and the block compression of the native protocol
+(`decompress=1`; `compress=1` is answered without).
 """
 
 import asyncio

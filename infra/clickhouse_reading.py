@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from chdb.state.sqlitelike import Connection
 
 from infra.clickhouse import ChdbEngine, quoted
+from infra.clickhouse_native import Unreadable, with_revision
 from infra.clickhouse_readonly import READONLY, Denied, require_harmless
 
 QUERY_BYTES_MAX = 262_144
@@ -39,6 +40,7 @@ FREE_SETTINGS = re.compile(
 _CODE = re.compile(r"Code: (\d+)\.")
 _SCOPE = re.compile(r":? In scope SELECT formatQuerySingleLine.*?(?=\([A-Z_]+\)$|$)", re.DOTALL)
 UNKNOWN_EXCEPTION = 1002
+NOT_IMPLEMENTED = 48
 
 
 class QueryFailed(Exception):
@@ -55,6 +57,7 @@ class Query:
     text: str
     database: str
     default_format: str = "TabSeparated"
+    native_revision: int = 0
     parameters: Mapping[str, str]
     settings: Mapping[str, str]
 
@@ -94,6 +97,9 @@ class Reading:
         except Denied as error:
             message = f"Code: {READONLY}. DB::Exception: {error} (READONLY)"
             raise QueryFailed(READONLY, message) from error
+        except Unreadable as error:
+            message = f"Code: {NOT_IMPLEMENTED}. DB::Exception: {error} (NOT_IMPLEMENTED)"
+            raise QueryFailed(NOT_IMPLEMENTED, message) from error
         except RuntimeError as error:
             # chdb raises nothing finer. Its messages are the server's.
             message = _SCOPE.sub(" ", str(error)).strip()
@@ -114,9 +120,10 @@ class Reading:
         named = require_harmless(normalised, self._functions)
         text = normalised if named else f"{normalised} FORMAT {_word(query.default_format)}"
         result = session.query(text, "TabSeparated", params=dict(query.parameters))
+        body, format_name = result.bytes(), named or query.default_format
         return Result(
-            body=result.bytes(),
-            format=named or query.default_format,
+            body=with_revision(body, query.native_revision) if format_name == "Native" else body,
+            format=format_name,
             rows_read=result.rows_read(),
             bytes_read=result.bytes_read(),
             elapsed_ns=int(result.elapsed() * 1e9),

@@ -41,12 +41,14 @@ async def read_request(request: Request, database: str) -> Query:
     text = "\n".join(part for part in parts if part)
     if fields.get("decompress", "0") not in ("0", "false"):
         raise BadRequest(501, "decompress=1 is not spoken here; use Content-Encoding: gzip")
+    revision = fields.get("client_protocol_version", "")[:9]
     return Query(
         text=text,
         database=fields.get("database") or request.headers.get("x-clickhouse-database") or database,
         default_format=fields.get("default_format")
         or request.headers.get("x-clickhouse-format")
         or "TabSeparated",
+        native_revision=int(revision) if revision.isascii() and revision.isdigit() else 0,
         parameters={
             name.removeprefix("param_"): value
             for name, value in fields.items()

@@ -11,6 +11,7 @@ from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from infra.clickhouse_http import RUNNING_MAX, serve
+from infra.clickhouse_native import with_revision
 from tests.engines import ClickHouseDatabase
 
 pytestmark = pytest.mark.clickhouse
@@ -179,3 +180,11 @@ async def test_the_port_is_free_when_the_block_ends(
     async with serve(clickhouse_database.engine, server.port) as again:
         assert again.port == server.port
     assert threading.active_count() <= threads + 2
+
+
+async def test_native_is_written_for_the_revision_of_its_reader(http: httpx.AsyncClient) -> None:
+    params = {"query": "SELECT 7 AS a FORMAT Native", "client_protocol_version": "54460"}
+
+    answer = await http.get("/", params=params)
+
+    assert answer.content == with_revision(b"\x01\x01\x01a\x05UInt8\x07", 54460)
