@@ -88,7 +88,10 @@ class SqliteJournal:
             WrongJournal: it has another number of partitions, hash or id.
             Unavailable: the disk is full or broken.
         """
-        lock = sqlite_log.lock(directory)
+        try:
+            lock = sqlite_log.lock(directory)
+        except OSError as error:
+            raise Unavailable(f"{directory}: {error}") from error
         try:
             opened = partial(_opened, directory, partitions, expected_id)
             connection, found = await asyncio.to_thread(opened)

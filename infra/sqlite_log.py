@@ -89,8 +89,12 @@ def lock(directory: Path) -> int:
         pid = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
         os.close(descriptor)
         raise JournalInUse(directory, pid) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 

@@ -6,6 +6,7 @@ Ctrl-C. Needs a JDK (17 or later) and Maven, which resolves the jars once into i
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,6 +23,8 @@ from typing import IO
 POM = Path(__file__).parent.parent / "infra" / "kafka" / "pom.xml"
 JARS = POM.parent / "target" / "jars"
 CLUSTER_ID = "Y2hhcmdlbGVkZ2VyLWtmaw"
+JAVA_MIN = 17
+"""Of Kafka 4's broker."""
 UP_WITHIN_S = 60
 """It takes 3 s; a machine that builds other things at the same time takes longer."""
 JAVA = (
@@ -39,7 +42,13 @@ class NoKafka(Exception):
 def why_not() -> str:
     """Return what this machine lacks; nothing if a broker can be started."""
     missing = [program for program in ("java", "mvn") if shutil.which(program) is None]
-    return f"needs {' and '.join(missing)} on the path" if missing else ""
+    if missing:
+        return f"needs {' and '.join(missing)} on the path"
+    said = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
+    version = re.search(r'version "(\d+)', said.stderr)
+    if version is None or int(version[1]) < JAVA_MIN:
+        return f"needs Java {JAVA_MIN} or later, not {said.stderr.splitlines()[:1]}"
+    return ""
 
 
 def resolve_jars() -> None:
@@ -110,7 +119,7 @@ class Broker:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._java, "kafka.Kafka", str(self._configuration)],
+                [*dies_with_us(), *self._java, "kafka.Kafka", str(self._configuration)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -200,6 +209,11 @@ def running_cluster(brokers: int = 1) -> Iterator[Cluster]:
         for broker in cluster.brokers:
             broker.wait_until_up()
         yield cluster
+
+
+def dies_with_us() -> list[str]:
+    """Return what to put before a command so that it ends when this process is killed."""
+    return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
 
 def free_ports(count: int) -> list[int]:

@@ -252,6 +252,19 @@ class JournalContract(ABC):
         async with reading(journal, {1: 0}) as reader:
             assert [entry.value for entry in await read(reader, len(values))] == values
 
+    async def test_large_batches_at_once_stay_whole(self, journal: Journal) -> None:
+        batches = [[b"%d" % number * 150_000, b"%d" % number] for number in range(10)] * 3
+
+        async with asyncio.TaskGroup() as appenders:
+            for batch in batches:
+                appenders.create_task(journal.append(1, batch))
+
+        async with reading(journal, {1: 0}) as reader:
+            values = [entry.value for entry in await read(reader, 60)]
+        assert sorted(values) == sorted(value for batch in batches for value in batch)
+        pairs = [values[start : start + 2] for start in range(0, 60, 2)]
+        assert all(large == small * 150_000 for large, small in pairs)
+
     async def test_a_closed_journal_refuses(self, journal: Journal) -> None:
         await journal.close()
 

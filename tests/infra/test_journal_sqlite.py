@@ -303,6 +303,17 @@ async def test_a_creation_cut_short_is_done_again(tmp_path: Path) -> None:
     await journal.close()
 
 
+async def test_a_full_disk_takes_no_new_journal(tmp_path: Path) -> None:
+    with files_limited_to(1), pytest.raises(Unavailable):
+        await SqliteJournal.create_or_open(tmp_path, PARTITIONS)
+    with files_limited_to(10_000), pytest.raises(Unavailable):
+        await SqliteJournal.create_or_open(tmp_path, PARTITIONS)
+
+    journal = await SqliteJournal.create_or_open(tmp_path, PARTITIONS)
+    assert await journal.head(0) == 1
+    await journal.close()
+
+
 async def test_an_empty_directory_has_nothing_to_read(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         await SqliteJournal.open_read_only(tmp_path)
