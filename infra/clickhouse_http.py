@@ -47,6 +47,7 @@ STATUS_BY_CODE: Mapping[int, int] = {
     **dict.fromkeys((164, 497), 403),
     159: 408,
     202: 503,
+    236: 503,
     48: 501,
 }
 # As a server maps them; what is not here is 500.
@@ -92,9 +93,9 @@ async def serve(
         try:
             yield ClickHouseHttp(listener.getsockname()[1])
         finally:
+            await asyncio.to_thread(reading.stop)
             await server.shutdown(sockets=[listener])
-            # A query that still runs holds a session of the engine: the engine may close after it.
-            await asyncio.to_thread(executor.shutdown, cancel_futures=True)
+            await asyncio.to_thread(executor.shutdown)
 
 
 class _Desk:

@@ -6,6 +6,7 @@ projections' inserts.
 """
 
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -41,6 +42,9 @@ _CODE = re.compile(r"Code: (\d+)\.")
 _SCOPE = re.compile(r":? In scope SELECT formatQuerySingleLine.*?(?=\([A-Z_]+\)$|$)", re.DOTALL)
 UNKNOWN_EXCEPTION = 1002
 NOT_IMPLEMENTED = 48
+ABORTED = 236
+
+KILL_AGAIN_S = 0.1
 
 
 class QueryFailed(Exception):
@@ -88,9 +92,44 @@ class Reading:
         finally:
             session.close()
         self._functions = frozenset(names.split())
+        self._changed = threading.Condition()
+        self._running = 0
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """End the queries that run and refuse new ones; returns when there are none.
+
+        The engine may be closed only then.
+        """
+        with self._changed:
+            self._is_stopped = True
+            # Asked again for the query that was admitted but had not begun.
+            while self._running:
+                self._kill()
+                self._changed.wait(KILL_AGAIN_S)
 
     def run(self, query: Query) -> Result:
         """Raises: QueryFailed."""
+        with self._changed:
+            if self._is_stopped:
+                raise QueryFailed(ABORTED, "Code: 236. DB::Exception: It is stopping (ABORTED)")
+            self._running += 1
+        try:
+            return self._run_translated(query)
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def _kill(self) -> None:
+        session = self._engine.session()
+        try:
+            # The projections' own queries are not read-only.
+            session.query("KILL QUERY WHERE Settings['readonly'] = '1' ASYNC", "Null")
+        finally:
+            session.close()
+
+    def _run_translated(self, query: Query) -> Result:
         session = self._engine.session()
         try:
             return self._run(session, query)

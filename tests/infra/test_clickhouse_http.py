@@ -188,3 +188,25 @@ async def test_native_is_written_for_the_revision_of_its_reader(http: httpx.Asyn
     answer = await http.get("/", params=params)
 
     assert answer.content == with_revision(b"\x01\x01\x01a\x05UInt8\x07", 54460)
+
+
+async def test_a_running_query_does_not_hold_up_the_end(
+    clickhouse_database: ClickHouseDatabase,
+) -> None:
+    query = {"query": "SELECT sum(cityHash64(number)) FROM numbers(1000000000000)"}
+    running = "SELECT count() FROM system.processes WHERE Settings['readonly'] = '1'"
+
+    async with (
+        asyncio.timeout(10),
+        httpx.AsyncClient(timeout=30) as http,
+        asyncio.TaskGroup() as group,
+    ):
+        async with serve(clickhouse_database.engine, 0) as server:
+            url = f"http://127.0.0.1:{server.port}/"
+            waiting = group.create_task(http.get(url, params=query))
+            while await asyncio.to_thread(clickhouse_database.client.command, running) == 0:
+                pass
+        answer = await waiting
+
+    assert answer.status_code == 500
+    assert answer.headers["X-ClickHouse-Exception-Code"] == "394"
