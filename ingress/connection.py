@@ -146,6 +146,15 @@ class Connection(asyncio.Protocol):
         """Whether a record of this connection waits for the log."""
         return self._held is not None
 
+    @property
+    def is_slowed(self) -> bool:
+        """Whether it is not read, because it sends too fast or does not read what we wrote."""
+        return self._paused & (RATE | PEER) != 0
+
+    @property
+    def answers_pings(self) -> bool:
+        return self._stream is not None and self._stream.ponged
+
     # The handshake.
 
     @property
@@ -368,6 +377,7 @@ class Connection(asyncio.Protocol):
         if not self._pinged:
             self._pinged, self._heard = True, False
             self._stream.ping()
+            self._server.pings += 1
             self._flush(self._stream)
             return options.pong_s
         self._pinged = False

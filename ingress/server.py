@@ -34,6 +34,9 @@ SERVICE_RESTART = 1012
 OWED_MAX = 100_000
 """Closes and failures that the log did not take yet; owners find lost connections without them."""
 
+SECRET_S = 10.0
+"""For a secret to come; what is behind it on the connection waits as long."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -55,6 +58,7 @@ class Server:
         self.options = options or Options()
         self.frame_interval_us = round(1e6 / self.options.frames_per_s)
         self.frame_burst_us = self.frame_interval_us * self.options.frames_burst
+        self.pings = 0
         self._directory = directory
         self._secrets = secrets
         self._node = node
@@ -191,6 +195,9 @@ class Server:
             "connections": len(self._by_id),
             "opening": self._opening,
             "held": sum(connection.is_held for connection in self._watched),
+            "slowed": sum(connection.is_slowed for connection in self._watched),
+            "answering_pings": sum(target.answers_pings for target in self._by_id.values()),
+            "pings": self.pings,
             "owed_records": len(self._owed),
             "handshakes": dict(self._handshakes),
             "frames": dict(self._frames),
@@ -414,8 +421,9 @@ class Server:
         while outbox:
             delivery = outbox.popleft()
             try:
-                frame = await self._filled(delivery.frame, delivery.secrets)
-            except (Unavailable, KeyError):
+                async with asyncio.timeout(SECRET_S):
+                    frame = await self._filled(delivery.frame, delivery.secrets)
+            except (Unavailable, KeyError, TimeoutError):
                 self._failed(target.id, *target.identity, delivery, "a secret cannot be read")
             else:
                 self._send(target, delivery, frame)

@@ -97,9 +97,12 @@ class Vault:
 
     secrets: dict[str, str] = field(default_factory=dict)
     opens: asyncio.Event = field(default_factory=asyncio.Event)
+    fails: Exception | None = None
 
     async def reveal(self, secret_id: str) -> str:
         await self.opens.wait()
+        if self.fails is not None:
+            raise self.fails
         return self.secrets[secret_id]
 
 
