@@ -1,6 +1,7 @@
 """The journal in Kafka: what it promises beyond the contract (tests/contract/journal.py)."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -21,7 +22,8 @@ from schemas.journal import (
 )
 from schemas.records import JournalCreated, decode
 from tests.contract.journal import ENOUGH_S, lines, read, reading
-from tests.kafka_broker import Cluster, free_ports
+from tests.kafka_broker import Cluster, free_ports, running_cluster, why_not
+from tests.kafka_fixtures import skip_or_fail
 
 pytestmark = pytest.mark.kafka
 
@@ -31,10 +33,18 @@ PREFIX = "test"
 
 @asynccontextmanager
 async def opened(
-    cluster: KafkaCluster, prefix: str, *, append_timeout_s: float = ENOUGH_S
+    cluster: KafkaCluster,
+    prefix: str,
+    *,
+    append_timeout_s: float = ENOUGH_S,
+    replication: int = 1,
 ) -> AsyncIterator[KafkaJournal]:
     journal = await KafkaJournal.create_or_open(
-        cluster, prefix, PARTITIONS, replication=1, append_timeout_s=append_timeout_s
+        cluster,
+        prefix,
+        PARTITIONS,
+        replication=replication,
+        append_timeout_s=append_timeout_s,
     )
     try:
         yield journal
@@ -194,6 +204,18 @@ class Appending:
                 continue
 
 
+async def require_all(journal: KafkaJournal, appending: Appending) -> None:
+    """Everything acknowledged is where it was said to be, and nothing came twice of itself."""
+    heads = {partition: await journal.head(partition) for partition in (1, 2, 3)}
+    async with reading(journal, dict.fromkeys(heads, 0)) as reader:
+        entries = await read(reader, sum(heads.values()))
+    assert set(appending.acknowledged) <= set(entries)
+    counts = Counter(entry.value for entry in entries)
+    for first, tries in appending.tries.items():
+        # The client's own retries do not repeat; only another try of ours may.
+        assert counts[first] <= tries
+
+
 async def test_what_was_acknowledged_survives_kill_9_of_the_broker(own_kafka: Cluster) -> None:
     (broker,) = own_kafka.brokers
     cluster = KafkaCluster(own_kafka.bootstrap)
@@ -209,16 +231,40 @@ async def test_what_was_acknowledged_survives_kill_9_of_the_broker(own_kafka: Cl
                 await asyncio.to_thread(broker.wait_until_up)
                 await appending.acknowledges(500)
             appending.is_over = True
+        await require_all(journal, appending)
 
-        heads = {partition: await journal.head(partition) for partition in (1, 2, 3)}
-        async with reading(journal, dict.fromkeys(heads, 0)) as reader:
-            entries = await read(reader, sum(heads.values()))
 
-    assert set(appending.acknowledged) <= set(entries)
-    values = [entry.value for entry in entries]
-    for first, tries in appending.tries.items():
-        # The client's own retries do not repeat; only another try of ours may.
-        assert values.count(first) <= tries
+@pytest.mark.long
+async def test_of_three_brokers_any_may_be_killed_while_appends_go_on() -> None:
+    if reason := why_not():
+        skip_or_fail(reason)
+    with running_cluster(3) as three:
+        cluster = KafkaCluster(three.bootstrap)
+        async with opened(cluster, PREFIX, append_timeout_s=5.0, replication=3) as journal:
+            appending = Appending(journal)
+            async with asyncio.TaskGroup() as appenders:
+                for name in range(20):
+                    appenders.create_task(appending.run(name))
+                for broker in three.brokers:
+                    await appending.acknowledges(1_000)
+                    await asyncio.to_thread(broker.kill)
+                    await appending.acknowledges(1_000)
+                    broker.start()
+                    await asyncio.to_thread(broker.wait_until_up)
+                    async with admin_of(cluster) as admin:
+                        await in_sync(admin, topic_of(PREFIX), 3)
+                appending.is_over = True
+            await require_all(journal, appending)
+
+
+async def in_sync(admin: AIOKafkaAdminClient, topic: str, replicas: int) -> None:
+    """Wait until every partition has so many replicas that have everything."""
+    async with asyncio.timeout(60):
+        while True:
+            (described,) = await admin.describe_topics([topic])
+            if all(len(each["isr"]) == replicas for each in described["partitions"]):
+                return
+            await asyncio.sleep(0.1)
 
 
 async def test_without_a_broker_appends_are_unknown_or_unavailable_until_it_is_back(
