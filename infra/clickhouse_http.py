@@ -108,10 +108,12 @@ class _Desk:
         self._present = 0
 
     async def answer(self, request: Request) -> Response:
-        query_id = request.query_params.get("query_id") or str(uuid.uuid4())
+        query_id = request.query_params.get("query_id", "")
+        if not (query_id.isascii() and query_id.isprintable() and 0 < len(query_id) <= 200):
+            query_id = str(uuid.uuid4())
         headers = {
             "X-ClickHouse-Server-Display-Name": "chargeledger",
-            "X-ClickHouse-Query-Id": query_id if query_id.isprintable() else "?",
+            "X-ClickHouse-Query-Id": query_id,
             "X-ClickHouse-Timezone": self._reading.timezone,
         }
         try:

@@ -210,3 +210,14 @@ async def test_a_running_query_does_not_hold_up_the_end(
 
     assert answer.status_code == 500
     assert answer.headers["X-ClickHouse-Exception-Code"] == "394"
+
+
+@pytest.mark.parametrize("query_id", ["a\r\nX-Mine: 1", "€", "", "x" * 10_000])
+async def test_a_query_id_that_is_no_header_is_replaced(
+    http: httpx.AsyncClient, query_id: str
+) -> None:
+    answer = await http.get("/", params={"query": "SELECT 1", "query_id": query_id})
+
+    assert answer.text == "1\n"
+    assert len(answer.headers["X-ClickHouse-Query-Id"]) == 36
+    assert "X-Mine" not in answer.headers
