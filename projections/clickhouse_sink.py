@@ -1,0 +1,140 @@
+"""The projection into ClickHouse: what records say, as rows of four tables.
+
+Rows are inserted first and the position is stored after; a crash in between repeats one batch, and
+its rows have the same sorting keys as the first time, so they count once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from domain.facts import (
+    CdrFixed,
+    ConnectionChanged,
+    ConnectorStatusReported,
+    Fact,
+    MeterValuesReported,
+    TransactionEnded,
+    TransactionStarted,
+)
+from domain.station import Station
+from projections import connector_status, messages, meter_values, sessions
+from projections.clickhouse_ports import Row, Table, Tables
+from projections.messages import Lookup, MessageRows
+from projections.ports import Positions, Progress
+from projections.run import Limits
+from projections.sessions import SessionRows
+from schemas.records import MessageReceived, MessageSent, Record
+
+NAME = "clickhouse"
+TABLES: tuple[Table, ...] = (
+    messages.TABLE,
+    meter_values.TABLE,
+    connector_status.TABLE,
+    sessions.TABLE,
+)
+LIMITS = Limits(batch_records=10_000, batch_s=0.5)
+"""Each insert of ClickHouse makes a part that is merged later: fewer and larger than Postgres'."""
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    progress: Progress
+    rows: Mapping[str, list[Row]]
+    """By the name of the table."""
+    lookups: Sequence[Lookup]
+
+
+class ClickHouseSink:
+    def __init__(
+        self, tables: Tables, positions: Positions, *, name: str = NAME, suffix: str = ""
+    ) -> None:
+        """`suffix` is that of the tables' names in the database: a rebuild fills tables beside."""
+        self.name = name
+        self._tables = tables
+        self._positions = positions
+        self._suffix = suffix
+        self._messages = MessageRows()
+        self._sessions = SessionRows()
+        self._values: list[Row] = []
+        self._status: list[Row] = []
+        self._meanings: dict[type[Fact], Callable[[Station, Any], None]] = {
+            MeterValuesReported: self._meter_values,
+            TransactionStarted: self._started,
+            TransactionEnded: self._ended,
+            CdrFixed: self._sessions.cdr_fixed,
+            ConnectorStatusReported: self._status_reported,
+            ConnectionChanged: self._connection_changed,
+        }
+
+    def apply(
+        self,
+        partition: int,
+        offset: int,
+        record: Record,
+        facts: Sequence[Fact],
+        station: Station | None,
+    ) -> None:
+        kind = type(record)
+        if kind is MessageReceived:
+            self._messages.received(partition, offset, record, facts)  # type: ignore[arg-type]
+        elif kind is MessageSent:
+            self._messages.sent(partition, offset, record)  # type: ignore[arg-type]
+        for fact in facts:
+            meaning = self._meanings.get(type(fact))
+            if meaning is not None:
+                meaning(station, fact)  # type: ignore[arg-type]  # Facts are of a station.
+
+    def cut(self, progress: Progress) -> Batch:
+        frames, lookups = self._messages.cut()
+        rows = {
+            messages.TABLE.name: frames,
+            meter_values.TABLE.name: self._values,
+            connector_status.TABLE.name: self._status,
+            sessions.TABLE.name: self._sessions.cut(),
+        }
+        self._values, self._status = [], []
+        return Batch(progress=progress, rows=rows, lookups=lookups)
+
+    async def write(self, batch: Batch) -> None:
+        if batch.lookups:
+            await self._look_up(batch)
+        for table in TABLES:
+            rows = batch.rows[table.name]
+            if rows:
+                await self._tables.insert(table, rows, name=table.name + self._suffix)
+        await self._positions.save(batch.progress)
+
+    async def _look_up(self, batch: Batch) -> None:
+        lookups = batch.lookups
+        found = await self._tables.fetch(
+            "tables.calls",
+            {
+                "table": messages.TABLE.name + self._suffix,
+                "tenants": sorted({each.tenant for each in lookups}),
+                "stations": sorted({each.station for each in lookups}),
+                "partitions": sorted({each.partition for each in lookups}),
+                "offsets": sorted({each.call for each in lookups}),
+            },
+        )
+        recorded_at = {(row["partition"], row["offset"]): row["recorded_us"] for row in found}
+        messages.completed(batch.rows[messages.TABLE.name], lookups, recorded_at)
+
+    def _meter_values(self, station: Station, fact: MeterValuesReported) -> None:
+        meter_values.samples_reported(station, fact, self._values.append)
+        if fact.transaction_id:
+            self._sessions.transaction_changed(station, fact, fact.transaction_id)
+
+    def _started(self, station: Station, fact: TransactionStarted) -> None:
+        meter_values.transaction_started(station, fact, self._values.append)
+        self._sessions.transaction_changed(station, fact, fact.transaction_id)
+
+    def _ended(self, station: Station, fact: TransactionEnded) -> None:
+        meter_values.transaction_ended(station, fact, self._values.append)
+        self._sessions.transaction_changed(station, fact, fact.transaction_id)
+
+    def _status_reported(self, station: Station, fact: ConnectorStatusReported) -> None:
+        connector_status.status_reported(station, fact, self._status.append)
+
+    def _connection_changed(self, station: Station, fact: ConnectionChanged) -> None:
+        connector_status.connection_changed(station, fact, self._status.append)

@@ -1,0 +1,231 @@
+"""Every frame of both directions, and the conversation with a station as the API shows it.
+
+The latency of an answer is by our clock, from the record of its CALL to the record of the answer.
+The CALLs that were seen are remembered; after a start, and beyond the bound of that memory, the
+time of a CALL is read back from the table, where it is before its answer comes: so rows are the
+same wherever the process was stopped.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from domain.commands import CommandMoved
+from domain.facts import Fact
+from projections.clickhouse_ports import Row, Table
+from projections.ports import Database
+from schemas.records import CALL, CALLERROR, CALLRESULT, MessageReceived, MessageSent
+
+TABLE = Table(
+    name="messages",
+    columns=(
+        ("tenant", "String"),
+        ("station", "String"),
+        ("direction", "Enum8('in' = 1, 'out' = 2)"),
+        (
+            "type",
+            "Enum8('unreadable' = 0, 'CALL' = 2, 'CALLRESULT' = 3, 'CALLERROR' = 4,"
+            " 'CALLRESULTERROR' = 5, 'SEND' = 6)",
+        ),
+        ("action", "String"),
+        ("message_id", "String"),
+        ("connection", "String"),
+        ("error", "String"),
+        ("frame", "String"),
+        ("frame_base64", "String"),
+        ("recorded_at", "DateTime64(6, 'UTC')"),
+        ("latency_us", "Nullable(Int64)"),
+        ("partition", "UInt16"),
+        ("offset", "UInt64"),
+        ("index", "UInt32"),
+    ),
+)
+IN, OUT = 1, 2
+CALLS_MAX = 100_000
+"""Unanswered CALLs that are remembered; some 200 bytes each."""
+
+LIMIT_MAX = 1_000
+_TYPES = {number: number for number in range(2, 7)}
+_LATENCY = [name for name, _ in TABLE.columns].index("latency_us")
+
+
+class Lookup(NamedTuple):
+    """An answer whose CALL is not remembered: the row at `at` lacks its latency."""
+
+    at: int
+    tenant: str
+    station: str
+    partition: int
+    call: int
+
+
+class MessageRows:
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._calls: dict[tuple[int, int], int] = {}
+        self._lookups: list[Lookup] = []
+
+    def received(
+        self, partition: int, offset: int, record: MessageReceived, facts: Sequence[Fact]
+    ) -> None:
+        action, error, latency = record.action, record.error, None
+        if record.message_type == CALL:
+            self._remember((partition, offset), record.recorded_at)
+        elif record.message_type in (CALLRESULT, CALLERROR):
+            for fact in facts:
+                if isinstance(fact, CommandMoved) and fact.command.answered == offset:
+                    command = fact.command
+                    action = command.action
+                    error = error or command.error_code
+                    if command.dispatched_at is not None:
+                        latency = record.recorded_at - command.dispatched_at
+        self._rows.append(
+            (
+                record.tenant,
+                record.station,
+                IN,
+                _TYPES.get(record.message_type, 0),
+                action,
+                record.message_id,
+                record.connection,
+                error,
+                record.frame,
+                record.frame_base64,
+                record.recorded_at,
+                latency,
+                partition,
+                offset,
+                0,
+            )
+        )
+
+    def sent(self, partition: int, offset: int, record: MessageSent) -> None:
+        latency, error = None, ""
+        if record.message_type != CALL:
+            asked = self._calls.pop((partition, record.cause), None)
+            if asked is not None:
+                latency = record.recorded_at - asked
+            else:
+                here = (record.tenant, record.station, partition, record.cause)
+                self._lookups.append(Lookup(len(self._rows), *here))
+            if record.message_type == CALLERROR:
+                error = _error_code(record.frame)
+        self._rows.append(
+            (
+                record.tenant,
+                record.station,
+                OUT,
+                _TYPES.get(record.message_type, 0),
+                record.action,
+                record.message_id,
+                record.connection,
+                error,
+                record.frame,
+                "",
+                record.recorded_at,
+                latency,
+                partition,
+                offset,
+                0,
+            )
+        )
+
+    def cut(self) -> tuple[list[Row], list[Lookup]]:
+        rows, lookups = self._rows, self._lookups
+        self._rows, self._lookups = [], []
+        return rows, lookups
+
+    def _remember(self, call: tuple[int, int], recorded_at: int) -> None:
+        self._calls[call] = recorded_at
+        if len(self._calls) > CALLS_MAX:
+            del self._calls[next(iter(self._calls))]
+
+
+def completed(
+    rows: list[Row], lookups: Sequence[Lookup], recorded_at: Mapping[tuple[int, int], int]
+) -> None:
+    """Fill in the latencies of answers whose CALLs were read back."""
+    answered_at = [name for name, _ in TABLE.columns].index("recorded_at")
+    for lookup in lookups:
+        asked = recorded_at.get((lookup.partition, lookup.call))
+        if asked is not None:
+            row = rows[lookup.at]
+            latency = row[answered_at] - asked
+            rows[lookup.at] = (*row[:_LATENCY], latency, *row[_LATENCY + 1 :])
+
+
+def _error_code(frame: str) -> str:
+    parts = msgspec.json.decode(frame)
+    return str(parts[2]) if len(parts) > 2 else ""
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    direction: Literal["in", "out"]
+    """In: from the station."""
+    type: str
+    action: str
+    """Of an answer: of the CALL it answers; empty where that is not known."""
+    message_id: str
+    connection: str
+    error: str
+    frame: str
+    """Character for character as on the wire."""
+    frame_base64: str
+    """Of a frame that was no text."""
+    recorded_at: datetime
+    latency_us: int | None
+    record: str
+    """ "partition:offset" in the journal."""
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    items: Sequence[Message]
+    next: str | None
+    """Ask again with this as `before` for what is older; None: there is no more."""
+
+
+async def conversation(
+    db: Database, tenant: str, station: str, *, before: str | None = None, limit: int = 100
+) -> Page:
+    """Return the frames of a station, the newest first.
+
+    Raises:
+        ValueError: `before` is no cursor of a page.
+        StoreUnavailable
+    """
+    offset = 2**63 - 1 if before is None else _offset(before)
+    limit = max(1, min(limit, LIMIT_MAX))
+    rows = await db.fetch(
+        "clickhouse/messages.conversation",
+        {"tenant": tenant, "station": station, "before": offset, "limit": limit + 1},
+    )
+    items = [_message(row) for row in rows[:limit]]
+    is_more = len(rows) > limit
+    return Page(items=items, next=items[-1].record.partition(":")[2] if is_more else None)
+
+
+def _offset(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 19):
+        raise ValueError(f"no cursor: {cursor[:40]!r}")
+    return int(cursor)
+
+
+def _message(row: Mapping[str, Any]) -> Message:
+    at = row["recorded_at"]
+    latency = row["latency_us"]
+    return Message(
+        direction="in" if row["direction"] == "in" else "out",
+        type=row["type"],
+        action=row["action"],
+        message_id=row["message_id"],
+        connection=row["connection"],
+        error=row["error"],
+        frame=row["frame"],
+        frame_base64=row["frame_base64"],
+        recorded_at=at if at.tzinfo is not None else at.replace(tzinfo=UTC),
+        latency_us=None if latency is None else int(latency),
+        record=f"{row['partition']}:{row['offset']}",
+    )

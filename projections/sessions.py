@@ -1,0 +1,97 @@
+"""Sessions as their CDRs say, for analysts: the latest revision of each transaction counts.
+
+A released CDR is the document in the log, never a fold of today. Between two cuts a transaction may
+change many times; only what it is at the cut becomes a row.
+"""
+
+import msgspec
+
+from domain.cdr import cdr_of
+from domain.facts import CdrFixed, Fact, TransactionStarted
+from domain.readings import read_time
+from domain.station import Station
+from projections.clickhouse_ports import Row, Table, storable
+from schemas.cdr import Cdr
+
+TABLE = Table(
+    name="sessions",
+    columns=(
+        ("tenant", "String"),
+        ("station", "String"),
+        ("transaction_id", "String"),
+        ("cdr_id", "String"),
+        ("revision", "UInt32"),
+        ("state", "Enum8('OPEN' = 1, 'HELD' = 2, 'FINAL' = 3)"),
+        ("evse", "Int64"),
+        ("connector", "Int64"),
+        ("id_token", "String"),
+        ("started_at", "Nullable(DateTime64(6, 'UTC'))"),
+        ("ended_at", "Nullable(DateTime64(6, 'UTC'))"),
+        ("meter_start_wh", "Nullable(Int64)"),
+        ("meter_stop_wh", "Nullable(Int64)"),
+        ("energy_wh", "Nullable(Int64)"),
+        ("stop_reason", "String"),
+        ("flags", "Array(String)"),
+        ("partition", "UInt16"),
+        ("offset", "UInt64"),
+    ),
+)
+_decode = msgspec.json.Decoder(Cdr).decode
+_Key = tuple[str, str, str]
+
+
+class SessionRows:
+    def __init__(self) -> None:
+        self._changed: dict[_Key, Station] = {}
+        self._fixed: dict[_Key, Row] = {}
+
+    def transaction_changed(self, station: Station, fact: Fact, transaction_id: str) -> None:
+        """A fact was told of this transaction; a start may end the one before it, too."""
+        tenant, name = station.tenant, station.station
+        if isinstance(fact, TransactionStarted):
+            for other in station.transactions.known.values():
+                if other.changed == fact.offset:
+                    self._changed[tenant, name, other.transaction_id] = station
+            return
+        transaction = station.transactions.known.get(transaction_id)
+        if transaction is not None and transaction.changed == fact.offset:
+            self._changed[tenant, name, transaction_id] = station
+
+    def cdr_fixed(self, station: Station, fact: CdrFixed) -> None:
+        key = (station.tenant, station.station, fact.transaction_id)
+        self._fixed[key] = _row(_decode(fact.document), station.partition, fact.offset)
+        self._changed.pop(key, None)
+
+    def cut(self) -> list[Row]:
+        rows = list(self._fixed.values())
+        for (tenant, name, transaction_id), station in self._changed.items():
+            transaction = station.transactions.known.get(transaction_id)
+            if transaction is not None and not transaction.released:
+                cdr = cdr_of(tenant, name, station.partition, transaction)
+                rows.append(_row(cdr, station.partition, transaction.changed))
+        self._changed.clear()
+        self._fixed.clear()
+        return rows
+
+
+def _row(cdr: Cdr, partition: int, offset: int) -> Row:
+    return (
+        cdr.tenant,
+        cdr.station,
+        cdr.transaction_id,
+        cdr.id,
+        cdr.revision,
+        cdr.state,
+        cdr.evse,
+        cdr.connector,
+        cdr.id_token,
+        storable(read_time(cdr.started_at)[0]),
+        storable(read_time(cdr.ended_at)[0]),
+        cdr.meter_start_wh,
+        cdr.meter_stop_wh,
+        cdr.energy_wh,
+        cdr.stop_reason or "",
+        cdr.flags,
+        partition,
+        offset,
+    )
