@@ -130,9 +130,15 @@ class Edge:
         await fold_range(self.journal, partition, owner.position, end, _fold(owner))
         return owner
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set; then close every connection and commit what is queued."""
+    async def run(
+        self, stop: asyncio.Event, ready: Callable[[int], object] = lambda port: None
+    ) -> None:
+        """Serve until `stop` is set; then close every connection and commit what is queued.
+
+        `ready` is told the port once stations can connect.
+        """
         self.port = await self.server.listen(self.options.host, self.options.port)
+        ready(self.port)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(self._watch_timers()),
