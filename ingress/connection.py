@@ -1,19 +1,18 @@
-"""One socket: from its first byte to its end.
+"""One socket after its handshake, to its end.
 
 Nothing waits in a task of its own; what takes time is a count of ticks that the server works off.
-Reading is paused, and nothing dropped: while the log is told of the opening, while it does not take
-a record, while the station sends faster than its allowance, while it does not read what we wrote.
+Reading is paused, and nothing dropped: while the log does not take a record, while the station
+sends faster than its allowance, while it does not read what we wrote.
 """
 
 import asyncio
 import base64
-import enum
 import re
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from ingress import rpc
-from ingress.handshake import Admitted, NoSubprotocol, refusal
+from ingress.delivery import Delivery
 from ingress.identity import Identity
 from ingress.stream import POLICY_VIOLATION, Binary, Message, Stream
 from schemas.journal import Unavailable
@@ -26,30 +25,14 @@ ABNORMAL: Final = 1006
 NOT_UTF8: Final = 1007
 TRY_AGAIN: Final = 1013
 
-_HEAD_END: Final = b"\r\n\r\n"
+# Why reading is paused: bits of a plain integer, since flags of `enum` cost a call each.
+LOG: Final = 1
+RATE: Final = 2
+PEER: Final = 4
+OPENING: Final = 8
 
 _EXPANDING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 """Six bytes each in a record; an unreadable text that has them is kept in base64."""
-
-
-class Stage(enum.IntEnum):
-    HEAD = 0
-    """Collecting the request."""
-    OPENING = 1
-    """Admitted; the log is being told."""
-    OPEN = 2
-    ENDING = 3
-    """Refused, or a close was sent, or the stream broke."""
-    LOST = 4
-
-
-# Why reading is paused: bits of a plain integer, since flags of `enum` cost a call each.
-OPENING: Final = 1
-LOG: Final = 2
-RATE: Final = 4
-PEER: Final = 8
-
-_OPEN: Final = Stage.OPEN
 
 
 class Connection(asyncio.Protocol):
@@ -57,7 +40,6 @@ class Connection(asyncio.Protocol):
         "_code",
         "_countdown",
         "_due_us",
-        "_head",
         "_heard",
         "_held",
         "_number",
@@ -71,23 +53,32 @@ class Connection(asyncio.Protocol):
         "_unreadable",
         "_unreadable_since",
         "_unwritten",
+        "_version",
         "id",
         "identity",
+        "is_open",
         "last_offset",
         "order",
         "outbox",
-        "stage",
-        "version",
     )
 
-    def __init__(self, server: "Server") -> None:
+    def __init__(
+        self,
+        server: "Server",
+        stream: Stream,
+        *,
+        version: str,
+        id: str,
+        identity: Identity,
+        order: int,
+    ) -> None:
         self._server = server
+        self._stream = stream
+        self._version = version
         self._transport: asyncio.Transport | None = None
-        self._head: bytearray | None = bytearray()
-        self._stream: Stream | None = None
         self._held: deque[tuple[MessageReceived, Any]] | None = None
         self._unwritten: list[bytes] | None = None
-        self._paused = 0
+        self._paused = OPENING
         self._countdown = 0
         self._number = 0
         self._due_us = 0
@@ -98,40 +89,46 @@ class Connection(asyncio.Protocol):
         self._silent_s = 0.0
         self._code = ABNORMAL
         self._reason = ""
-        self.stage = Stage.HEAD
-        self.id = ""
-        self.identity = Identity("", "")
-        self.version = ""
-        self.order = 0
+        self.id = id
+        self.identity = identity
+        self.order = order
+        """Of its opening in the log, among this node's."""
+        self.is_open = True
         self.last_offset = -1
-        self.outbox: deque[Any] | None = None
+        """Of the deliveries written."""
+        self.outbox: deque[Delivery] | None = None
+        """Deliveries that wait for a secret, and those behind them."""
+
+    def take(self, transport: asyncio.Transport, early: bytes) -> None:
+        """Begin with this socket, and with what it sent already."""
+        self._transport = transport
+        transport.set_write_buffer_limits(high=self._server.options.outbound_bytes_max)
+        if early:
+            self.data_received(early)
+        self._resume(OPENING)
 
     # What the transport tells.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclasses of asyncio's.
-        self._transport = transport  # type: ignore[assignment]
-        assert self._transport is not None
-        self._transport.set_write_buffer_limits(high=self._server.options.outbound_bytes_max)
-        self._server.connected(self)
-
     def data_received(self, data: bytes) -> None:
         self._heard = True
-        if self._stream is not None:
-            self._stream_received(self._stream, data)
-        elif self._head is not None:
-            self._head += data
-            if self.stage == Stage.HEAD:
-                self._head_received(self._head)
+        stream, now_us = self._stream, self._server.now_us()
+        for message in stream.receive(data):
+            self._message_received(message, now_us)
+        if stream.frames_seen:
+            self._spend(stream.frames_seen, now_us)
+            stream.frames_seen = 0
+        self._flush()
+        if self.is_open and not stream.is_open:
+            if stream.ended is not None:
+                self._code, self._reason = stream.ended
+            self._end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._stream = None
-        self._head = None
+        self.is_open = False
         if self._held is not None:
             self._post_held()
             self._held = None
-        self.stage = Stage.LOST
         self._server.lost(self, self._code, self._reason)
 
     def pause_writing(self) -> None:
@@ -153,86 +150,23 @@ class Connection(asyncio.Protocol):
 
     @property
     def answers_pings(self) -> bool:
-        return self._stream is not None and self._stream.ponged
-
-    # The handshake.
-
-    @property
-    def remote(self) -> str:
-        peer = self._transport.get_extra_info("peername") if self._transport else None
-        return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
-
-    def _head_received(self, head: bytearray) -> None:
-        end = head.find(_HEAD_END) + len(_HEAD_END)
-        if max(end, len(head) if end < len(_HEAD_END) else 0) > self._server.options.head_bytes_max:
-            self.refuse("malformed", refusal(431))
-        elif end >= len(_HEAD_END):
-            request = bytes(head[:end])
-            del head[:end]
-            self.stage = Stage.OPENING
-            self._pause(OPENING)
-            self._server.head_received(self, request)
-
-    def refuse(self, outcome: str, response: bytes) -> None:
-        """Answer the handshake with something else than 101."""
-        self._server.count_handshake(outcome)
-        self.stage = Stage.ENDING
-        self._head = None
-        if self._transport is not None:
-            self._transport.write(response)
-            self._transport.close()
-
-    def refuse_in_websocket(self, outcome: str, verdict: NoSubprotocol) -> None:
-        """Complete the handshake, and close at once (OCPP-J 1.6, 3.2)."""
-        stream = Stream((), bytes_max=0, fragments_max=0)
-        stream.close(1002, "no common sub-protocol")
-        self.refuse(outcome, b"".join((verdict.response, *stream.to_write())))
-
-    def complete(self, admitted: Admitted) -> None:
-        """Answer 101: the opening is durable."""
-        options = self._server.options
-        self.version = admitted.version
-        self.stage = Stage.OPEN
-        self._stream = Stream(
-            admitted.extensions,
-            bytes_max=options.frame_bytes_max,
-            fragments_max=options.fragments_max,
-        )
-        early, self._head = self._head, None
-        if self._transport is not None:
-            self._transport.write(admitted.response)
-        self._resume(OPENING)
-        if early:
-            self._stream_received(self._stream, bytes(early))
+        return self._stream.ponged
 
     # Messages in.
 
-    def _stream_received(self, stream: Stream, data: bytes) -> None:
-        now_us = self._server.now_us()
-        for message in stream.receive(data):
-            self._message_received(message, now_us)
-        if stream.frames_seen:
-            self._spend(stream.frames_seen, now_us)
-            stream.frames_seen = 0
-        self._flush(stream)
-        if self.stage == _OPEN and not stream.is_open:
-            if stream.ended is not None:
-                self._code, self._reason = stream.ended
-            self._end()
-
     def _message_received(self, message: Message, now_us: int) -> None:
         if isinstance(message, Binary):
-            frame = rpc.unreadable(self.version, "a binary frame")
+            frame = rpc.unreadable(self._version, "a binary frame")
             self._frame_received(frame, now_us, "", message.payload)
             return
         try:
             text = message.decode()
         except UnicodeDecodeError:
-            frame = rpc.unreadable(self.version, "not UTF-8")
+            frame = rpc.unreadable(self._version, "not UTF-8")
             self._frame_received(frame, now_us, "", message)
             self.close(NOT_UTF8, "not UTF-8")
             return
-        frame = rpc.read(self.version, text)
+        frame = rpc.read(self._version, text)
         if frame.error and frame.payload is None and _EXPANDING.search(text):
             self._frame_received(frame, now_us, "", message)
         else:
@@ -271,7 +205,9 @@ class Connection(asyncio.Protocol):
 
     def _post(self, record: MessageReceived, payload: Any) -> None:
         if self._held is not None:
-            self._held.append((record, payload))
+            # Once we said that we close, what still comes is not answered, and sent again.
+            if self.is_open:
+                self._held.append((record, payload))
             return
         try:
             self._server.log.post(record, payload)
@@ -295,7 +231,7 @@ class Connection(asyncio.Protocol):
     def _spend(self, frames: int, now_us: int) -> None:
         # One integer is the whole bucket: when these frames would be due at the steady rate.
         self._due_us = max(self._due_us, now_us) + frames * self._server.frame_interval_us
-        if self._due_us - now_us > self._server.frame_burst_us and self.stage == _OPEN:
+        if self._due_us - now_us > self._server.frame_burst_us and self.is_open:
             self._pause(RATE)
             self._server.watch(self)
 
@@ -306,10 +242,9 @@ class Connection(asyncio.Protocol):
 
         Texts of one turn are written at once: a write each would be a system call each.
         """
-        stream = self._stream
-        if stream is None or self.stage != _OPEN:
+        if not self.is_open:
             return False
-        data = stream.text(frame.encode())
+        data = self._stream.text(frame.encode())
         if self._unwritten is None:
             self._unwritten = [data]
             self._server.flush_soon(self)
@@ -329,8 +264,8 @@ class Connection(asyncio.Protocol):
             if transport.get_write_buffer_size() > limit:
                 self.abort("a slow reader")
 
-    def _flush(self, stream: Stream) -> None:
-        data = stream.to_write()
+    def _flush(self) -> None:
+        data = self._stream.to_write()
         if not data or self._transport is None:
             return
         self.flush()
@@ -344,25 +279,25 @@ class Connection(asyncio.Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake; the socket is cut if the peer does not answer soon."""
-        if self.stage != _OPEN or self._stream is None:
+        if not self.is_open:
             return
         if self._stream.is_open:
             self._code, self._reason = code, reason
         self._stream.close(code, reason)
-        self._flush(self._stream)
+        self._flush()
         self._end()
 
     def abort(self, reason: str) -> None:
         """Cut the socket."""
-        if self.stage == _OPEN:
+        if self.is_open:
             self._code, self._reason = ABNORMAL, reason
         if self._transport is not None:
             self._transport.abort()
 
     def _end(self) -> None:
-        self.stage = Stage.ENDING
+        self.is_open = False
         # Whatever it was paused for: the peer's close must be read.
-        self._resume(RATE | PEER)
+        self._resume(LOG | RATE | PEER)
         self._watch(self._server.options.closing_s)
 
     # Time.
@@ -370,15 +305,13 @@ class Connection(asyncio.Protocol):
     def due(self) -> float:
         """Do what the wheel wakes this connection for; return after how long to do so again."""
         options = self._server.options
-        if self.stage < _OPEN:
-            self.refuse("timeout", refusal(408))
-        if self.stage > _OPEN or self._stream is None:
+        if not self.is_open:
             return 0
         if not self._pinged:
             self._pinged, self._heard = True, False
             self._stream.ping()
             self._server.pings += 1
-            self._flush(self._stream)
+            self._flush()
             return options.pong_s
         self._pinged = False
         if self._heard or self._paused:
@@ -396,7 +329,7 @@ class Connection(asyncio.Protocol):
             return False
         self._countdown -= 1
         late = self._countdown <= 0
-        if self.stage != Stage.ENDING:
+        if self.is_open:
             return self._tick_open(late)
         if late:
             self.abort("")

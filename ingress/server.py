@@ -8,34 +8,32 @@
 """
 
 import asyncio
-import json
 import logging
 import secrets as randomness
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from random import Random
 from ssl import SSLContext
 from types import TracebackType
 from typing import Self
 
 from ingress import handshake, rpc
-from ingress.connection import ABNORMAL, Connection, Stage
-from ingress.delivery import Delivery
+from ingress.connection import ABNORMAL, Connection
+from ingress.delivery import Deliveries
 from ingress.handshake import Admitted, NoSubprotocol, Refused, refusal
+from ingress.identity import Identity
+from ingress.opening import Opening
 from ingress.options import Options
 from ingress.ports import Directory, Log, Secrets
-from ingress.stream import POLICY_VIOLATION
+from ingress.stream import POLICY_VIOLATION, Stream
 from ingress.wheel import Wheel
 from schemas.journal import Unavailable
-from schemas.records import ConnectionClosed, ConnectionOpened, DeliveryFailed, Record
+from schemas.records import ConnectionClosed, ConnectionOpened, Record
 
 SERVICE_RESTART = 1012
 
 OWED_MAX = 100_000
 """Closes and failures that the log did not take yet; owners find lost connections without them."""
-
-SECRET_S = 10.0
-"""For a secret to come; what is behind it on the connection waits as long."""
 
 _logger = logging.getLogger(__name__)
 
@@ -60,16 +58,15 @@ class Server:
         self.frame_burst_us = self.frame_interval_us * self.options.frames_burst
         self.pings = 0
         self._directory = directory
-        self._secrets = secrets
         self._node = node
         self._random = Random()
         self._tasks = asyncio.TaskGroup()
         self._listeners: list[asyncio.Server] = []
         self._ticker: asyncio.TimerHandle | None = None
-        self._wheel: Wheel[Connection] = Wheel(self.options.tick_s)
+        self._wheel: Wheel[Opening | Connection] = Wheel(self.options.tick_s)
         self._watched: set[Connection] = set()
         self._unflushed: list[Connection] = []
-        self._sockets: set[Connection] = set()
+        self._sockets: set[Opening | Connection] = set()
         self._by_id: dict[str, Connection] = {}
         self._newest: dict[tuple[str, str], Connection] = {}
         self._opened = 0
@@ -78,7 +75,14 @@ class Server:
         self._draining: asyncio.Event | None = None
         self._handshakes: Counter[str] = Counter()
         self._frames: Counter[tuple[str, str]] = Counter()
-        self._deliveries: Counter[str] = Counter()
+        self._deliveries = Deliveries(
+            connections=self._by_id,
+            secrets=secrets,
+            tasks=self._tasks,
+            now_us=now_us,
+            post=self._owe,
+        )
+        self.deliver = self._deliveries.deliver
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -101,7 +105,7 @@ class Server:
         """Accept connections; return the port (one that was free, for port 0)."""
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(
-            lambda: Connection(self), host, port, ssl=ssl, backlog=1024
+            lambda: Opening(self), host, port, ssl=ssl, backlog=1024
         )
         self._listeners.append(listener)
         bound: int = listener.sockets[0].getsockname()[1]
@@ -112,18 +116,18 @@ class Server:
         for listener in self._listeners:
             listener.close()
         self._draining = asyncio.Event()
-        for connection in list(self._sockets):
-            if connection.stage == Stage.OPEN:
-                connection.close(SERVICE_RESTART, "restarting")
-            elif connection.stage == Stage.HEAD:
-                connection.refuse("draining", self._come_again())
+        for socket in list(self._sockets):
+            if isinstance(socket, Connection):
+                socket.close(SERVICE_RESTART, "restarting")
+            else:
+                socket.refuse("draining", self._come_again())
         if self._sockets:
             try:
                 async with asyncio.timeout(self.options.drain_s):
                     await self._draining.wait()
             except TimeoutError:
-                for connection in list(self._sockets):
-                    connection.abort("restarting")
+                for socket in list(self._sockets):
+                    socket.abort("restarting")
                 await asyncio.sleep(0)
         if self._ticker is not None:
             self._ticker.cancel()
@@ -131,42 +135,10 @@ class Server:
 
     # What owners and the node want.
 
-    def deliver(
-        self,
-        connection: str,
-        offset: int,
-        frame: str,
-        *,
-        message_type: int,
-        deadline_us: int = 0,
-        secrets: tuple[str, ...] = (),
-        tenant: str = "",
-        station: str = "",
-    ) -> bool:
-        """Write the frame now, or not at all; True if it is written (or waits for its secrets).
-
-        A repeat (an offset not above the last) is not written again and fails nothing. Otherwise a
-        CALL that is not written gets its DeliveryFailed; with the connection gone, that needs the
-        tenant and station.
-        """
-        delivery = Delivery(offset, frame, message_type, deadline_us, secrets)
-        target = self._by_id.get(connection)
-        if target is None:
-            self._failed(connection, tenant, station, delivery, "no such connection here")
-            return False
-        if offset <= target.last_offset:
-            self._deliveries["repeated"] += 1
-            return False
-        if secrets or target.outbox is not None:
-            target.last_offset = offset
-            self._send_in_turn(target, delivery)
-            return True
-        return self._send(target, delivery, frame)
-
     def close_connection(self, connection: str, code: int, reason: str) -> bool:
         """Close it; False if it is not open here."""
         target = self._by_id.get(connection)
-        if target is None or target.stage != Stage.OPEN:
+        if target is None or not target.is_open:
             return False
         target.close(code, reason)
         return True
@@ -201,37 +173,40 @@ class Server:
             "owed_records": len(self._owed),
             "handshakes": dict(self._handshakes),
             "frames": dict(self._frames),
-            "deliveries": dict(self._deliveries),
+            "deliveries": dict(self._deliveries.counts),
         }
 
-    # What connections tell.
+    # What sockets tell.
 
-    def connected(self, connection: Connection) -> None:
-        self._sockets.add(connection)
-        self._wheel.put(connection, self.options.handshake_s)
+    def accepted(self, opening: Opening) -> None:
+        self._sockets.add(opening)
+        self._wheel.put(opening, self.options.handshake_s)
         if len(self._sockets) > self.options.connections_max:
-            connection.refuse("too-many-connections", self._come_again())
+            opening.refuse("too-many-connections", self._come_again())
 
-    def head_received(self, connection: Connection, head: bytes) -> None:
+    def requested(self, opening: Opening, head: bytes) -> None:
         if self._draining is not None or self._opening >= self.options.handshakes_max:
-            connection.refuse("overload", self._come_again())
+            opening.refuse("overload", self._come_again())
             return
         try:
             verdict = handshake.examine(head, self.options, self._directory)
         except Unavailable:
-            connection.refuse("unavailable", self._come_again())
+            opening.refuse("unavailable", self._come_again())
             return
         match verdict:
             case Refused(outcome, response):
-                connection.refuse(outcome, response)
+                opening.refuse(outcome, response)
             case NoSubprotocol():
-                connection.refuse_in_websocket("no-subprotocol", verdict)
+                opening.refuse_in_websocket("no-subprotocol", verdict)
             case Admitted():
-                if not self.log.accepts(*verdict.identity):
-                    connection.refuse("unavailable", self._come_again())
-                    return
-                self._opening += 1
-                self._tasks.create_task(self._open(connection, verdict))
+                if self.log.accepts(*verdict.identity):
+                    self._opening += 1
+                    self._tasks.create_task(self._open(opening, verdict))
+                else:
+                    opening.refuse("unavailable", self._come_again())
+
+    def refused(self, opening: Opening) -> None:
+        self._gone(opening)
 
     def ending(self, connection: Connection) -> None:
         """The connection takes nothing any more; a newer one of its station may have its place."""
@@ -239,14 +214,12 @@ class Server:
             del self._newest[connection.identity]
 
     def lost(self, connection: Connection, code: int, reason: str) -> None:
-        self._sockets.discard(connection)
         self._watched.discard(connection)
         self.ending(connection)
         if self._by_id.get(connection.id) is connection:
             del self._by_id[connection.id]
-            self._closed(connection, code, reason)
-        if self._draining is not None and not self._sockets:
-            self._draining.set()
+            self._closed(connection.id, connection.identity, code, reason)
+        self._gone(connection)
 
     def count_handshake(self, outcome: str) -> None:
         self._handshakes[outcome] += 1
@@ -275,10 +248,10 @@ class Server:
 
     def tick(self) -> None:
         """Advance everything that waits by one tick."""
-        for connection in self._wheel.turn():
-            again_s = connection.due()
+        for socket in self._wheel.turn():
+            again_s = socket.due()
             if again_s:
-                self._wheel.put(connection, again_s)
+                self._wheel.put(socket, again_s)
         for connection in list(self._watched):
             if not connection.tick():
                 self._watched.discard(connection)
@@ -300,19 +273,19 @@ class Server:
 
     # Opening and closing.
 
-    async def _open(self, connection: Connection, admitted: Admitted) -> None:
-        tenant, station = connection.identity = admitted.identity
-        connection.id = randomness.token_hex(12)
+    async def _open(self, opening: Opening, admitted: Admitted) -> None:
+        tenant, station = admitted.identity
+        connection_id = randomness.token_hex(12)
         self._opened += 1
-        connection.order = self._opened
+        order = self._opened
         record = ConnectionOpened(
             tenant=tenant,
             station=station,
             recorded_at=self.now_us(),
-            connection=connection.id,
+            connection=connection_id,
             protocol=admitted.version,
             node=self._node,
-            remote=connection.remote,
+            remote=opening.remote,
             proof=admitted.proof,
             registered=admitted.registered,
             user_agent=admitted.user_agent,
@@ -321,45 +294,66 @@ class Server:
             async with asyncio.timeout(self.options.handshake_s):
                 await self.log.append(record)
         except Unavailable:
-            connection.refuse("unavailable", self._come_again())
+            opening.refuse("unavailable", self._come_again())
         except TimeoutError:
-            connection.refuse("unavailable", self._come_again())
+            opening.refuse("unavailable", self._come_again())
             # It may be in the log all the same.
-            self._closed(connection, ABNORMAL, "the log was too slow")
+            self._closed(connection_id, admitted.identity, ABNORMAL, "the log was too slow")
         except Exception:
             _logger.exception("opening failed")
-            connection.refuse("failed", refusal(500))
+            opening.refuse("failed", refusal(500))
         else:
-            self._admit(connection, admitted)
+            self._admit(opening, admitted, connection_id, order)
         finally:
             self._opening -= 1
 
-    def _admit(self, connection: Connection, admitted: Admitted) -> None:
-        if connection.stage != Stage.OPENING:
+    def _admit(self, opening: Opening, admitted: Admitted, connection_id: str, order: int) -> None:
+        if not opening.is_waiting:
             self._handshakes["gone"] += 1
-            self._closed(connection, ABNORMAL, "gone before the handshake was answered")
+            reason = "gone before the handshake was answered"
+            self._closed(connection_id, admitted.identity, ABNORMAL, reason)
             return
         self._handshakes["opened"] += 1
-        self._by_id[connection.id] = connection
-        current = self._newest.get(admitted.identity)
-        if current is None or current.order < connection.order:
-            self._newest[admitted.identity] = connection
-        if current is not None and current.order < connection.order:
-            current.close(POLICY_VIOLATION, "replaced by a newer connection")
-        connection.complete(admitted)
-        if current is not None and current.order > connection.order:
-            connection.close(POLICY_VIOLATION, "replaced by a newer connection")
+        stream = Stream(
+            admitted.extensions,
+            bytes_max=self.options.frame_bytes_max,
+            fragments_max=self.options.fragments_max,
+        )
+        connection = Connection(
+            self,
+            stream,
+            version=admitted.version,
+            id=connection_id,
+            identity=admitted.identity,
+            order=order,
+        )
+        self._sockets.discard(opening)
+        self._sockets.add(connection)
+        self._by_id[connection_id] = connection
+        self._wheel.put(connection, self.jittered(self.options.ping_s))
+        older, newer = self._newest.get(admitted.identity), connection
+        if older is not None and older.order > newer.order:
+            older, newer = newer, older
+        self._newest[admitted.identity] = newer
+        opening.complete(admitted.response, connection)
+        if older is not None:
+            older.close(POLICY_VIOLATION, "replaced by a newer connection")
         if self._draining is not None:
             connection.close(SERVICE_RESTART, "restarting")
 
-    def _closed(self, connection: Connection, code: int, reason: str) -> None:
-        tenant, station = connection.identity
+    def _gone(self, socket: Opening | Connection) -> None:
+        self._sockets.discard(socket)
+        if self._draining is not None and not self._sockets:
+            self._draining.set()
+
+    def _closed(self, connection: str, identity: Identity, code: int, reason: str) -> None:
+        tenant, station = identity
         self._owe(
             ConnectionClosed(
                 tenant=tenant,
                 station=station,
                 recorded_at=self.now_us(),
-                connection=connection.id,
+                connection=connection,
                 code=code,
                 reason=reason,
             )
@@ -380,57 +374,3 @@ class Server:
 
     def _come_again(self) -> bytes:
         return refusal(503, f"Retry-After: {self._random.randint(*self.options.retry_after_s)}")
-
-    # Deliveries.
-
-    def _send(self, target: Connection, delivery: Delivery, frame: str) -> bool:
-        if delivery.is_call and 0 < delivery.deadline_us < self.now_us():
-            self._failed(target.id, *target.identity, delivery, "its deadline has passed")
-            return False
-        if not target.send(frame):
-            self._failed(target.id, *target.identity, delivery, "the connection is closing")
-            return False
-        target.last_offset = delivery.offset
-        self._deliveries["written"] += 1
-        return True
-
-    def _failed(
-        self, connection: str, tenant: str, station: str, delivery: Delivery, reason: str
-    ) -> None:
-        self._deliveries["failed"] += 1
-        if delivery.is_call and station:
-            self._owe(
-                DeliveryFailed(
-                    tenant=tenant,
-                    station=station,
-                    recorded_at=self.now_us(),
-                    connection=connection,
-                    delivery=delivery.offset,
-                    reason=reason,
-                )
-            )
-
-    def _send_in_turn(self, target: Connection, delivery: Delivery) -> None:
-        if target.outbox is not None:
-            target.outbox.append(delivery)
-            return
-        target.outbox = deque([delivery])
-        self._tasks.create_task(self._fill_and_send(target, target.outbox))
-
-    async def _fill_and_send(self, target: Connection, outbox: deque[Delivery]) -> None:
-        while outbox:
-            delivery = outbox.popleft()
-            try:
-                async with asyncio.timeout(SECRET_S):
-                    frame = await self._filled(delivery.frame, delivery.secrets)
-            except (Unavailable, KeyError, TimeoutError):
-                self._failed(target.id, *target.identity, delivery, "a secret cannot be read")
-            else:
-                self._send(target, delivery, frame)
-        target.outbox = None
-
-    async def _filled(self, frame: str, ids: Iterable[str]) -> str:
-        for secret_id in ids:
-            secret = await self._secrets.reveal(secret_id)
-            frame = frame.replace(f'"secret:{secret_id}"', json.dumps(secret, ensure_ascii=False))
-        return frame
