@@ -71,6 +71,7 @@ def _transaction_ended(station: Station, fact: TransactionEnded, record: Message
 
 def _status_reported(station: Station, fact: ConnectorStatusReported, _: MessageSent) -> Fact:
     if not fact.superseded:
+        before = station.connectors.get(fact.evse_id)
         station.connectors[fact.evse_id] = Connector(
             fact.connector_id,
             fact.status,
@@ -79,6 +80,9 @@ def _status_reported(station: Station, fact: ConnectorStatusReported, _: Message
             fact.at,
             fact.recorded_at,
             fact.offset,
+            before.since
+            if before is not None and before.status == fact.status
+            else fact.at or fact.recorded_at,
         )
     return fact
 

@@ -5,6 +5,7 @@ CALL is answered, in the order of the answers. Energy is Wh, time is microsecond
 `None` is a value that was absent or unreadable, never a zero. Flags are those of the CDR.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -53,12 +54,22 @@ class SampledValue(Struct, frozen=True, kw_only=True):
     format: str = "Raw"
 
 
+Registers = tuple[tuple[int | None, Decimal], ...]
+"""Readings of the outlet's import register over all phases: (station time, Wh), as told."""
+
+
 class MeterValuesReported(Fact, frozen=True, kw_only=True):
     evse_id: int
     connector_id: int
     transaction_id: str = ""
-    samples: tuple[SampledValue, ...]
+    registers: Registers
     flags: tuple[str, ...] = ()
+    read: Callable[[], tuple[SampledValue, ...]]
+
+    @property
+    def samples(self) -> tuple[SampledValue, ...]:
+        """Every sampled value, read anew from the frame at each call: only views want them."""
+        return self.read()
 
 
 class TransactionStarted(Fact, frozen=True, kw_only=True):
@@ -87,9 +98,15 @@ class TransactionEnded(Fact, frozen=True, kw_only=True):
     ended_at: int | None
     reason: str = "Local"
     id_token: str = ""
-    samples: tuple[SampledValue, ...] = ()
+    registers: Registers
     flags: tuple[str, ...] = ()
     repeated: bool = False
+    read: Callable[[], tuple[SampledValue, ...]]
+
+    @property
+    def samples(self) -> tuple[SampledValue, ...]:
+        """Every sampled value of transactionData, read anew at each call."""
+        return self.read()
 
 
 class MessageOrphaned(Fact, frozen=True, kw_only=True):

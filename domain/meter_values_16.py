@@ -5,10 +5,11 @@ an absent phase is the overall value. Values are normalised to base units (kWh t
 what is no number is kept as text.
 """
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from domain.facts import SampledValue
+from domain.facts import Registers, SampledValue
 from domain.readings import read_decimal, read_time
 
 _DEFAULT_UNIT = {"Energy": "Wh", "Power": "W", "Current": "A", "Voltage": "V", "SoC": "Percent"}
@@ -23,24 +24,50 @@ SAMPLES_MAX = 20_000
 """More than any frame within the edge's size limit can hold; a bound all the same."""
 
 
-def read_meter_values(values: Any) -> tuple[tuple[SampledValue, ...], tuple[str, ...]]:
-    """Return (samples in the order of the frame, flags)."""
+def read_samples(values: Any) -> tuple[SampledValue, ...]:
+    """Return every sampled value, in the order of the frame."""
     samples: list[SampledValue] = []
-    flags: list[str] = []
-    if not isinstance(values, list):
-        return (), ()
-    for value in values:
-        if not isinstance(value, dict):
-            continue
-        at, flag = read_time(value.get("timestamp"))
+    for at, sampled in _sampled(values):
+        samples.extend(_sample(one, at[0]) for one in sampled if isinstance(one, dict))
+    return tuple(samples[:SAMPLES_MAX])
+
+
+def read_registers(values: Any) -> tuple[Registers, tuple[str, ...]]:
+    """Return the readings of the outlet's import register over all phases, and flags.
+
+    This is all that a decision reads of a frame, which is why it leaves the rest alone.
+    """
+    registers: list[tuple[int | None, Decimal]] = []
+    flags: dict[str, None] = {}
+    for (at, flag), sampled in _sampled(values):
         if flag:
-            flags.append(flag)
-        sampled = value.get("sampledValue")
-        if isinstance(sampled, list):
-            samples.extend(_sample(one, at) for one in sampled if isinstance(one, dict))
-    if any(sample.value is None and sample.format == "Raw" for sample in samples):
-        flags.append("BAD_SAMPLE")
-    return tuple(samples[:SAMPLES_MAX]), tuple(flags)
+            flags[flag] = None
+        for one in sampled:
+            if not isinstance(one, dict) or not _is_register(one):
+                continue
+            value = read_decimal(one.get("value"))
+            if value is None:
+                flags["BAD_SAMPLE"] = None
+            else:
+                registers.append((at, value * 1000 if one.get("unit") == "kWh" else value))
+    return tuple(registers), tuple(flags)
+
+
+def _sampled(values: Any) -> Iterator[tuple[tuple[int | None, str], list[Any]]]:
+    for value in values if isinstance(values, list) else ():
+        if isinstance(value, dict) and isinstance(sampled := value.get("sampledValue"), list):
+            yield read_time(value.get("timestamp")), sampled
+
+
+def _is_register(sampled: dict[str, Any]) -> bool:
+    get = sampled.get
+    measurand = get("measurand")
+    return (
+        (measurand is None or measurand == "Energy.Active.Import.Register")
+        and not get("phase")
+        and get("location", "Outlet") == "Outlet"
+        and get("format", "Raw") == "Raw"
+    )
 
 
 def _sample(sampled: dict[str, Any], at: int | None) -> SampledValue:
@@ -65,22 +92,4 @@ def _sample(sampled: dict[str, Any], at: int | None) -> SampledValue:
         location=str(get("location", "Outlet")),
         unit=str(unit),
         format=str(form),
-    )
-
-
-def register_of(samples: tuple[SampledValue, ...]) -> SampledValue | None:
-    """Return the latest overall reading of the outlet's import register, if there is one."""
-    latest = None
-    for sample in samples:
-        if is_register(sample) and (latest is None or (sample.at or 0) >= (latest.at or 0)):
-            latest = sample
-    return latest
-
-
-def is_register(sample: SampledValue) -> bool:
-    return (
-        sample.measurand == "Energy.Active.Import.Register"
-        and sample.value is not None
-        and not sample.phase
-        and sample.location == "Outlet"
     )

@@ -5,6 +5,7 @@ station. No policy here: a value that is odd but readable is passed on, with its
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from domain.facts import (
     TransactionEnded,
     TransactionStarted,
 )
-from domain.meter_values_16 import read_meter_values
+from domain.meter_values_16 import read_registers, read_samples
 from domain.readings import read_integer, read_text, read_time
 from domain.station import answer_payload
 from domain.transactions import Transactions, start_key
@@ -162,7 +163,8 @@ def _meter_values(told: Told) -> tuple[Fact, ...]:
     if not transaction_id and evse_id > 0:
         candidates = told.transactions.open_on(evse_id)
         transaction_id = candidates[0].transaction_id if len(candidates) == 1 else ""
-    samples, flags = read_meter_values(get("meterValue"))
+    values = get("meterValue")
+    registers, flags = read_registers(values)
     return (
         MeterValuesReported(
             offset=told.offset,
@@ -171,7 +173,8 @@ def _meter_values(told: Told) -> tuple[Fact, ...]:
             evse_id=evse_id,
             connector_id=1 if evse_id else 0,
             transaction_id=transaction_id,
-            samples=samples,
+            registers=registers,
+            read=partial(read_samples, values),
             flags=flags,
         ),
     )
@@ -182,7 +185,8 @@ def _ended(told: Told) -> tuple[Fact, ...]:
     transaction_id, id_flag = transaction_of_stop(told.payload, told.transactions)
     meter_stop, meter_flag = read_integer(get("meterStop"))
     ended_at, time_flag = read_time(get("timestamp"))
-    samples, sample_flags = read_meter_values(get("transactionData"))
+    values = get("transactionData")
+    registers, sample_flags = read_registers(values)
     known = told.transactions.known.get(transaction_id)
     return (
         TransactionEnded(
@@ -195,7 +199,8 @@ def _ended(told: Told) -> tuple[Fact, ...]:
             ended_at=ended_at,
             reason=read_text(get("reason"), 50)[0] or "Local",
             id_token=read_text(get("idTag"), 20)[0],
-            samples=samples,
+            registers=registers,
+            read=partial(read_samples, values),
             flags=_flags(id_flag, meter_flag, time_flag) + sample_flags,
             repeated=known.is_ended
             if known is not None

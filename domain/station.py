@@ -39,6 +39,8 @@ class Connector(Struct):
     at: int | None
     recorded_at: int
     offset: int
+    since: int = 0
+    """When it first said this status: its own time, or ours where it gave none."""
 
 
 class OpenCall(Struct):

@@ -11,11 +11,10 @@ from msgspec import Struct
 from domain.facts import (
     Fact,
     MeterValuesReported,
-    SampledValue,
+    Registers,
     TransactionEnded,
     TransactionStarted,
 )
-from domain.meter_values_16 import is_register
 
 
 class Transaction(Struct, kw_only=True):
@@ -86,7 +85,7 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
         return False
     if isinstance(fact, MeterValuesReported):
         changed = _flag(transaction, fact.flags)
-        _sample(transaction, fact.samples)
+        _read_registers(transaction, fact.registers)
     elif isinstance(fact, TransactionEnded):
         changed = _end(transaction, fact)
     elif isinstance(fact, TransactionStarted):
@@ -139,21 +138,19 @@ def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
         _flag(transaction, ("POWER_LOSS",))
     if fact.id_token and fact.id_token.casefold() != transaction.id_token.casefold():
         _flag(transaction, ("STOP_TAG_MISMATCH",))
-    _sample(transaction, fact.samples)
+    _read_registers(transaction, fact.registers)
     return True
 
 
-def _sample(transaction: Transaction, samples: tuple[SampledValue, ...]) -> None:
-    for sample in samples:
-        if not is_register(sample) or sample.value is None:
-            continue
+def _read_registers(transaction: Transaction, registers: Registers) -> None:
+    for at, value in registers:
         if transaction.first_register_wh is None:
-            transaction.first_register_wh = int(sample.value)
+            transaction.first_register_wh = int(value)
         if transaction.last_register_at is None or (
-            sample.at is not None and sample.at >= transaction.last_register_at
+            at is not None and at >= transaction.last_register_at
         ):
-            transaction.last_register_wh = int(sample.value)
-            transaction.last_register_at = sample.at
+            transaction.last_register_wh = int(value)
+            transaction.last_register_at = at
 
 
 def _flag(transaction: Transaction, flags: tuple[str, ...]) -> bool:
