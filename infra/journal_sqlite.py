@@ -260,14 +260,15 @@ class SqliteJournal:
             callback(failure)
 
     async def _wait(self, seq: int, timeout_s: float) -> bool:
-        if self._seq >= seq:
-            return True
-        woken: asyncio.Future[None] = self._loop.create_future()
-        self._sleeping.add(woken)
-        try:
-            await asyncio.wait([woken], timeout=timeout_s)
-        finally:
-            self._sleeping.discard(woken)
+        deadline = self._loop.time() + timeout_s
+        # A reader's thread may be a commit ahead of this one, so not every commit is news to it.
+        while self._seq < seq and (left := deadline - self._loop.time()) > 0:
+            woken: asyncio.Future[None] = self._loop.create_future()
+            self._sleeping.add(woken)
+            try:
+                await asyncio.wait([woken], timeout=left)
+            finally:
+                self._sleeping.discard(woken)
         return self._seq >= seq
 
     def _wake(self) -> None:
