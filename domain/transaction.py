@@ -16,6 +16,9 @@ from domain.facts import (
     TransactionStarted,
 )
 
+_REGISTER_MAX = 2**63 - 1
+"""No register says more, and no snapshot and no CDR can hold it; the frame keeps it."""
+
 
 class Transaction(Struct, kw_only=True):
     transaction_id: str
@@ -84,8 +87,13 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
     if transaction.released:
         return False
     if isinstance(fact, MeterValuesReported):
+        before = (transaction.first_register_wh, transaction.last_register_wh)
         changed = _flag(transaction, fact.flags)
         _read_registers(transaction, fact.registers)
+        if transaction.is_ended or transaction.succeeded:
+            # A late sample moves its bounds, or contradicts its end.
+            after = (transaction.first_register_wh, transaction.last_register_wh)
+            changed = changed or after != before
     elif isinstance(fact, TransactionEnded):
         changed = _end(transaction, fact)
     elif isinstance(fact, TransactionStarted):
@@ -144,6 +152,8 @@ def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
 
 def _read_registers(transaction: Transaction, registers: Registers) -> None:
     for at, value in registers:
+        if abs(value) > _REGISTER_MAX:
+            continue
         if transaction.first_register_wh is None:
             transaction.first_register_wh = int(value)
         if transaction.last_register_at is None or (
