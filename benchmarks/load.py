@@ -117,7 +117,7 @@ class Load:
 
     async def run(self) -> Result:
         if self._rate:
-            self._heard_open_loop()
+            self._begin_open_loop()
         else:
             self._working = len(self._clients)
             for client in self._clients:
@@ -188,7 +188,7 @@ class Load:
         if len(self._first_errors) < ERRORS_SHOWN:
             self._first_errors.append(text[:200].decode("utf-8", "replace"))
 
-    def _heard_open_loop(self) -> None:
+    def _begin_open_loop(self) -> None:
         self._idle.extend(self._clients)
         self._began = perf_counter()
         self._tick()
@@ -199,7 +199,7 @@ class Load:
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _due(self, now: float) -> int:
-        return int((now - self._began) * self._rate)
+        return int((now - self._began) * self._rate) + 1
 
     def _release(self, now: float) -> None:
         due = self._due(now)

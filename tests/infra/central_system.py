@@ -85,7 +85,11 @@ class Point(ChargePoint):  # type: ignore[misc]
         self.book.transaction_messages += 1
         every = self.book.misbehaviour.dies_after
         if every and self.book.transaction_messages % every == 0:
-            self._connection.transport.abort()
+            self.abort()
+
+    def abort(self) -> None:
+        """End the connection as a killed process does."""
+        self._connection.transport.abort()
 
     def _id_tag_info(self) -> IdTagInfo:
         refused = self.book.misbehaviour.refuses_tokens

@@ -1,5 +1,6 @@
 """A simulated fleet against a central system over real sockets: what it tells and what it finds."""
 
+import asyncio
 import csv
 import json
 from dataclasses import replace
@@ -122,6 +123,38 @@ async def test_lost_connections_lose_and_double_nothing() -> None:
     assert report.interrupted > 0
     assert report.connections > 2
     assert len(book.starts) == len(book.stops) == 6
+    assert report.energy_wh == book.energy_wh()
+
+
+async def test_a_central_system_may_die_and_come_back() -> None:
+    book = Book()
+    reports: list[SimulationReport] = []
+    done = asyncio.Event()
+
+    async def live(url: str) -> None:
+        options = replace(OPTIONS, url=url, sessions=8, mishaps=0.2)
+        reports.append(await simulate(options, lambda _: None, now=NOW))
+        done.set()
+
+    async with asyncio.TaskGroup() as group:
+        async with central_system(book) as url:
+            group.create_task(live(url))
+            while len(book.stops) < 3:
+                book.news.clear()
+                await book.news.wait()
+            for point in book.points.values():
+                point.abort()
+        async with central_system(book, port=int(url.split(":")[2].split("/")[0])):
+            while len(book.stops) < 16:
+                book.news.clear()
+                await book.news.wait()
+            # The last answers are on their way; the server stays until the fleet has them.
+            await done.wait()
+
+    (report,) = reports
+    assert report.ok, report
+    assert report.interrupted > 0
+    assert report.sessions == len(book.stops) == len(book.starts) == 16
     assert report.energy_wh == book.energy_wh()
 
 

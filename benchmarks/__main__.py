@@ -1,0 +1,39 @@
+"""`python -m benchmarks [NAME…]`: run the named benchmarks, or all, and renew their tables.
+
+Each benchmark is a module with a `TITLE` and `run() -> list[Row]`. Its table is printed and put
+into the page in the place that is marked with its name; what else the page says stays.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import throughput
+from benchmarks.rows import Row, markdown, replaced
+
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+BENCHMARKS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
+    "throughput": (throughput.TITLE, throughput.run),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--dry", action="store_true", help="print only; leave the page alone")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.names) - set(BENCHMARKS))
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(unknown)}")
+    for name in arguments.names or list(BENCHMARKS):
+        title, run = BENCHMARKS[name]
+        block = markdown(title, run())
+        print(block, flush=True)
+        if not arguments.dry:
+            page = arguments.page.read_text() if arguments.page.exists() else "# Performance\n"
+            arguments.page.write_text(replaced(page, name, block))
+
+
+if __name__ == "__main__":
+    main()
