@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
 """OCPP-J message types. A frame in which none can be read has type 0."""
@@ -221,6 +222,8 @@ _decoder: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
 
 def encode(record: Record, incarnation: str, sequence: int) -> bytes:
     """Return the record as one line of JSON under the given id; the record's own id is not read."""
+    if record.sequence:  # It was read from a log.
+        record = replace(record, incarnation="", sequence=0)
     return b'{"incarnation":"%b","sequence":%d,%b' % (
         incarnation.encode(),
         sequence,
@@ -236,5 +239,5 @@ def decode(value: bytes) -> AnyRecord:
     """
     try:
         return _decoder.decode(value)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableRecord(f"{error}: {value[:200]!r}") from error
