@@ -1,3 +1,6 @@
+-- name: wait_briefly
+SET LOCAL lock_timeout = '5s';
+
 -- name: lock_station
 SELECT pg_advisory_lock(hashtextextended(%(name)s, 7));
 
@@ -21,8 +24,8 @@ WHERE tenant = %(tenant)s AND station = %(station)s;
 -- name: current_password
 SELECT id::text FROM vault.passwords
 WHERE tenant = %(tenant)s AND station = %(station)s
-    AND (state = 'recorded' OR state = 'pending' AND id::text = %(seen)s)
-ORDER BY position DESC LIMIT 1;
+    AND (state = 'recorded' OR state = 'pending' AND %(has_password)s)
+ORDER BY state = 'recorded' DESC, position DESC LIMIT 1;
 
 -- name: passwords_after
 SELECT position, id::text, verifier FROM vault.passwords

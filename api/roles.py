@@ -1,0 +1,52 @@
+"""Who may do what: one table. A key has one role; a route asks for one right."""
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+Role = Literal["admin", "operator", "billing", "auditor", "reader"]
+Right = Literal[
+    "read-fleet",
+    "read-conversation",
+    "read-transactions",
+    "read-cdrs",
+    "read-id-tokens",
+    "command",
+    "write-id-tokens",
+    "write-stations",
+    "read-metrics",
+]
+"""
+read-fleet: stations, their connectors and commands, the live events; read-conversation: frames,
+which hold personal data; write-stations: registration and passwords; read-metrics: figures of the
+whole deployment, which name no tenant and no station.
+"""
+
+ROLES: tuple[Role, ...] = get_args(Role)
+EVERYTHING: frozenset[Right] = frozenset(get_args(Right))
+
+RIGHTS: Mapping[Role, frozenset[Right]] = {
+    "admin": EVERYTHING,
+    "operator": frozenset(
+        {
+            "read-fleet",
+            "read-conversation",
+            "read-transactions",
+            "read-cdrs",
+            "read-id-tokens",
+            "command",
+            "write-id-tokens",
+        }
+    ),
+    "billing": frozenset({"read-transactions", "read-cdrs", "read-id-tokens"}),
+    "auditor": frozenset(
+        {
+            "read-fleet",
+            "read-conversation",
+            "read-transactions",
+            "read-cdrs",
+            "read-id-tokens",
+            "read-metrics",
+        }
+    ),
+    "reader": frozenset({"read-fleet", "read-transactions"}),
+}
