@@ -1,0 +1,155 @@
+"""Commands that look at a deployment, or try it."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.cli.options import DATA_DEFAULT, TENANT_DEFAULT, Data, Tenant
+
+
+class TableFormat(StrEnum):
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+def simulate(
+    stations: Annotated[int, typer.Option(min=1, help="How many stations.")] = 10,
+    sessions: Annotated[int, typer.Option(min=1, help="Charging sessions of each.")] = 2,
+    speed: Annotated[
+        float,
+        typer.Option(min=0, help="Virtual seconds per real second; 0: as fast as it is answered."),
+    ] = 0.0,
+    from_csv: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Replay the sessions of this file instead of inventing some; each outlet of it is"
+            " spread over --stations stations.",
+        ),
+    ] = None,
+    url: Annotated[
+        str,
+        typer.Option(help="ws://HOST:PORT/ocpp; by default that of the deployment in --data."),
+    ] = "",
+    data: Data = DATA_DEFAULT,
+    tenant: Tenant = TENANT_DEFAULT,
+    prefix: Annotated[str, typer.Option(help="What the stations' names begin with.")] = "SIM-",
+    seed: Annotated[int, typer.Option(help="The same seed invents the same sessions.")] = 1,
+    mishaps: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of sessions with a fault, an outage or a re-send."),
+    ] = 0.0,
+    password: Annotated[
+        str, typer.Option(envvar="CHARGELEDGER_TEST_PASSWORD", help="Basic auth of every station.")
+    ] = "",
+) -> None:
+    """Let simulated stations charge over real WebSockets, and check every answer.
+
+    Ends with what it saw: sessions, Wh, answers. Exit code 1 if an answer was wrong or missing.
+
+    Example: chargeledger simulate --stations 20 --sessions 5
+
+    Example: chargeledger simulate --from-csv sessions.csv
+    """
+    from infra.cli.simulating import SimulateWish, run_simulate
+
+    wish = SimulateWish(
+        stations=1 if from_csv is not None and stations == 10 else stations,
+        sessions=sessions,
+        speed=speed,
+        from_csv=from_csv,
+        tenant=tenant,
+        prefix=prefix,
+        seed=seed,
+        mishaps=mishaps,
+        password=password,
+    )
+    run_simulate(wish, url, data)
+
+
+def replay(
+    station: Annotated[str, typer.Option(help="All records of this station.")] = "",
+    transaction: Annotated[
+        str,
+        typer.Option(help="The records that made this transaction; its id, as stations say it."),
+    ] = "",
+    cdr: Annotated[str, typer.Option(help="The records that made this CDR.")] = "",
+    start: Annotated[
+        str, typer.Option("--from", help="From this position on: PARTITION:OFFSET, or OFFSET.")
+    ] = "",
+    end: Annotated[str, typer.Option("--to", help="Up to and with this position.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per record.")] = False,
+    data: Data = DATA_DEFAULT,
+    tenant: Tenant = TENANT_DEFAULT,
+) -> None:
+    """Show the log as an auditor reads it: each record in order, both clocks, frames verbatim.
+
+    Records that no reader counts (repeats, fenced owners, second decisions) are shown and marked.
+    Reads the data directory, beside a running `up` or without one; with CHARGELEDGER_JOURNAL=kafka
+    it reads Kafka.
+
+    Example: chargeledger replay --station DEMO-0001
+
+    Example: chargeledger replay --transaction 1207959553 --json
+    """
+    from infra.cli.replaying import ReplayWish, run_replay
+
+    wish = ReplayWish(
+        tenant=tenant,
+        station=station,
+        transaction=transaction,
+        cdr=cdr,
+        start=start,
+        end=end,
+        as_json=as_json,
+    )
+    run_replay(wish, data)
+
+
+def rebuild(
+    name: Annotated[
+        str,
+        typer.Argument(help="A projection: postgres or clickhouse. None: all.", metavar="[NAME]"),
+    ] = "",
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """Drop a projection and build it anew from the log.
+
+    Prints its digest before and after. Exit code 1 if they differ. Works beside a running `up` and
+    without one. Released CDRs stay what they were.
+
+    Example: chargeledger rebuild clickhouse --data data
+    """
+    from infra.cli.rebuilding import run_rebuild
+
+    run_rebuild(name, data)
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="One statement; it may only read.")],
+    postgres: Annotated[bool, typer.Option("--postgres", help="Ask Postgres.")] = False,
+    form: Annotated[TableFormat, typer.Option("--format", help="How to show it.")] = (
+        TableFormat.table
+    ),
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """Ask ClickHouse, or with --postgres Postgres, beside a running `up`.
+
+    Example: chargeledger sql "SELECT * FROM energy_by_station_and_hour LIMIT 5"
+
+    Example: chargeledger sql --postgres "SELECT id, energy_wh FROM billing.cdrs LIMIT 5"
+    """
+    from infra.cli.querying import run_sql
+
+    run_sql(query, postgres=postgres, form=form.value, data=data)
+
+
+def settings_page() -> None:
+    """Print the page of all settings, docs/settings.md."""
+    from infra.settings import settings_page
+
+    typer.echo(settings_page(), nl=False)

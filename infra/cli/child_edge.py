@@ -1,0 +1,77 @@
+"""The edge of `up`: stations, owner and journal in one process."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+from domain.decisions16 import Policy
+from infra.append_socket import AppendSocket
+from infra.child import say_ready, stop_on
+from infra.deployment import Deployment, Layout, read_key
+from infra.edge import EdgeOptions, edge
+from infra.metrics import edge_metrics
+from infra.postgres import Postgres
+from infra.postgres_embedded import EmbeddedPostgres
+from infra.settings import Settings
+from infra.vault import Vault
+from infra.vault_keys import VaultKeys, derive
+from infra.verifier_cache import CachedVerifiers
+from ingress.options import Options
+
+
+async def run_edge(settings: Settings, layout: Layout, deployment: Deployment) -> None:
+    stop = stop_on(signal.SIGTERM)
+    directory = settings.secrets or layout.secrets
+    dsn = EmbeddedPostgres(layout.postgres, deployment.postgres_port).dsn
+    keys = vault_keys(directory)
+    async with Postgres(dsn) as database:
+        vault = Vault(database, keys)
+        verifiers = CachedVerifiers(vault, layout.data / "verifiers.sqlite3")
+        options = EdgeOptions(
+            data=layout.journal,
+            host=deployment.host,
+            port=deployment.ocpp_port,
+            partitions=settings.partitions,
+            policy=policy(settings),
+            ingress=ingress_options(settings, keys),
+            id_key=read_key(directory, "transaction-id"),
+            verifier=verifiers.verifier,
+            secrets=vault,
+        )
+        async with (
+            edge(options) as running,
+            AppendSocket(
+                Path(deployment.edge_socket),
+                append=running.log.append_values,
+                partitions=running.journal.partitions,
+                metrics=lambda: edge_metrics(running),
+            ),
+            asyncio.TaskGroup() as group,
+        ):
+            group.create_task(verifiers.run(stop))
+            await running.run(stop, lambda port: say_ready(str(port)))
+        verifiers.close()
+
+
+def vault_keys(directory: Path) -> VaultKeys:
+    return derive(pepper=read_key(directory, "pepper"), vault=read_key(directory, "vault"))
+
+
+def policy(settings: Settings) -> Policy:
+    return Policy(
+        accept_unknown_tokens=settings.unknown_tokens == "accept",
+        heartbeat_interval_s=settings.heartbeat_interval_s,
+        settle_us=round(settings.settle_s * 1e6),
+        answer_timeout_us=round(settings.answer_timeout_s * 1e6),
+    )
+
+
+def ingress_options(settings: Settings, keys: VaultKeys) -> Options:
+    return Options(
+        require_subprotocol=settings.require_subprotocol,
+        accept_unknown_stations=settings.unknown_stations == "accept",
+        pepper=keys.pepper,
+        connections_max=settings.connections_max,
+        frames_per_s=settings.frames_per_s,
+        ping_s=settings.ping_s,
+    )

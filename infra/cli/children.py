@@ -1,0 +1,36 @@
+"""The roles of `up`, each a process: what every one of them does first, and which is which."""
+
+from collections.abc import Coroutine
+from pathlib import Path
+
+from infra.child import become_child
+from infra.deployment import Deployment, Layout
+from infra.settings import Settings
+
+BEHIND = 10
+"""Niceness of the processes that may lag: stations never wait for a projection."""
+
+
+def run_child(role: str, data: Path, stations: int) -> None:
+    settings = Settings(data=data)
+    layout = Layout(data)
+    become_child(settings.log_level, BEHIND if role in ("projections", "views", "demo") else 0)
+    import uvloop
+
+    uvloop.run(_role(role, settings, layout, layout.read(), stations))
+
+
+def _role(
+    role: str, settings: Settings, layout: Layout, deployment: Deployment, stations: int
+) -> Coroutine[None, None, None]:
+    match role:
+        case "edge":
+            from infra.cli.child_edge import run_edge
+
+            return run_edge(settings, layout, deployment)
+        case "demo":
+            from infra.cli.child_demo import run_demo
+
+            return run_demo(deployment, stations)
+        case _:
+            raise ValueError(role)

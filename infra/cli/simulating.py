@@ -1,0 +1,102 @@
+"""`chargeledger simulate`: a fleet against a running deployment, with progress and a verdict."""
+
+import asyncio
+import signal
+import sys
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from infra import clock
+from infra.child import stop_on
+from infra.cli.failures import Failed
+from infra.deployment import Layout
+from infra.simulator.fleet import simulate
+from infra.simulator.options import Progress, SimulationOptions, SimulationReport
+
+WRONG_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulateWish:
+    stations: int
+    sessions: int
+    speed: float
+    from_csv: Path | None
+    tenant: str
+    prefix: str
+    seed: int
+    mishaps: float
+    password: str
+
+
+def run_simulate(wish: SimulateWish, url: str, data: Path) -> None:
+    options = SimulationOptions(
+        url=url or _url_of(data),
+        tenant=None if wish.tenant == "default" else wish.tenant,
+        stations=wish.stations,
+        sessions=wish.sessions,
+        speed=wish.speed or inf,
+        from_csv=wish.from_csv,
+        name_prefix=wish.prefix,
+        seed=wish.seed,
+        mishaps=wish.mishaps,
+        password=wish.password or None,
+        keep_operations=False,
+    )
+    report = asyncio.run(_simulate(options))
+    sys.stdout.write(summary(report))
+    if not report.ok:
+        sys.exit(1)
+
+
+def summary(report: SimulationReport) -> str:
+    expected = "" if report.sessions_expected is None else f" of {report.sessions_expected}"
+    actions = ", ".join(f"{name} {n}" for name, n in sorted(report.answers_by_action.items()))
+    lines = [
+        f"sessions   {report.sessions}{expected}",
+        f"energy     {report.energy_wh} Wh",
+        f"answers    {report.answers} ({actions})",
+        f"wrong      {report.wrong_count}",
+        f"missing    {report.missing}",
+        f"took       {report.duration_s:.1f} s, {report.answers / report.duration_s:.0f} answers/s,"
+        f" {report.connections} connections, {report.interrupted} CALLs interrupted and told again",
+        *(f"  wrong: {each}" for each in report.wrong[:WRONG_SHOWN]),
+        "ok" if report.ok else "NOT OK",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+async def _simulate(options: SimulationOptions) -> SimulationReport:
+    stop = stop_on(signal.SIGINT, signal.SIGTERM)
+    columns = (
+        TextColumn("sessions"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("", total=None)
+        return await simulate(
+            options, lambda state: _show(bars, task, state), now=clock.now(), stop=stop
+        )
+
+
+def _show(bars: Bars, task: TaskID, state: Progress) -> None:
+    text = (
+        f"{state.energy_wh / 1000:.1f} kWh, {state.answers} answers, {state.connected} connected"
+        + (f", {state.wrong} wrong" if state.wrong else "")
+    )
+    bars.update(task, completed=state.sessions, total=state.sessions_expected, description=text)
+
+
+def _url_of(data: Path) -> str:
+    running = Layout(data).running()
+    if running is None:
+        raise Failed(f"nothing runs in {data}: start `chargeledger up`, or give --url")
+    return running.ocpp_url

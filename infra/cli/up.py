@@ -1,0 +1,181 @@
+"""`chargeledger up`: everything on one machine, as a few processes that this one keeps running."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.cli.failures import Failed
+from infra.cli.greeting import greeting
+from infra.cli.status import follow_status
+from infra.deployment import Deployment, Layout, ensure_keys, is_loopback
+from infra.migrations import migrate
+from infra.orphans import Family
+from infra.postgres_cluster import FAST_STOP_S, IMMEDIATE_STOP_S
+from infra.postgres_embedded import STOP_SIGNAL, EmbeddedPostgres
+from infra.settings import Settings
+from infra.supervisor import Child, Supervisor
+
+ON_LOOPBACK = {"unknown_stations": "accept", "unknown_tokens": "accept", "settle_s": 0.0}
+"""What is not set is so while only this machine can connect: a first try shows CDRs at once."""
+
+PARTITIONS = 1
+"""Of a new embedded journal: one owner folds it all, on one core."""
+
+EDGE_DRAINS_WITHIN_S = 15.0
+STOPS_WITHIN_S = 10.0
+DEMO_STOPS_WITHIN_S = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpPorts:
+    ocpp: int
+    api: int
+    clickhouse: int
+    postgres: int
+
+
+def run_up(data: Path, host: str, ports: UpPorts, demo: int) -> None:
+    settings = settings_of_up(data, host)
+    layout = Layout(data.resolve())
+    with layout.lock():
+        Family(layout.children).end_orphans()
+        deployment = _deployment(layout, settings, ports)
+        layout.write(deployment)
+        ensure_keys(settings.secrets or layout.secrets)
+        asyncio.run(_up(layout, settings, deployment, demo))
+
+
+def settings_of_up(data: Path, host: str) -> Settings:
+    settings = Settings(data=data.resolve(), ocpp_host=host, journal="sqlite")
+    defaults = {"partitions": PARTITIONS, **(ON_LOOPBACK if is_loopback(host) else {})}
+    unset = {
+        name: value for name, value in defaults.items() if name not in settings.model_fields_set
+    }
+    return settings.model_copy(update=unset)
+
+
+async def _up(layout: Layout, settings: Settings, deployment: Deployment, demo: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    postgres = EmbeddedPostgres(layout.postgres, deployment.postgres_port)
+    # Made before the edge starts, which keeps its passwords' verifiers there.
+    await asyncio.to_thread(postgres.prepare)
+    supervisor = Supervisor(
+        children(layout, settings, postgres, demo),
+        logs=layout.logs,
+        family=Family(layout.children),
+        say=_say,
+    )
+    async with asyncio.TaskGroup() as group:
+        greeter = group.create_task(_greet(supervisor, layout, settings, deployment, demo))
+        await supervisor.run(stop)
+        greeter.cancel()
+    _say("stopped")
+
+
+async def _greet(
+    supervisor: Supervisor, layout: Layout, settings: Settings, deployment: Deployment, demo: int
+) -> None:
+    await supervisor.wait_ready()
+    sys.stdout.write(greeting(layout, settings, deployment, demo))
+    sys.stdout.flush()
+    await follow_status(layout, deployment)
+
+
+def children(
+    layout: Layout, settings: Settings, postgres: EmbeddedPostgres, demo: int
+) -> list[Child]:
+    """Return the processes of `up`; they end in the reverse order."""
+    environment = settings.environment()
+
+    async def migrated() -> None:
+        await migrate(postgres.dsn)
+
+    def ours(
+        name: str, *arguments: str, after: tuple[str, ...], within_s: float = STOPS_WITHIN_S
+    ) -> Child:
+        return Child(
+            name=name,
+            command=lambda: child_command(layout, name, *arguments),
+            environment=environment,
+            after=after,
+            stops=((signal.SIGTERM, within_s),),
+        )
+
+    found = [
+        Child(
+            name="postgres",
+            command=postgres.command,
+            stops=((STOP_SIGNAL, FAST_STOP_S), (signal.SIGQUIT, IMMEDIATE_STOP_S)),
+            prepare=postgres.prepare,
+            wait_ready=postgres.wait_ready,
+            when_ready=migrated,
+            log_path=postgres.log_path,
+        ),
+        ours("views", after=("edge", "postgres")),
+        ours("projections", after=("edge", "postgres")),
+        ours("edge", after=(), within_s=EDGE_DRAINS_WITHIN_S),
+        ours("api", after=("edge", "postgres", "views")),
+    ]
+    if demo:
+        arguments = ("--stations", str(demo))
+        found.append(ours("demo", *arguments, after=("edge",), within_s=DEMO_STOPS_WITHIN_S))
+    return found
+
+
+def child_command(layout: Layout, name: str, *arguments: str) -> Sequence[str]:
+    # -P: a file in the directory that we were started in is no module of ours.
+    code = "from infra.cli import main; main()"
+    return [sys.executable, "-P", "-c", code, "child", name, "--data", str(layout.data), *arguments]
+
+
+def _deployment(layout: Layout, settings: Settings, ports: UpPorts) -> Deployment:
+    ocpp, api, clickhouse, postgres = _free_ports(
+        (settings.ocpp_host, ports.ocpp, "--ocpp-port"),
+        (settings.api_host, ports.api, "--api-port"),
+        ("127.0.0.1", ports.clickhouse, "--clickhouse-port"),
+        ("127.0.0.1", ports.postgres, "--postgres-port"),
+    )
+    return Deployment(
+        pid=os.getpid(),
+        host=settings.ocpp_host,
+        ocpp_port=ocpp,
+        api_host=settings.api_host,
+        api_port=api,
+        clickhouse_port=clickhouse,
+        postgres_port=postgres,
+        edge_socket=str(layout.socket_path()),
+    )
+
+
+def _free_ports(*wanted: tuple[str, int, str]) -> list[int]:
+    """Return the ports, with a free one for each 0. All are held until all are found."""
+    held: list[socket.socket] = []
+    try:
+        for host, port, option in wanted:
+            probe = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+            held.append(probe)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                message = f"{host}:{port} cannot be listened on ({error.strerror})"
+                raise Failed(
+                    f"{message}; choose another with {option}, 0 takes a free one"
+                ) from error
+        return [probe.getsockname()[1] for probe in held]
+    finally:
+        for probe in held:
+            probe.close()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"chargeledger: {text}\n")
+    sys.stderr.flush()
