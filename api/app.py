@@ -1,0 +1,66 @@
+"""The HTTP interface, put together: routes, errors, figures and the OpenAPI document."""
+
+import asyncio
+from typing import Any
+
+from fastapi import FastAPI
+
+from api import cdrs, commands, events, health, id_tokens, problems, stations, transactions
+from api.answers import Items, schemas_of
+from api.commands import Command, Recent
+from api.events import Streams
+from api.metrics import Measured, Metrics
+from api.ports import Ports
+from projections.id_tokens import IdTokenRow
+from projections.messages import Page as MessagePage
+from projections.stations import StationDetail, StationRow
+from projections.transactions import TransactionRow
+
+TITLE = "ChargeLedger"
+DESCRIPTION = """\
+Reads come from views that follow the journal within a moment; what is written is durable in the
+journal when it is answered. Errors are RFC 9457 problem documents. Times are RFC 3339 in UTC,
+energy is in whole Wh. A query parameter that a route does not know is refused (422).
+"""
+SHAPES = (
+    cdrs.CdrFeed,
+    Command,
+    Items,
+    IdTokenRow,
+    MessagePage,
+    StationDetail,
+    StationRow,
+    TransactionRow,
+    id_tokens.IdTokenWritten,
+    problems.Problem,
+    stations.Registered,
+)
+
+
+def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
+    """Return the application over these ports. `app.state.closing` ends what would wait."""
+    app = FastAPI(
+        title=TITLE,
+        version=version,
+        description=DESCRIPTION,
+        redoc_url=None,
+        telemetry=None,
+    )
+    app.state.ports = ports
+    app.state.closing = asyncio.Event()
+    app.state.metrics = Metrics()
+    app.state.recent = Recent()
+    app.state.streams = Streams()
+    problems.install(app)
+    for module in (stations, commands, transactions, cdrs, id_tokens, events, health):
+        app.include_router(module.router)
+    app.add_middleware(Measured, metrics=app.state.metrics)
+    generated = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generated()
+        document.setdefault("components", {}).setdefault("schemas", {}).update(schemas_of(SHAPES))
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign] # The framework's own way to extend it.
+    return app

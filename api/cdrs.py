@@ -1,0 +1,105 @@
+"""Charge detail records: billing's feed, and one of them.
+
+The feed is ordered. A consumer keeps `next` and asks `?after=` it, for ever; a CDR that changed
+comes again further on, with a higher revision. A FINAL one never changes, and its members are those
+of the released document, byte for byte, followed by `position`, `record` and `sha256`.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import Query as QueryParameters
+from msgspec import Raw, Struct
+from pydantic import AwareDatetime, Field
+
+from api.access import Caller, Needs, allowed
+from api.answers import Page, Query, documented, read
+from api.problems import NotFound
+from projections.cdrs import CdrRow, find_cdr
+from projections.cdrs import feed as cdr_feed
+from schemas.cdr import Cdr, CdrState
+
+router = APIRouter(tags=["cdrs"])
+
+Reader = Annotated[Caller, Depends(allowed("read-cdrs"))]
+Text = Annotated[str | None, Field(max_length=255)]
+
+
+class FeedQuery(Page):
+    state: CdrState | None = None
+    id_token: Text = None
+    station: Text = None
+    started_from: Annotated[
+        AwareDatetime | None, Field(alias="from", description="RFC 3339; started at or after.")
+    ] = None
+    started_to: Annotated[
+        AwareDatetime | None, Field(alias="to", description="RFC 3339; started before.")
+    ] = None
+
+
+class CdrItem(Cdr, frozen=True, kw_only=True):
+    position: str
+    """Of the feed, once this is consumed."""
+    record: str
+    """ "partition:offset" of the record in the journal that made this revision."""
+    sha256: str
+    """Of the document: of the members before `position`."""
+
+
+class CdrFeed(Struct, frozen=True):
+    items: Sequence[CdrItem]
+    next: str
+
+
+class _RawFeed(Struct, frozen=True):
+    items: Sequence[Raw]
+    next: str
+
+
+class _Place(Struct, frozen=True):
+    position: str
+    record: str
+    sha256: str
+
+
+@router.get("/v1/cdrs", responses=documented((200, CdrFeed)))
+async def feed(
+    request: Request,
+    caller: Reader,
+    ports: Needs,
+    query: Annotated[FeedQuery, QueryParameters()],
+) -> Response:
+    """CDRs in the order in which they became what they are, after a position."""
+    found = await cdr_feed(
+        ports.db,
+        caller.tenant,
+        after=query.after,
+        limit=query.limit,
+        state=query.state,
+        id_token=query.id_token,
+        station=query.station,
+        started_from=query.started_from,
+        started_to=query.started_to,
+    )
+    return read(request, _RawFeed([_item(row) for row in found.items], found.next))
+
+
+@router.get("/v1/cdrs/{id}", responses=documented((200, CdrItem), errors=[404]))
+async def get_cdr(
+    request: Request,
+    id: Annotated[str, Path(max_length=255)],
+    caller: Reader,
+    ports: Needs,
+    query: Annotated[Query, QueryParameters()],
+) -> Response:
+    found = await find_cdr(ports.db, caller.tenant, id)
+    if found is None:
+        raise NotFound("no CDR has this id")
+    return read(request, _item(found))
+
+
+def _item(row: CdrRow) -> Raw:
+    place = msgspec.json.encode(_Place(row.position, row.record, row.sha256))
+    return Raw(b"%b,%b" % (row.body[:-1], place[1:]))

@@ -1,0 +1,280 @@
+"""Commands: asked of a station once per idempotency key, and their one fate.
+
+A repeat with the same key is the same command and gets the same answer; another action or payload
+under the key is refused. Two nodes that are asked different things under one key within the lag
+of the read side both append; the owner keeps the first, and so does `GET /v1/commands/{id}`.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi import Query as QueryParameters
+from msgspec import Struct
+from pydantic import Field
+
+from api import wanted as asking
+from api.access import Caller, Needs, allowed
+from api.answers import Items, Page, Query, documented, read, written
+from api.bodies import body_of
+from api.bodies import documented as body_documented
+from api.ports import Ports
+from api.problems import Conflict, NotFound
+from api.stations import StationId, known
+from api.wanted import CommandWanted
+from domain.commands import OPEN_FATES, Fate
+from projections.commands import CommandRow, find_command, find_commands
+from projections.times import utc
+from schemas.records import CommandRequested
+
+WAIT_S_MAX = 60
+POLL_S = 0.05
+POLL_SOON_S, POLL_LATER_S = 2.0, 0.25
+"""Most stations answer at once; who waits for the others asks less often."""
+
+RECENT_MAX = 10_000
+
+router = APIRouter(tags=["commands"])
+
+Operator = Annotated[Caller, Depends(allowed("command"))]
+Reader = Annotated[Caller, Depends(allowed("read-fleet"))]
+
+
+class CommandsQuery(Page):
+    open: bool = False
+    """Only those without a fate."""
+
+
+class WaitQuery(Query):
+    wait: Annotated[
+        float,
+        Field(ge=0, le=WAIT_S_MAX, allow_inf_nan=False, description="Seconds to wait for its fate"),
+    ] = 0
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    command_id: str
+    station: str
+    action: str
+    payload: Any
+    """Secrets stand in it as "secret:<id>"."""
+    fate: Fate
+    answer: Any = None
+    """The station's own answer."""
+    error_code: str = ""
+    error_description: str = ""
+    late: bool = False
+    effect_observed: bool = False
+    effect_at: datetime | None = None
+    effect_record: str | None = None
+    """ "partition:offset" of the record that showed the effect."""
+    actor: str
+    reason: str
+    idempotency_key: str
+    requested_at: datetime
+    expires_at: datetime
+    dispatched_at: datetime | None = None
+    answered_at: datetime | None = None
+
+
+class Recent:
+    """What this process was asked lately, by command id: the action and the payload's digest.
+
+    Bridges the lag of the read side; bounded, the oldest is forgotten first.
+    """
+
+    def __init__(self) -> None:
+        self._asked: dict[str, tuple[str, str]] = {}
+        self._appended: set[str] = set()
+
+    def claim(self, command_id: str, action: str, digest: str) -> None:
+        """Raise Conflict if something else was asked under this id."""
+        _same(self._asked.setdefault(command_id, (action, digest)), (action, digest))
+        if len(self._asked) > RECENT_MAX:
+            oldest = next(iter(self._asked))
+            del self._asked[oldest]
+            self._appended.discard(oldest)
+
+    def is_appended(self, command_id: str) -> bool:
+        return command_id in self._appended
+
+    def appended(self, command_id: str) -> None:
+        if command_id in self._asked:
+            self._appended.add(command_id)
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[!-~]{1,255}$",
+        description="The same key is the same command, however often it is sent.",
+    ),
+]
+
+
+@router.post(
+    "/v1/stations/{station}/commands",
+    status_code=202,
+    responses=documented((201, Command), (202, Command), errors=[404, 409, 413, 415]),
+    openapi_extra=dict(body_documented(CommandWanted)),
+)
+async def post_command(
+    request: Request,
+    station: StationId,
+    caller: Operator,
+    ports: Needs,
+    query: Annotated[WaitQuery, QueryParameters()],
+    body: Annotated[CommandWanted, Depends(body_of(CommandWanted))],
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Ask something of a station. 201: it has its fate already; 202: look it up at Location."""
+    await known(ports, caller.tenant, station)
+    asking.check(body)
+    key = idempotency_key or str(uuid4())
+    recent: Recent = request.app.state.recent
+    record = await _request(ports, recent, caller, station, body, key)
+    row = await find_command(ports.db, caller.tenant, record.command_id)
+    if row is not None:
+        _same_command(row, record)
+    elif not recent.is_appended(record.command_id):
+        await ports.log.append(record)
+        recent.appended(record.command_id)
+    if row is None or row.fate in OPEN_FATES:
+        closing: asyncio.Event = request.app.state.closing
+        row = await _settled(ports, record, query.wait, closing) or row
+    command = _from_record(record) if row is None else _from_row(row)
+    status = 202 if command.fate in OPEN_FATES else 201
+    headers = {"Location": f"/v1/commands/{command.command_id}", "Idempotency-Key": key}
+    return written(command, status, headers)
+
+
+@router.get("/v1/stations/{station}/commands", responses=documented((200, Items), errors=[404]))
+async def list_commands(
+    request: Request,
+    station: StationId,
+    caller: Reader,
+    ports: Needs,
+    query: Annotated[CommandsQuery, QueryParameters()],
+) -> Response:
+    """A station's commands, the latest first."""
+    await known(ports, caller.tenant, station)
+    found = await find_commands(
+        ports.db,
+        caller.tenant,
+        station,
+        open_only=query.open,
+        after=query.after,
+        limit=query.limit,
+    )
+    more = found[-1].command_id if len(found) == query.limit else None
+    return read(request, Items([_from_row(row) for row in found], more))
+
+
+@router.get("/v1/commands/{id}", responses=documented((200, Command), errors=[404]))
+async def get_command(
+    request: Request,
+    id: Annotated[str, Path(max_length=255)],
+    caller: Reader,
+    ports: Needs,
+    query: Annotated[Query, QueryParameters()],
+) -> Response:
+    found = await find_command(ports.db, caller.tenant, id)
+    if found is None:
+        raise NotFound("no command has this id; one that was just asked appears in a moment")
+    return read(request, _from_row(found))
+
+
+async def _request(
+    ports: Ports, recent: Recent, caller: Caller, station: str, wanted: CommandWanted, key: str
+) -> CommandRequested:
+    """Return the record to append. Refuses first and keeps the secret after, so that only one that
+    a record will name is kept."""
+    command_id = asking.command_id(caller.tenant, station, key)
+    secret = asking.secret_in(wanted)
+    payload: Mapping[str, Any] = wanted.payload
+    if secret is not None:
+        payload = asking.with_secret(payload, ports.vault.digest(secret))
+    digest = asking.digest_of(payload)
+    recent.claim(command_id, wanted.action, digest)
+    secret_id = ""
+    if secret is not None:
+        secret_id = await ports.vault.put_secret(caller.tenant, station, command_id, secret)
+    return asking.record(
+        wanted,
+        tenant=caller.tenant,
+        station=station,
+        actor=caller.actor,
+        idempotency_key=key,
+        digest=digest,
+        secret_id=secret_id,
+        now_us=ports.now_us(),
+    )
+
+
+async def _settled(
+    ports: Ports, record: CommandRequested, wait_s: float, closing: asyncio.Event
+) -> CommandRow | None:
+    """Return the command as the read side has it, waiting so long for its fate; None: not yet."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    row: CommandRow | None = None
+    while (waited := loop.time() - start) < wait_s and not closing.is_set():
+        await asyncio.sleep(POLL_S if waited < POLL_SOON_S else POLL_LATER_S)
+        row = await find_command(ports.db, record.tenant, record.command_id)
+        if row is not None and row.fate not in OPEN_FATES:
+            break
+    if row is not None:
+        _same_command(row, record)
+    return row
+
+
+def _same_command(row: CommandRow, record: CommandRequested) -> None:
+    _same((row.action, row.payload_digest), (record.action, record.payload_digest))
+
+
+def _same(there: tuple[str, str], here: tuple[str, str]) -> None:
+    if there != here:
+        raise Conflict("this Idempotency-Key was used for something else of this station")
+
+
+def _from_record(record: CommandRequested) -> Command:
+    return Command(
+        command_id=record.command_id,
+        station=record.station,
+        action=record.action,
+        payload=record.payload,
+        fate="requested",
+        actor=record.actor,
+        reason=record.reason,
+        idempotency_key=record.idempotency_key,
+        requested_at=utc(record.recorded_at),
+        expires_at=utc(record.expires_at),
+    )
+
+
+def _from_row(row: CommandRow) -> Command:
+    return Command(
+        command_id=row.command_id,
+        station=row.station,
+        action=row.action,
+        payload=row.payload,
+        fate=row.fate,
+        answer=row.answer,
+        error_code=row.error_code,
+        error_description=row.error_description,
+        late=row.late,
+        effect_observed=row.effect_at is not None,
+        effect_at=row.effect_at,
+        effect_record=row.effect,
+        actor=row.actor,
+        reason=row.reason,
+        idempotency_key=row.idempotency_key,
+        requested_at=row.requested_at,
+        expires_at=row.expires_at,
+        dispatched_at=row.dispatched_at,
+        answered_at=row.answered_at,
+    )

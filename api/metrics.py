@@ -1,0 +1,150 @@
+"""The API's figures, its view of the projections, and what the edge tells of itself.
+
+Names of tenants and stations are never labels: the figures are the deployment's, and bounded.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.lag import find_lag
+from api.ports import Ports
+from projections.ports import StoreUnavailable
+from projections.progress import count
+from schemas.journal import Unavailable
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
+METHODS = frozenset({"GET", "PUT", "POST", "DELETE"})
+
+
+class Metrics:
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "chargeledger_http_requests",
+            "Requests answered by the API; a rise of 5xx wants a look now.",
+            ["method", "route", "status"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "chargeledger_http_request_seconds",
+            "From a request to the start of its answer (with ?wait=, that is waiting too).",
+            ["route"],
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        known = method if method in METHODS else "other"
+        self._requests.labels(known, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    async def text(self, ports: Ports) -> bytes:
+        """Return all the figures; those whose source does not answer are left out."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Collected(await _gauges(ports)))
+        edge = await ports.edge_metrics() or b""
+        return generate_latest(self._registry) + generate_latest(registry) + edge
+
+
+class _Collected(Collector):
+    def __init__(self, gauges: Iterable[GaugeMetricFamily]) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        return self._gauges
+
+
+class Measured:
+    """ASGI: counts each request under the route that answered it."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started_s = time.perf_counter()
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "none")
+                seconds = time.perf_counter() - started_s
+                self._metrics.answered(scope["method"], route, message["status"], seconds)
+            await send(message)
+
+        await self._app(scope, receive, sent)
+
+
+async def _gauges(ports: Ports) -> list[GaugeMetricFamily]:
+    return [
+        gauge for source in (_postgres, _lags, _counts) for gauge in await _or_none(source, ports)
+    ]
+
+
+async def _or_none(
+    source: Callable[[Ports], Awaitable[list[GaugeMetricFamily]]], ports: Ports
+) -> list[GaugeMetricFamily]:
+    try:
+        return await source(ports)
+    except (StoreUnavailable, Unavailable):
+        return []
+
+
+async def _postgres(ports: Ports) -> list[GaugeMetricFamily]:
+    up = 1
+    try:
+        await count(ports.db)
+    except StoreUnavailable:
+        up = 0
+    return [_gauge("chargeledger_postgres_up", "0: the read side cannot be asked.", up)]
+
+
+async def _lags(ports: Ports) -> list[GaugeMetricFamily]:
+    seconds = GaugeMetricFamily(
+        "chargeledger_projection_lag_seconds",
+        "Age of the last record projected while others wait; rises while a projection is stuck.",
+        labels=["projection"],
+    )
+    records = GaugeMetricFamily(
+        "chargeledger_projection_lag_records",
+        "Records of the journal that are not projected yet.",
+        labels=["projection"],
+    )
+    poison = GaugeMetricFamily(
+        "chargeledger_projection_poison_records",
+        "Records set aside because they cannot be folded; above 0 somebody must look.",
+        labels=["projection"],
+    )
+    for lag in await find_lag(ports):
+        seconds.add_metric([lag.name], lag.seconds)
+        records.add_metric([lag.name], lag.records)
+        poison.add_metric([lag.name], lag.poison)
+    return [seconds, records, poison]
+
+
+async def _counts(ports: Ports) -> list[GaugeMetricFamily]:
+    counts = await count(ports.db)
+    cdrs = GaugeMetricFamily("chargeledger_cdrs", "CDRs by state.", labels=["state"])
+    cdrs.add_metric(["OPEN"], counts.cdrs_open)
+    cdrs.add_metric(["HELD"], counts.cdrs_held)
+    cdrs.add_metric(["FINAL"], counts.cdrs_final)
+    return [
+        _gauge("chargeledger_stations", "Stations known.", counts.stations),
+        _gauge("chargeledger_stations_online", "Stations connected.", counts.stations_online),
+        _gauge("chargeledger_transactions_active", "Active.", counts.transactions_active),
+        _gauge("chargeledger_commands_open", "Commands without a fate.", counts.commands_open),
+        _gauge("chargeledger_energy_wh", "Wh of all CDRs with known energy.", counts.energy_wh),
+        cdrs,
+    ]
+
+
+def _gauge(name: str, documentation: str, value: int) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, documentation, value=value)

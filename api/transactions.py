@@ -1,0 +1,64 @@
+"""Transactions: each charging session as far as it is known."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import Query as QueryParameters
+from pydantic import Field
+
+from api.access import Caller, Needs, allowed
+from api.answers import Items, Page, Query, documented, read
+from api.problems import NotFound
+from projections.transactions import TransactionRow, find_transaction, find_transactions
+
+router = APIRouter(tags=["transactions"])
+
+Reader = Annotated[Caller, Depends(allowed("read-transactions"))]
+Text = Annotated[str | None, Field(max_length=255)]
+
+
+class TransactionsQuery(Page):
+    station: Text = None
+    id_token: Text = None
+    active: bool | None = None
+
+
+class TransactionQuery(Query):
+    station: Text = None
+    """Whose transaction it is, where the id is the station's own."""
+
+
+@router.get("/v1/transactions", responses=documented((200, Items)))
+async def list_transactions(
+    request: Request,
+    caller: Reader,
+    ports: Needs,
+    query: Annotated[TransactionsQuery, QueryParameters()],
+) -> Response:
+    """Transactions, the latest first."""
+    found = await find_transactions(
+        ports.db,
+        caller.tenant,
+        station=query.station,
+        id_token=query.id_token,
+        active=query.active,
+        after=query.after,
+        limit=query.limit,
+    )
+    more = found[-1].id if len(found) == query.limit else None
+    return read(request, Items(found, more))
+
+
+@router.get("/v1/transactions/{id}", responses=documented((200, TransactionRow), errors=[404]))
+async def get_transaction(
+    request: Request,
+    id: Annotated[str, Path(max_length=255)],
+    caller: Reader,
+    ports: Needs,
+    query: Annotated[TransactionQuery, QueryParameters()],
+) -> Response:
+    """One transaction, by its uuid (that of its CDR) or by the id that the station knows it by."""
+    found = await find_transaction(ports.db, caller.tenant, id, query.station)
+    if found is None:
+        raise NotFound("no transaction has this id")
+    return read(request, found)
