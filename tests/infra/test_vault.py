@@ -43,7 +43,7 @@ def contents(database: PostgresDatabase) -> str:
     """Everything in the vault, as text."""
     with psycopg.connect(database.superuser_dsn) as connection:
         return "".join(
-            str(connection.execute(f"SELECT * FROM vault.{table}").fetchall())  # type: ignore[arg-type]
+            str(connection.execute(f"SELECT * FROM vault.{table}").fetchall())
             for table in ("passwords", "secrets", "api_keys")
         )
 
