@@ -1,15 +1,19 @@
 """A small OCPP 1.6 central system for the simulator's tests, in the manner of the `ocpp` package.
 
+`python -m tests.infra.central_system PORT` runs one as a process that a test can kill.
+
 It is right unless a `Misbehaviour` is asked for. `Book` is what it has heard; it outlives
 connections and restarts, as a central system's memory must.
 """
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from zlib import crc32
 
 from ocpp.routing import on
 from ocpp.v16 import ChargePoint, call_result
@@ -54,6 +58,14 @@ class Book:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     misbehaviour: Misbehaviour = field(default_factory=Misbehaviour)
     transaction_messages: int = 0
+
+    # Ids that a restarted process gives again, without having stored them.
+    derives_ids: bool = False
+
+    def number_of(self, key: tuple[object, ...]) -> int:
+        if self.derives_ids:
+            return crc32(repr(key).encode()) % (2**31 - 1) + 1
+        return self.ids.setdefault(key, len(self.ids) + 1)
 
     def energy_wh(self) -> int:
         return sum(
@@ -134,7 +146,7 @@ class Point(ChargePoint):  # type: ignore[misc]
         )
         if self.book.misbehaviour.forgets_starts:
             key = (*key, self.book.transaction_messages)
-        number = self.book.ids.setdefault(key, len(self.book.ids) + 1)
+        number = self.book.number_of(key)
         if self.book.misbehaviour.same_id_for_all:
             number = 1
         self.book.starts.setdefault(number, payload)
@@ -180,3 +192,14 @@ async def central_system(book: Book, port: int = 0) -> AsyncIterator[str]:
         converse, "127.0.0.1", port, subprotocols=[Subprotocol("ocpp1.6")], close_timeout=0.1
     ) as server:
         yield f"ws://127.0.0.1:{port_of(server)}/ocpp"
+
+
+async def main(port: int) -> None:
+    async with central_system(Book(derives_ids=True), port) as url:
+        sys.stdout.write(url + "\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))
