@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -43,11 +42,7 @@ class CommandRow(Struct, frozen=True, kw_only=True):
 
 
 async def find_command(db: Database, tenant: str, command_id: str) -> CommandRow | None:
-    try:
-        key = str(UUID(command_id))
-    except ValueError:
-        return None
-    rows = await db.fetch("commands.one", {"tenant": tenant, "command_id": key})
+    rows = await db.fetch("commands.one", {"tenant": tenant, "command_id": command_id})
     return _command(rows[0]) if rows else None
 
 

@@ -5,7 +5,8 @@ every record with what it says to its sink. The adapters are in `infra`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -112,6 +113,24 @@ class Positions(Protocol):
         ...
 
 
+class Write(NamedTuple):
+    """A named statement with its parameters."""
+
+    statement: str
+    parameters: Mapping[str, Any]
+
+
+class RowStore(Protocol):
+    async def write(self, writes: Sequence[Write], progress: Progress) -> None:
+        """Run the statements in order and save the progress, all in one transaction.
+
+        Raises:
+            StoreUnavailable: write the same again; what was committed already is left alone.
+            PositionMoved: nothing was written.
+        """
+        ...
+
+
 class Sink(Protocol):
     """Turns what records say into rows.
 
@@ -165,4 +184,24 @@ class Database(Protocol):
         Raises:
             StoreUnavailable
         """
+        ...
+
+
+class RebuildStore(RowStore, Positions, Protocol):
+    """What a rebuild of the read model needs beside projecting."""
+
+    def rebuilding(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold back everybody else who projects under this name, until the block ends or we die.
+
+        Raises:
+            StoreUnavailable: another rebuild of it is running.
+        """
+        ...
+
+    async def forget(self, name: str, *, tables: bool) -> None:
+        """Drop a projection's position, states and poison; with `tables`, the read model's rows."""
+        ...
+
+    async def digests(self, name: str) -> tuple[Mapping[int, int], Mapping[str, str]]:
+        """Return the position and the sha256 of each table's rows, all at one moment."""
         ...

@@ -26,6 +26,9 @@ from tests.domain.log import Log
 SMALL = Limits(batch_records=7, batch_s=5.0, checkpoint_records=11, checkpoint_s=60.0)
 """So that sessions are cut in their middle."""
 
+CHUNK = 1_000
+"""Records in one append."""
+
 LARGE = Limits(batch_records=100_000, batch_s=5.0)
 
 
@@ -123,9 +126,8 @@ class Series:
         """The log as partition 1 of a journal that grows with it."""
         if self.journal is None:
             self.journal = MemoryJournal(1)
-        appended = await self.journal.head(1)
-        if log.values[appended:]:
-            await self.journal.append(1, log.values[appended:])
+        while values := log.values[await self.journal.head(1) :][:CHUNK]:
+            await self.journal.append(1, values)
         return self.journal
 
     def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:

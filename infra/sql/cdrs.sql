@@ -1,0 +1,85 @@
+-- name: feed
+-- In turns between the partitions, so that none waits for another; ascending within each.
+SELECT partition, record_offset, record_index, body, sha256
+FROM (
+    SELECT
+        c.partition, c.record_offset, c.record_index, c.body, c.sha256,
+        row_number() OVER (
+            PARTITION BY c.partition ORDER BY c.record_offset, c.record_index
+        ) AS turn
+    FROM (
+        SELECT
+            p.key::integer AS partition,
+            coalesce(seen.record_offset, -1) AS record_offset,
+            coalesce(seen.record_index, -1) AS record_index
+        FROM read.positions, jsonb_each(positions) AS p
+        LEFT JOIN unnest(
+            %(partitions)s::integer[], %(offsets)s::bigint[], %(indexes)s::bigint[]
+        ) AS seen (partition, record_offset, record_index) ON seen.partition = p.key::integer
+        WHERE name = 'read'
+    ) AS after
+    CROSS JOIN LATERAL (
+        SELECT * FROM read.cdrs
+        WHERE tenant = %(tenant)s
+            AND partition = after.partition
+            AND (record_offset, record_index) > (after.record_offset, after.record_index)
+            AND (%(state)s::text IS NULL OR state = %(state)s)
+            AND (%(id_token)s::text IS NULL OR id_token_key = %(id_token)s)
+            AND (%(station)s::text IS NULL OR station = %(station)s)
+            AND (%(started_from)s::bigint IS NULL OR started_at >= %(started_from)s)
+            AND (%(started_to)s::bigint IS NULL OR started_at < %(started_to)s)
+        ORDER BY record_offset, record_index
+        LIMIT %(limit)s
+    ) AS c
+) AS found
+ORDER BY turn, partition
+LIMIT %(limit)s;
+
+-- name: one
+SELECT partition, record_offset, record_index, body, sha256
+FROM read.cdrs
+WHERE tenant = %(tenant)s AND id = %(id)s::uuid;
+
+-- name: count
+-- Before `write`: what it adds, less what it replaces.
+INSERT INTO read.cdr_totals
+SELECT tenant, state, sum(cdrs), sum(energy_wh)
+FROM (
+    SELECT new.tenant, new.state, 1 AS cdrs, coalesce(new.energy_wh, 0) AS energy_wh
+    FROM json_populate_recordset(NULL::read.cdrs, %(rows)s) AS new
+    LEFT JOIN read.cdrs AS old ON old.id = new.id
+    WHERE old.state IS DISTINCT FROM 'FINAL'
+    UNION ALL
+    SELECT old.tenant, old.state, -1, -coalesce(old.energy_wh, 0)
+    FROM json_populate_recordset(NULL::read.cdrs, %(rows)s) AS new
+    JOIN read.cdrs AS old ON old.id = new.id
+    WHERE old.state <> 'FINAL'
+) AS difference
+GROUP BY tenant, state
+ON CONFLICT (tenant, state) DO UPDATE SET
+    cdrs = cdr_totals.cdrs + excluded.cdrs,
+    energy_wh = cdr_totals.energy_wh + excluded.energy_wh;
+
+-- name: write
+INSERT INTO read.cdrs
+SELECT * FROM json_populate_recordset(NULL::read.cdrs, %(rows)s)
+ON CONFLICT (id) DO UPDATE SET
+    record_offset = excluded.record_offset,
+    record_index = excluded.record_index,
+    revision = excluded.revision,
+    state = excluded.state,
+    id_token = excluded.id_token,
+    id_token_key = excluded.id_token_key,
+    started_at = excluded.started_at,
+    ended_at = excluded.ended_at,
+    meter_start_wh = excluded.meter_start_wh,
+    meter_stop_wh = excluded.meter_stop_wh,
+    energy_wh = excluded.energy_wh,
+    energy_lower_wh = excluded.energy_lower_wh,
+    energy_upper_wh = excluded.energy_upper_wh,
+    stop_reason = excluded.stop_reason,
+    flags = excluded.flags,
+    positions = excluded.positions,
+    body = excluded.body,
+    sha256 = excluded.sha256
+WHERE cdrs.state <> 'FINAL';

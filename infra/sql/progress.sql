@@ -1,0 +1,102 @@
+-- name: all
+SELECT
+    name, positions, recorded_at,
+    (SELECT count(*) FROM read.poison WHERE poison.name = positions.name) AS poison
+FROM read.positions
+ORDER BY name;
+
+-- name: counts
+SELECT
+    (
+        SELECT count(*) FROM read.stations
+        WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s
+    ) AS stations,
+    (
+        SELECT count(*) FROM read.stations
+        WHERE online AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
+    ) AS stations_online,
+    (
+        SELECT count(*) FROM read.transactions
+        WHERE state = 'active' AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
+    ) AS transactions_active,
+    (
+        SELECT count(*) FROM read.commands
+        WHERE fate IN ('requested', 'dispatched')
+            AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
+    ) AS commands_open,
+    coalesce(sum(cdrs) FILTER (WHERE state = 'OPEN'), 0)::bigint AS cdrs_open,
+    coalesce(sum(cdrs) FILTER (WHERE state = 'HELD'), 0)::bigint AS cdrs_held,
+    coalesce(sum(cdrs) FILTER (WHERE state = 'FINAL'), 0)::bigint AS cdrs_final,
+    coalesce(sum(energy_wh), 0) AS energy_wh
+FROM read.cdr_totals
+WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s;
+
+-- name: load
+SELECT journal_id, fold_version, positions, recorded_at, checkpoint
+FROM read.positions
+WHERE name = %(name)s;
+
+-- name: load_states
+SELECT s.tenant, s.station, s.partition, s.state
+FROM read.station_states AS s
+JOIN unnest(%(tenants)s::text[], %(stations)s::text[]) AS wanted (tenant, station)
+    ON s.tenant = wanted.tenant AND s.station = wanted.station
+WHERE s.name = %(name)s;
+
+-- name: lock_shared
+SELECT pg_try_advisory_xact_lock_shared(hashtext('chargeledger.rebuild.' || %(name)s)) AS free;
+
+-- name: lock_rebuild
+SELECT pg_try_advisory_lock(hashtext('chargeledger.rebuild.' || %(name)s)) AS free;
+
+-- name: unlock_rebuild
+SELECT pg_advisory_unlock(hashtext('chargeledger.rebuild.' || %(name)s));
+
+-- name: commit_lazily
+-- Whatever a crash of the database takes back is projected again, to the same rows.
+SET LOCAL synchronous_commit = off;
+
+-- name: stored_positions
+SELECT journal_id, positions FROM read.positions WHERE name = %(name)s FOR UPDATE;
+
+-- name: begin
+INSERT INTO read.positions (name, journal_id, fold_version, positions, recorded_at, checkpoint)
+VALUES (
+    %(name)s, %(journal_id)s, %(fold_version)s, %(positions)s::jsonb, %(recorded_at)s,
+    %(checkpoint)s
+);
+
+-- name: advance
+UPDATE read.positions SET
+    fold_version = %(fold_version)s,
+    positions = %(positions)s::jsonb,
+    recorded_at = %(recorded_at)s,
+    checkpoint = coalesce(%(checkpoint)s, checkpoint)
+WHERE name = %(name)s;
+
+-- name: write_states
+INSERT INTO read.station_states (name, tenant, station, partition, state)
+SELECT %(name)s, s.*
+FROM unnest(
+    %(tenants)s::text[], %(stations)s::text[], %(partitions)s::integer[], %(states)s::bytea[]
+) AS s
+ON CONFLICT (name, tenant, station) DO UPDATE SET state = excluded.state;
+
+-- name: write_poison
+INSERT INTO read.poison (name, partition, record_offset, reason)
+SELECT %(name)s, p.*
+FROM unnest(%(partitions)s::integer[], %(offsets)s::bigint[], %(reasons)s::text[]) AS p
+ON CONFLICT DO NOTHING;
+
+-- name: forget_positions
+DELETE FROM read.positions WHERE name = %(name)s;
+
+-- name: forget_states
+DELETE FROM read.station_states WHERE name = %(name)s;
+
+-- name: forget_poison
+DELETE FROM read.poison WHERE name = %(name)s;
+
+-- name: empty_tables
+TRUNCATE read.stations, read.connectors, read.connections, read.transactions, read.cdrs,
+    read.cdr_totals, read.commands, read.id_tokens, read.orphans, read.events;

@@ -1,0 +1,316 @@
+"""The read model in Postgres: what each record changes, collected per key and written per batch.
+
+Rows are upserted by key, so within a batch the last one counts; what must not depend on where a
+batch ends (a CDR's content at its revision, events, orphans) is taken at the record itself, the
+rest from the state at the end of the batch, where it is the same as after the last record.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec import Struct
+
+from domain.cdr import cdr_of
+from domain.commands import Command, CommandMoved
+from domain.facts import (
+    CdrFixed,
+    ConnectionChanged,
+    ConnectorStatusReported,
+    Fact,
+    MessageOrphaned,
+    MeterValuesReported,
+    StationBooted,
+    TransactionEnded,
+    TransactionStarted,
+)
+from domain.station import Station
+from domain.transaction import Transaction
+from projections import rows
+from projections.events import KEPT_RECORDS
+from projections.ports import Progress, RowStore, Write
+from schemas.cdr import Cdr, cdr_id
+from schemas.records import (
+    ConnectionOpened,
+    IdTokenPut,
+    IdTokenRemoved,
+    Record,
+    StationDeregistered,
+    StationRegistered,
+)
+
+NAME = "read"
+"""The key of its position; the queries' SQL knows it too."""
+
+_encode = msgspec.json.Encoder().encode
+_decode_cdr = msgspec.json.Decoder(Cdr).decode
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+class Batch(Struct, frozen=True):
+    writes: Sequence[Write]
+    progress: Progress
+
+
+class _Collected:
+    """Rows since the last cut, by key. What is mutable here is turned into rows by the cut."""
+
+    def __init__(self) -> None:
+        self.stations: dict[int, Station] = {}
+        self.versions: dict[int, str] = {}
+        self.registered: dict[tuple[str, str], rows.StationRegisteredRow] = {}
+        self.connectors: dict[tuple[int, int], Station] = {}
+        self.opened: list[rows.OpenedRow] = []
+        self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}
+        self.transactions: dict[tuple[int, str], tuple[Station, Transaction, int]] = {}
+        self.cdrs: dict[str, rows.CdrRow] = {}
+        self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
+        self.id_tokens: dict[tuple[str, str], rows.IdTokenRow] = {}
+        self.id_tokens_removed: dict[tuple[str, str], rows.IdTokenRow] = {}
+        self.orphans: list[rows.OrphanRow] = []
+        self.events: list[rows.EventRow] = []
+
+
+class ReadModel:
+    """The sink of the read model (`projections.ports.Sink`)."""
+
+    name = NAME
+
+    def __init__(self, store: RowStore, events_from: Mapping[int, int] | None = None) -> None:
+        """`events_from`: of a rebuild, the oldest events worth writing by partition."""
+        self._store = store
+        self._events_from = events_from or {}
+        self._new = _Collected()
+        self._cdr_index = 0
+        self._event_index = 0
+
+    def apply(
+        self,
+        partition: int,
+        offset: int,
+        record: Record,
+        facts: Sequence[Fact],
+        station: Station | None,
+    ) -> None:
+        if station is None:
+            self._apply_registry(offset, record)
+            return
+        # By identity: the collection holds the station, so its id is not reused.
+        self._new.stations[id(station)] = station
+        if facts:
+            self._cdr_index = self._event_index = 0
+            for fact in facts:
+                handler = self._HANDLERS.get(type(fact))
+                if handler is not None:
+                    handler(self, station, offset, fact, record)
+
+    def _apply_registry(self, offset: int, record: Record) -> None:
+        new = self._new
+        match record:
+            case StationRegistered():
+                row = rows.station_registered(offset, record)
+                new.registered[record.tenant, record.station] = row
+            case StationDeregistered():
+                row = rows.station_deregistered(record.tenant, record.station, offset)
+                new.registered[record.tenant, record.station] = row
+            case IdTokenPut():
+                key = (record.tenant, record.uid.casefold())
+                new.id_tokens[key] = rows.id_token_row(offset, record)
+                new.id_tokens_removed.pop(key, None)
+            case IdTokenRemoved():
+                key = (record.tenant, record.uid.casefold())
+                new.id_tokens.pop(key, None)
+                new.id_tokens_removed[key] = rows.IdTokenRow(tenant=key[0], uid_key=key[1])
+            case _:
+                pass
+
+    # What each fact changes
+
+    def _connection(
+        self, station: Station, offset: int, fact: ConnectionChanged, record: Record
+    ) -> None:
+        new = self._new
+        if isinstance(record, ConnectionOpened):
+            new.opened.append(rows.opened_row(station.partition, offset, record))
+            new.versions[id(station)] = record.protocol
+            self._event(station, offset, fact, "station-connected", fact.connection, {})
+            return
+        key = (station.tenant, station.station, fact.connection)
+        row = rows.ClosedRow(*key, fact.recorded_at, fact.reason, fact.superseded, offset)
+        new.closed.setdefault(key, row)
+        if not fact.superseded:
+            detail = {"reason": fact.reason}
+            self._event(station, offset, fact, "station-disconnected", fact.connection, detail)
+
+    def _booted(self, station: Station, offset: int, fact: StationBooted, _: Record) -> None:
+        detail = {"vendor": fact.vendor, "model": fact.model, "firmware": fact.firmware_version}
+        self._event(station, offset, fact, "station-booted", station.station, detail)
+
+    def _status(
+        self, station: Station, offset: int, fact: ConnectorStatusReported, _: Record
+    ) -> None:
+        if fact.superseded:
+            return
+        self._new.connectors[id(station), fact.evse_id] = station
+        subject = f"{fact.evse_id}/{fact.connector_id}"
+        detail = {"status": fact.status, "error_code": fact.error_code}
+        self._event(station, offset, fact, "connector-status", subject, detail)
+
+    def _started(self, station: Station, offset: int, fact: TransactionStarted, _: Record) -> None:
+        # The start may end others on its connector; they come first, in the order of their starts.
+        for transaction in station.transactions.known.values():
+            if transaction.changed == fact.offset:
+                self._transaction(station, offset, transaction)
+                self._cdr_changed(station, offset, fact, transaction)
+        if not fact.repeated:
+            subject = cdr_id(station.tenant, station.station, fact.transaction_id)
+            detail = {
+                "transaction_id": fact.transaction_id,
+                "evse": fact.evse_id,
+                "id_token": fact.id_token,
+            }
+            self._event(station, offset, fact, "transaction-started", subject, detail)
+
+    def _sampled(self, station: Station, offset: int, fact: MeterValuesReported, _: Record) -> None:
+        transaction = station.transactions.known.get(fact.transaction_id)
+        if transaction is not None:
+            self._transaction(station, offset, transaction)
+            if transaction.changed == fact.offset:
+                self._cdr_changed(station, offset, fact, transaction)
+
+    def _ended(self, station: Station, offset: int, fact: TransactionEnded, _: Record) -> None:
+        transaction = station.transactions.known.get(fact.transaction_id)
+        if transaction is None or transaction.changed != fact.offset:
+            return
+        self._transaction(station, offset, transaction)
+        self._cdr_changed(station, offset, fact, transaction)
+        if not fact.repeated:
+            subject = cdr_id(station.tenant, station.station, fact.transaction_id)
+            detail = {"transaction_id": fact.transaction_id, "reason": fact.reason}
+            self._event(station, offset, fact, "transaction-ended", subject, detail)
+
+    def _transaction(self, station: Station, offset: int, transaction: Transaction) -> None:
+        key = (id(station), transaction.transaction_id)
+        self._new.transactions[key] = (station, transaction, offset)
+
+    def _cdr_changed(
+        self, station: Station, offset: int, fact: Fact, transaction: Transaction
+    ) -> None:
+        cdr = cdr_of(station.tenant, station.station, station.partition, transaction)
+        self._cdr(station, offset, fact, cdr, None)
+
+    def _fixed(self, station: Station, offset: int, fact: CdrFixed, _: Record) -> None:
+        self._cdr(station, offset, fact, _decode_cdr(fact.document), fact.document)
+
+    def _cdr(
+        self, station: Station, offset: int, fact: Fact, cdr: Cdr, document: bytes | None
+    ) -> None:
+        row = rows.cdr_row(cdr, document, station.partition, offset, self._cdr_index)
+        self._cdr_index += 1
+        known = self._new.cdrs.get(row.id)
+        if known is None or known.state != "FINAL":
+            self._new.cdrs[row.id] = row
+        detail = {"state": cdr.state, "revision": cdr.revision, "energy_wh": cdr.energy_wh}
+        self._event(station, offset, fact, "cdr-changed", row.id, detail)
+
+    def _command(self, station: Station, offset: int, fact: CommandMoved, _: Record) -> None:
+        command = fact.command
+        self._new.commands[station.tenant, command.command_id] = (station, command, offset)
+        detail = {"action": command.action, "fate": command.fate, "effect": command.effect >= 0}
+        self._event(station, offset, fact, "command-moved", command.command_id, detail)
+
+    def _orphaned(self, station: Station, offset: int, fact: MessageOrphaned, _: Record) -> None:
+        orphans = self._new.orphans
+        orphans.append(rows.orphan_row(station, fact, offset, self._event_index))
+        detail = {"reason": fact.reason}
+        self._event(station, offset, fact, "message-orphaned", fact.transaction_id, detail)
+
+    def _event(
+        self,
+        station: Station,
+        offset: int,
+        fact: Fact,
+        kind: str,
+        subject: str,
+        detail: dict[str, Any],
+    ) -> None:
+        index = self._event_index
+        self._event_index += 1
+        if offset >= self._events_from.get(station.partition, 0):
+            self._new.events.append(
+                rows.EventRow(
+                    station.tenant,
+                    station.partition,
+                    offset,
+                    index,
+                    kind,
+                    station.station,
+                    subject,
+                    fact.recorded_at,
+                    detail,
+                )
+            )
+
+    _HANDLERS: ClassVar[dict[type[Fact], Callable[..., None]]] = {
+        ConnectionChanged: _connection,
+        StationBooted: _booted,
+        ConnectorStatusReported: _status,
+        TransactionStarted: _started,
+        MeterValuesReported: _sampled,
+        TransactionEnded: _ended,
+        CdrFixed: _fixed,
+        CommandMoved: _command,
+        MessageOrphaned: _orphaned,
+    }
+
+    # Batches
+
+    def cut(self, progress: Progress) -> Batch:
+        new, self._new = self._new, _Collected()
+        told = [rows.station_told(s, new.versions.get(i, "")) for i, s in new.stations.items()]
+        connectors = [
+            rows.connector_row(station, evse_id, station.connectors[evse_id])
+            for (_, evse_id), station in new.connectors.items()
+        ]
+        written: list[tuple[str, Sequence[Struct]]] = [
+            ("stations.write_registered", list(new.registered.values())),
+            ("stations.write_told", told),
+            ("stations.write_connectors", connectors),
+            ("stations.write_opened", new.opened),
+            ("stations.write_closed", list(new.closed.values())),
+            (
+                "transactions.write",
+                [rows.transaction_row(*touched) for touched in new.transactions.values()],
+            ),
+            ("cdrs.count", list(new.cdrs.values())),
+            ("cdrs.write", list(new.cdrs.values())),
+            ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
+            ("id_tokens.remove", list(new.id_tokens_removed.values())),
+            ("id_tokens.write", list(new.id_tokens.values())),
+            ("orphans.write", new.orphans),
+            ("events.write", new.events),
+        ]
+        writes = [Write(name, {"rows": _json(found)}) for name, found in written if found]
+        writes.append(_pruned(progress))
+        return Batch(writes, progress)
+
+    async def write(self, batch: Batch) -> None:
+        await self._store.write(batch.writes, batch.progress)
+
+
+def _json(found: Sequence[Struct]) -> str:
+    text = _encode(found)
+    if b"\\u0000" in text:
+        # Postgres keeps no NUL in a text; the journal has it as it came.
+        text = _NUL.sub(rb"\1\\ufffd", text)
+    return text.decode()
+
+
+def _pruned(progress: Progress) -> Write:
+    oldest = {
+        partition: offset - KEPT_RECORDS
+        for partition, offset in progress.positions.items()
+        if offset > KEPT_RECORDS and offset != progress.before.get(partition)
+    }
+    return Write("events.prune", {"partitions": list(oldest), "offsets": list(oldest.values())})
