@@ -157,18 +157,11 @@ class Load:
     def _answered(self, client: Client, text: bytes) -> None:
         now = perf_counter()
         script = client.script
-        if not text.startswith(b'[3,"%b"' % script.message_id) and not _is_result(
-            text, script.message_id
-        ):
+        if self._taken(script, text):
+            self._latencies.append(now - client.since)
+        else:
             self._wrong(text)
             script.abandon()
-        elif not self._heartbeats:
-            try:
-                self._sessions += script.answered(text)
-            except ValueError:
-                self._wrong(text)
-                script.abandon()
-        self._latencies.append(now - client.since)
         if self._stopping and (self._heartbeats or script.step == 0):
             self._working -= 1
             if self._working == 0:
@@ -178,6 +171,18 @@ class Load:
             self._release(now)
         else:
             client.call(script.heartbeat() if self._heartbeats else script.next_call(), now)
+
+    def _taken(self, script: Script, text: bytes) -> bool:
+        """Whether the text is the right answer; a session that it ends is counted."""
+        prefix = b'[3,"%b"' % script.message_id
+        if not text.startswith(prefix) and not _is_result(text, script.message_id):
+            return False
+        if not self._heartbeats:
+            try:
+                self._sessions += script.answered(text)
+            except ValueError:
+                return False
+        return True
 
     def _next(self, client: Client) -> None:
         frame = client.script.heartbeat() if self._heartbeats else client.script.next_call()
