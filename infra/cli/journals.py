@@ -1,0 +1,70 @@
+"""Where a command finds the journal: in the data directory, or in Kafka."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from infra.cli.failures import Failed
+from infra.deployment import Layout
+from infra.journal_kafka import KafkaJournal
+from infra.journal_sqlite import SqliteJournal
+from infra.kafka_cluster import KafkaCluster
+from infra.orphans import Family
+from infra.settings import Settings
+from infra.socket_journal import SocketJournal
+from schemas.journal import Journal
+
+
+@asynccontextmanager
+async def journal_to_read(settings: Settings) -> AsyncIterator[Journal]:
+    """Yield it, beside whoever writes it."""
+    journal: Journal
+    if settings.journal == "kafka":
+        journal = await KafkaJournal.open(cluster(settings), settings.kafka_prefix)
+    else:
+        journal = await SqliteJournal.open_read_only(_existing(settings))
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+@asynccontextmanager
+async def journal_to_append(settings: Settings) -> AsyncIterator[Journal]:
+    """Yield it: through the edge of a running `up`, or alone when nothing runs."""
+    if settings.journal == "kafka":
+        async with journal_to_read(settings) as journal:
+            yield journal
+        return
+    layout = Layout(settings.data)
+    directory = _existing(settings)
+    running = layout.running()
+    if running is not None:
+        edge = await SocketJournal.open(Path(running.edge_socket), directory)
+        try:
+            yield edge
+        finally:
+            await edge.close()
+        return
+    with layout.lock():
+        Family(layout.children).end_orphans()
+        view = await SqliteJournal.open_read_only(directory)
+        partitions = view.partitions
+        await view.close()
+        alone = await SqliteJournal.create_or_open(directory, partitions)
+        try:
+            yield alone
+        finally:
+            await alone.close()
+
+
+def cluster(settings: Settings) -> KafkaCluster:
+    return KafkaCluster(settings.kafka_bootstrap)
+
+
+def _existing(settings: Settings) -> Path:
+    directory = Layout(settings.data).journal
+    if not directory.exists():
+        message = f"{settings.data} holds no journal; `chargeledger up` makes one (see --data)"
+        raise Failed(message)
+    return directory
