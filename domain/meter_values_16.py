@@ -12,6 +12,7 @@ from typing import Any
 from domain.facts import Registers, SampledValue
 from domain.readings import read_decimal, read_time
 
+_REGISTER = "Energy.Active.Import.Register"
 _DEFAULT_UNIT = {"Energy": "Wh", "Power": "W", "Current": "A", "Voltage": "V", "SoC": "Percent"}
 _SCALED = {
     "kWh": ("Wh", Decimal(1000)),
@@ -63,33 +64,37 @@ def _is_register(sampled: dict[str, Any]) -> bool:
     get = sampled.get
     measurand = get("measurand")
     return (
-        (measurand is None or measurand == "Energy.Active.Import.Register")
+        (measurand is None or measurand == _REGISTER)
         and not get("phase")
-        and get("location", "Outlet") == "Outlet"
-        and get("format", "Raw") == "Raw"
+        and get("location", "Outlet") in ("Outlet", None)
+        and get("format", "Raw") in ("Raw", None)
     )
 
 
 def _sample(sampled: dict[str, Any], at: int | None) -> SampledValue:
     get = sampled.get
     raw = get("value")
-    form = get("format", "Raw")
-    measurand = get("measurand", "Energy.Active.Import.Register")
-    unit = get("unit")
+    form = _text(get("format"), "Raw")
+    measurand = _text(get("measurand"), _REGISTER)
+    unit = _text(get("unit"), _DEFAULT_UNIT.get(measurand.partition(".")[0], ""))
     value = read_decimal(raw) if form == "Raw" else None
-    if unit is None:
-        unit = _DEFAULT_UNIT.get(str(measurand).partition(".")[0], "")
-    elif unit in _SCALED:
+    if unit in _SCALED:
         unit, factor = _SCALED[unit]
         value = value * factor if value is not None else None
     return SampledValue(
         at=at,
         value=value,
-        raw=raw if type(raw) is str else str(raw),
-        measurand=str(measurand),
-        phase=str(get("phase", "")),
-        context=str(get("context", "Sample.Periodic")),
-        location=str(get("location", "Outlet")),
-        unit=str(unit),
-        format=str(form),
+        raw=_text(raw, ""),
+        measurand=measurand,
+        phase=_text(get("phase"), ""),
+        context=_text(get("context"), "Sample.Periodic"),
+        location=_text(get("location"), "Outlet"),
+        unit=unit,
+        format=form,
     )
+
+
+def _text(value: Any, absent: str) -> str:
+    if value is None:
+        return absent
+    return value if type(value) is str else str(value)
