@@ -12,7 +12,7 @@ from clickhouse_connect.driver import Client
 
 from infra.clickhouse import ClickHouseUnavailable, unavailable_translated
 from infra.statements import statements
-from projections.clickhouse_ports import Row, Table
+from projections.clickhouse_ports import Rows, Table
 from projections.ports import StoreUnavailable
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class ClickHouseTables:
         self._client = client
         self._turn = asyncio.Lock()
 
-    async def insert(self, table: Table, rows: Sequence[Row], *, name: str | None = None) -> None:
+    async def insert(self, table: Table, rows: Rows, *, name: str | None = None) -> None:
         await self._in_thread(lambda: self._insert(table, rows, name or table.name))
 
     async def command(self, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
@@ -45,10 +45,11 @@ class ClickHouseTables:
     def statements(self, file: str) -> Iterable[str]:
         return [f"{file}.{name}" for name in statements(f"{DIRECTORY}/{file}")]
 
-    def _insert(self, table: Table, rows: Sequence[Row], name: str) -> None:
+    def _insert(self, table: Table, rows: Rows, name: str) -> None:
+        width = len(table.columns)
         self._client.insert(
             name,
-            list(zip(*rows, strict=True)),
+            [rows[at::width] for at in range(width)],
             column_names=[column for column, _ in table.columns],
             column_type_names=[kind for _, kind in table.columns],
             column_oriented=True,

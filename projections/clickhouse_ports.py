@@ -1,11 +1,17 @@
 """What the series need of ClickHouse: tables that take rows by column, and named statements."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 Row = tuple[Any, ...]
+Rows = list[Any]
+"""The values of one row after the other, in one list: columns are its strides, and the collector of
+garbage has no tuples to visit."""
+
+Add = Callable[[Row], None]
+"""Puts a row after the others."""
 
 _TIME_MAX = 10_413_791_999_999_999
 # The end of 2299, where DateTime64 ends. Stations' times are read from 1900 on, where it begins.
@@ -29,8 +35,8 @@ class Table(Struct, frozen=True, kw_only=True):
 
 
 class Tables(Protocol):
-    async def insert(self, table: Table, rows: Sequence[Row], *, name: str | None = None) -> None:
-        """Insert the rows in one block per month; they are durable when this returns.
+    async def insert(self, table: Table, rows: Rows, *, name: str | None = None) -> None:
+        """Insert the rows, a block for each month; they are durable when this returns.
 
         `name` is that of the table in the database, if it is another one (a rebuild's).
 

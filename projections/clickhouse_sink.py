@@ -20,7 +20,7 @@ from domain.facts import (
 )
 from domain.station import Station
 from projections import connector_status, messages, meter_values, sessions
-from projections.clickhouse_ports import Row, Table, Tables
+from projections.clickhouse_ports import Rows, Table, Tables
 from projections.messages import Lookup, MessageRows
 from projections.ports import Positions, Progress
 from projections.run import Limits
@@ -40,7 +40,7 @@ LIMITS = Limits(batch_records=10_000, batch_s=0.5)
 
 class Batch(Struct, frozen=True, kw_only=True):
     progress: Progress
-    rows: Mapping[str, list[Row]]
+    rows: Mapping[str, Rows]
     """By the name of the table."""
     lookups: Sequence[Lookup]
 
@@ -56,8 +56,8 @@ class ClickHouseSink:
         self._suffix = suffix
         self._messages = MessageRows()
         self._sessions = SessionRows()
-        self._values: list[Row] = []
-        self._status: list[Row] = []
+        self._values: Rows = []
+        self._status: Rows = []
         self._meanings: dict[type[Fact], Callable[[Station, Any], None]] = {
             MeterValuesReported: self._meter_values,
             TransactionStarted: self._started,
@@ -121,20 +121,20 @@ class ClickHouseSink:
         messages.completed(batch.rows[messages.TABLE.name], lookups, recorded_at)
 
     def _meter_values(self, station: Station, fact: MeterValuesReported) -> None:
-        meter_values.samples_reported(station, fact, self._values.append)
+        meter_values.samples_reported(station, fact, self._values.extend)
         if fact.transaction_id:
             self._sessions.transaction_changed(station, fact, fact.transaction_id)
 
     def _started(self, station: Station, fact: TransactionStarted) -> None:
-        meter_values.transaction_started(station, fact, self._values.append)
+        meter_values.transaction_started(station, fact, self._values.extend)
         self._sessions.transaction_changed(station, fact, fact.transaction_id)
 
     def _ended(self, station: Station, fact: TransactionEnded) -> None:
-        meter_values.transaction_ended(station, fact, self._values.append)
+        meter_values.transaction_ended(station, fact, self._values.extend)
         self._sessions.transaction_changed(station, fact, fact.transaction_id)
 
     def _status_reported(self, station: Station, fact: ConnectorStatusReported) -> None:
-        connector_status.status_reported(station, fact, self._status.append)
+        connector_status.status_reported(station, fact, self._status.extend)
 
     def _connection_changed(self, station: Station, fact: ConnectionChanged) -> None:
-        connector_status.connection_changed(station, fact, self._status.append)
+        connector_status.connection_changed(station, fact, self._status.extend)

@@ -7,8 +7,7 @@ What a superseded connection says of status is not believed and makes no row.
 
 from domain.facts import ConnectionChanged, ConnectorStatusReported
 from domain.station import Station
-from projections.clickhouse_ports import Table, storable
-from projections.meter_values import Add
+from projections.clickhouse_ports import Add, Table, storable
 
 TABLE = Table(
     name="connector_status",

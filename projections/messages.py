@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from domain.commands import CommandMoved
 from domain.facts import Fact
-from projections.clickhouse_ports import Row, Table
+from projections.clickhouse_ports import Rows, Table
 from projections.ports import Database
 from schemas.records import CALL, CALLERROR, CALLRESULT, MessageReceived, MessageSent
 
@@ -49,11 +49,12 @@ CALLS_MAX = 100_000
 
 LIMIT_MAX = 1_000
 _TYPES = {number: number for number in range(2, 7)}
-_LATENCY = [name for name, _ in TABLE.columns].index("latency_us")
+_NAMES = [name for name, _ in TABLE.columns]
+_LATENCY, _RECORDED_AT = _NAMES.index("latency_us"), _NAMES.index("recorded_at")
 
 
 class Lookup(NamedTuple):
-    """An answer whose CALL is not remembered: the row at `at` lacks its latency."""
+    """An answer whose CALL is not remembered: the row that begins at `at` lacks its latency."""
 
     at: int
     tenant: str
@@ -64,7 +65,7 @@ class Lookup(NamedTuple):
 
 class MessageRows:
     def __init__(self) -> None:
-        self._rows: list[Row] = []
+        self._rows: Rows = []
         self._calls: dict[tuple[int, int], int] = {}
         self._lookups: list[Lookup] = []
 
@@ -82,7 +83,7 @@ class MessageRows:
                     error = error or command.error_code
                     if command.dispatched_at is not None:
                         latency = record.recorded_at - command.dispatched_at
-        self._rows.append(
+        self._rows.extend(
             (
                 record.tenant,
                 record.station,
@@ -113,7 +114,7 @@ class MessageRows:
                 self._lookups.append(Lookup(len(self._rows), *here))
             if record.message_type == CALLERROR:
                 error = _error_code(record.frame)
-        self._rows.append(
+        self._rows.extend(
             (
                 record.tenant,
                 record.station,
@@ -133,7 +134,7 @@ class MessageRows:
             )
         )
 
-    def cut(self) -> tuple[list[Row], list[Lookup]]:
+    def cut(self) -> tuple[Rows, list[Lookup]]:
         rows, lookups = self._rows, self._lookups
         self._rows, self._lookups = [], []
         return rows, lookups
@@ -145,16 +146,13 @@ class MessageRows:
 
 
 def completed(
-    rows: list[Row], lookups: Sequence[Lookup], recorded_at: Mapping[tuple[int, int], int]
+    rows: Rows, lookups: Sequence[Lookup], recorded_at: Mapping[tuple[int, int], int]
 ) -> None:
     """Fill in the latencies of answers whose CALLs were read back."""
-    answered_at = [name for name, _ in TABLE.columns].index("recorded_at")
     for lookup in lookups:
         asked = recorded_at.get((lookup.partition, lookup.call))
         if asked is not None:
-            row = rows[lookup.at]
-            latency = row[answered_at] - asked
-            rows[lookup.at] = (*row[:_LATENCY], latency, *row[_LATENCY + 1 :])
+            rows[lookup.at + _LATENCY] = rows[lookup.at + _RECORDED_AT] - asked
 
 
 def _error_code(frame: str) -> str:

@@ -4,11 +4,11 @@ A row's identity is its place in the log, (partition, offset of the CALL, index)
 station sends again has another place and the same `sample_key`, which ClickHouse computes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from domain.facts import MeterValuesReported, SampledValue, TransactionEnded, TransactionStarted
 from domain.station import Station
-from projections.clickhouse_ports import Row, Table, storable
+from projections.clickhouse_ports import Add, Row, Table, storable
 
 TABLE = Table(
     name="meter_values",
@@ -36,8 +36,6 @@ TABLE = Table(
 )
 REGISTER = ("Energy.Active.Import.Register", "")
 """Measurand and phase of meterStart and meterStop."""
-
-Add = Callable[[Row], None]
 
 
 def samples_reported(station: Station, fact: MeterValuesReported, add: Add) -> None:

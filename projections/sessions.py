@@ -10,7 +10,7 @@ from domain.cdr import cdr_of
 from domain.facts import CdrFixed, Fact, TransactionStarted
 from domain.readings import read_time
 from domain.station import Station
-from projections.clickhouse_ports import Row, Table, storable
+from projections.clickhouse_ports import Row, Rows, Table, storable
 from schemas.cdr import Cdr
 
 TABLE = Table(
@@ -62,13 +62,15 @@ class SessionRows:
         self._fixed[key] = _row(_decode(fact.document), station.partition, fact.offset)
         self._changed.pop(key, None)
 
-    def cut(self) -> list[Row]:
-        rows = list(self._fixed.values())
+    def cut(self) -> Rows:
+        rows: Rows = []
+        for row in self._fixed.values():
+            rows.extend(row)
         for (tenant, name, transaction_id), station in self._changed.items():
             transaction = station.transactions.known.get(transaction_id)
             if transaction is not None and not transaction.released:
                 cdr = cdr_of(tenant, name, station.partition, transaction)
-                rows.append(_row(cdr, station.partition, transaction.changed))
+                rows.extend(_row(cdr, station.partition, transaction.changed))
         self._changed.clear()
         self._fixed.clear()
         return rows
