@@ -118,8 +118,8 @@ class _Peer(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._in_flight = 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    # uvloop's transports are no subclass of asyncio's, so nothing could narrow a BaseTransport.
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
         self._owner.joined(self)
 

@@ -9,14 +9,17 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import clickhouse_connect
-from chdb.state.sqlitelike import Connection
 from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import OperationalError
 
 from infra.clickhouse_config import write_config
+
+if TYPE_CHECKING:
+    # Imported where it is opened: 300 MB of engine for processes that only speak to a server.
+    from chdb.state.sqlitelike import Connection
 
 SEND_RECEIVE_TIMEOUT_S = 60
 
@@ -68,7 +71,7 @@ class ChdbEngine:
         self.database = database
         self.directory = directory.resolve()
         self.path = self.directory / "store"
-        self._root: Connection | None = None
+        self._root: "Connection | None" = None
 
     def open(self) -> None:
         """Open the directory, making it if it is new. Blocks for a tenth of a second.
@@ -79,6 +82,8 @@ class ChdbEngine:
         Raises:
             EngineFailed: another process has it open, or this process has another one open.
         """
+        from chdb.state.sqlitelike import Connection
+
         self.directory.mkdir(parents=True, exist_ok=True)
         config = write_config(self.directory)
         try:
@@ -103,8 +108,10 @@ class ChdbEngine:
             interface="chdb", path=str(self.path), database=self.database
         )
 
-    def session(self) -> Connection:
+    def session(self) -> "Connection":
         """Return the engine's own kind of session, for readers; the caller closes it."""
+        from chdb.state.sqlitelike import Connection
+
         if self._root is None:
             raise EngineFailed(f"{self.path} is not open")
         return Connection(str(self.path))

@@ -28,6 +28,18 @@ def _role(
             from infra.cli.child_edge import run_edge
 
             return run_edge(settings, layout, deployment)
+        case "projections":
+            from infra.cli.child_projections import run_read_model
+
+            return run_read_model(layout, deployment)
+        case "views":
+            from infra.cli.child_views import run_views
+
+            return run_views(settings, layout, deployment)
+        case "api":
+            from infra.cli.child_api import run_api
+
+            return run_api(settings, layout, deployment)
         case "demo":
             from infra.cli.child_demo import run_demo
 
