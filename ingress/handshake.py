@@ -48,7 +48,6 @@ _REASONS = {
     404: "Not Found",
     408: "Request Timeout",
     431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
     503: "Service Unavailable",
 }
 

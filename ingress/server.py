@@ -301,7 +301,8 @@ class Server:
             self._closed(connection_id, admitted.identity, ABNORMAL, "the log was too slow")
         except Exception:
             _logger.exception("opening failed")
-            opening.refuse("failed", refusal(500))
+            opening.refuse("failed", self._come_again())
+            self._closed(connection_id, admitted.identity, ABNORMAL, "its opening failed")
         else:
             self._admit(opening, admitted, connection_id, order)
         finally:

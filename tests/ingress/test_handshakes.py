@@ -7,8 +7,9 @@ import pytest
 import websockets
 
 from ingress.ports import Admission
-from schemas.records import ConnectionClosed, ConnectionOpened
-from tests.ingress.node import HEARTBEAT, Node, basic, masked, request, serving
+from schemas.journal import AppendUnknown
+from schemas.records import ConnectionClosed, ConnectionOpened, Record
+from tests.ingress.node import HEARTBEAT, Log, Node, basic, masked, request, serving
 
 KEY = bytes.fromhex("0001020304050607FFFFFFFFFFFFFFFFFFFFFFFF")
 VECTOR = "Basic QUwxMDAwOgABAgMEBQYH////////////////"
@@ -21,6 +22,28 @@ async def status_of(node: Node, path: str = "/ocpp/CP1", authorization: str = ""
             return 101
     except websockets.InvalidStatus as refused:
         return refused.response.status_code
+
+
+class Optimist(Log):
+    """Accepts newcomers although it is down."""
+
+    def accepts(self, tenant: str, station: str) -> bool:
+        return True
+
+
+class NoNewcomers(Log):
+    """Takes records, and still accepts no newcomers."""
+
+    def accepts(self, tenant: str, station: str) -> bool:
+        return False
+
+
+class Doubtful(Log):
+    """Appends, and cannot say so."""
+
+    async def append(self, record: Record) -> None:
+        await super().append(record)
+        raise AppendUnknown
 
 
 class TestSubprotocol:
@@ -282,6 +305,22 @@ class TestDurability:
             assert [record.number for record in await node.log.received(2)] == [1, 2]
             await station.close()
 
+    async def test_while_the_log_is_told_nothing_is_read(self) -> None:
+        async with serving() as node:
+            node.log.confirms.clear()
+            station = await node.raw()
+            station.write(request())
+            await node.log.until(ConnectionOpened)
+            station.writer.transport.set_write_buffer_limits(0)
+            station.write(bytes(64 * 2**20))
+
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await station.writer.drain()
+
+            station.writer.transport.abort()
+            node.log.confirms.set()
+
     async def test_who_is_gone_before_the_answer_is_closed_in_the_log(self) -> None:
         async with serving(handshake_s=10.0) as node:
             node.log.confirms.clear()
@@ -323,6 +362,18 @@ class TestDurability:
             assert min(delays) >= 5
             assert max(delays) <= 120
 
+    async def test_a_partition_that_is_not_accepted_is_not_written_to(self) -> None:
+        async with serving(NoNewcomers()) as node:
+            assert await status_of(node) == 503
+            assert node.log.records == []
+
+    async def test_an_opening_of_unknown_fate_is_refused_and_closed(self) -> None:
+        async with serving(Doubtful()) as node:
+            assert await status_of(node) == 503
+
+            (closed,) = await node.log.closed()
+            assert closed.connection == node.log.of(ConnectionOpened)[0].connection
+
     async def test_while_the_directory_is_cold_stations_are_asked_to_come_again(self) -> None:
         async with serving() as node:
             node.stations.cold = True
@@ -353,8 +404,7 @@ class TestDurability:
             assert await status_of(node) == 101
 
     async def test_an_opening_that_was_not_appended_leaves_no_trace(self) -> None:
-        async with serving() as node:
-            node.log.accepts = lambda tenant, station: True  # type: ignore[method-assign]
+        async with serving(Optimist()) as node:
             node.log.down = True
 
             assert await status_of(node) == 503

@@ -205,13 +205,16 @@ class TestSilence:
     async def test_any_frame_is_a_sign_of_life(self) -> None:
         async with serving(ping_s=45.0, pong_s=20.0) as node:
             station = await upgraded(node)
+            station.write(masked(b"", 0x8A))
+            await node.until(lambda: node.server.counters()["answering_pings"] == 1)
             for count in range(1, 6):
                 await pinged(node, station)
                 station.write(masked(HEARTBEAT.encode()))
                 await node.log.received(count)
                 node.turn(20.0)
 
-            assert node.server.counters()["connections"] == 1
+            station.write(masked(b"?", 0x89))
+            assert await station.frame() == (0x8A, b"?")
             await station.close()
 
     async def test_who_never_answers_pings_is_given_longer(self) -> None:
@@ -240,7 +243,7 @@ class TestSlowReader:
             station.close()
 
     async def test_what_waits_for_a_slow_reader_is_bounded(self) -> None:
-        async with serving(Answering(), outbound_bytes_max=64 * 1024) as node:
+        async with serving(outbound_bytes_max=64 * 1024, outbound_stall_s=3600.0) as node:
             station = await clogged(node)
             (opened,) = node.log.of(ConnectionOpened)
             for offset in range(10_000, 10_010):
