@@ -71,7 +71,7 @@ class ChdbEngine:
         self.database = database
         self.directory = directory.resolve()
         self.path = self.directory / "store"
-        self._root: "Connection | None" = None
+        self._root: Connection | None = None
 
     def open(self) -> None:
         """Open the directory, making it if it is new. Blocks for a tenth of a second.

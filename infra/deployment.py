@@ -85,6 +85,11 @@ class Layout:
         return self.data / "postgres"
 
     @property
+    def migrated(self) -> Path:
+        """Holds the number of the newest migration that `up` has seen applied."""
+        return self.postgres / "migrated"
+
+    @property
     def clickhouse(self) -> Path:
         return self.data / "clickhouse"
 

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.child import stop_on
 from infra.cli.failures import Failed
 from infra.cli.greeting import greeting
+from infra.cli.screen import Screen
 from infra.cli.status import follow_status
 from infra.deployment import Deployment, Layout, ensure_keys, is_loopback
-from infra.migrations import migrate
+from infra.migrations import migrate, migrations
 from infra.orphans import Family
 from infra.postgres_cluster import FAST_STOP_S, IMMEDIATE_STOP_S
 from infra.postgres_embedded import STOP_SIGNAL, EmbeddedPostgres
@@ -60,33 +62,36 @@ def settings_of_up(data: Path, host: str) -> Settings:
 
 
 async def _up(layout: Layout, settings: Settings, deployment: Deployment, demo: int) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_on(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     postgres = EmbeddedPostgres(layout.postgres, deployment.postgres_port)
     # Made before the edge starts, which keeps its passwords' verifiers there.
     await asyncio.to_thread(postgres.prepare)
-    supervisor = Supervisor(
-        children(layout, settings, postgres, demo),
-        logs=layout.logs,
-        family=Family(layout.children),
-        say=_say,
-    )
-    async with asyncio.TaskGroup() as group:
-        greeter = group.create_task(_greet(supervisor, layout, settings, deployment, demo))
-        await supervisor.run(stop)
-        greeter.cancel()
-    _say("stopped")
+    with Screen() as screen:
+        supervisor = Supervisor(
+            children(layout, settings, postgres, demo),
+            logs=layout.logs,
+            family=Family(layout.children),
+            say=screen.say,
+        )
+
+        async def greet() -> None:
+            await supervisor.wait_ready()
+            sys.stdout.write(greeting(layout, settings, deployment, demo))
+            sys.stdout.flush()
+            await follow_status(layout, postgres.dsn, screen.figures)
+
+        async with asyncio.TaskGroup() as group:
+            greeter = group.create_task(greet())
+            stop_greeting = group.create_task(_cancel_on(stop, greeter))
+            await supervisor.run(stop)
+            stop_greeting.cancel()
+            greeter.cancel()
+    screen.say("stopped")
 
 
-async def _greet(
-    supervisor: Supervisor, layout: Layout, settings: Settings, deployment: Deployment, demo: int
-) -> None:
-    await supervisor.wait_ready()
-    sys.stdout.write(greeting(layout, settings, deployment, demo))
-    sys.stdout.flush()
-    await follow_status(layout, deployment)
+async def _cancel_on(stop: asyncio.Event, task: "asyncio.Task[None]") -> None:
+    await stop.wait()
+    task.cancel()
 
 
 def children(
@@ -94,9 +99,11 @@ def children(
 ) -> list[Child]:
     """Return the processes of `up`; they end in the reverse order."""
     environment = settings.environment()
+    newest = str(migrations()[-1].number)
 
     async def migrated() -> None:
         await migrate(postgres.dsn)
+        layout.migrated.write_text(newest)
 
     def ours(
         name: str, *arguments: str, after: tuple[str, ...], within_s: float = STOPS_WITHIN_S
@@ -121,13 +128,22 @@ def children(
         ),
         ours("views", after=("edge", "postgres")),
         ours("projections", after=("edge", "postgres")),
-        ours("edge", after=(), within_s=EDGE_DRAINS_WITHIN_S),
+        # Stations do not wait for Postgres, unless its tables are not those of this version yet.
+        ours(
+            "edge",
+            after=() if _is_migrated(layout, newest) else ("postgres",),
+            within_s=EDGE_DRAINS_WITHIN_S,
+        ),
         ours("api", after=("edge", "postgres", "views")),
     ]
     if demo:
         arguments = ("--stations", str(demo))
         found.append(ours("demo", *arguments, after=("edge",), within_s=DEMO_STOPS_WITHIN_S))
     return found
+
+
+def _is_migrated(layout: Layout, newest: str) -> bool:
+    return layout.migrated.exists() and layout.migrated.read_text() == newest
 
 
 def child_command(layout: Layout, name: str, *arguments: str) -> Sequence[str]:
@@ -174,8 +190,3 @@ def _free_ports(*wanted: tuple[str, int, str]) -> list[int]:
     finally:
         for probe in held:
             probe.close()
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"chargeledger: {text}\n")
-    sys.stderr.flush()
