@@ -1,9 +1,10 @@
 """The tables and views of the series as a whole: made at a start, and digested."""
 
-from hashlib import sha256
+from collections.abc import Mapping
 
 from projections.clickhouse_ports import Tables
 from projections.clickhouse_sink import TABLES
+from projections.rebuild import Digest
 from projections.states import FOLD_VERSION
 
 
@@ -23,16 +24,16 @@ async def create_tables(tables: Tables, suffix: str = "") -> None:
         await tables.command(f"tables.create_{table.name}", {"table": table.name + suffix})
 
 
-async def digest(tables: Tables, suffix: str = "") -> str:
+async def digest(tables: Tables, positions: Mapping[int, int], suffix: str = "") -> Digest:
     """Return the digest of all rows, each counted once, over named columns.
 
-    Two are comparable at the same positions of the projection.
+    The tables must be at these positions exactly: nobody may be projecting into them.
 
     Raises:
         StoreUnavailable
     """
-    text = [f"fold {FOLD_VERSION}"]
+    found = {}
     for table in TABLES:
         rows = await tables.fetch(f"digests.{table.name}", {"table": table.name + suffix})
-        text.append(f"{table.name} {rows[0]['n']} {rows[0]['total']} {rows[0]['mixed']}")
-    return sha256("\n".join(text).encode()).hexdigest()
+        found[table.name] = f"{rows[0]['n']} {rows[0]['total']} {rows[0]['mixed']}"
+    return Digest(positions=positions, interpretation=FOLD_VERSION, tables=found)

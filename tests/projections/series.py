@@ -1,6 +1,7 @@
 """The ClickHouse projection over a log of one partition, on the real engine."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -63,6 +64,14 @@ class MemoryPositions:
     async def load_states(self, name: str, keys: Iterable[StationKey]) -> Sequence[SavedState]:
         return [self.states[name, key] for key in keys if (name, key) in self.states]
 
+    @asynccontextmanager
+    async def rebuilding(self, name: str) -> AsyncIterator[None]:
+        yield
+
+    async def forget(self, name: str, *, tables: bool) -> None:
+        self.stored.pop(name, None)
+        self.states = {key: saved for key, saved in self.states.items() if key[0] != name}
+
 
 class Killed(Exception):
     """The process ends here."""
@@ -116,13 +125,13 @@ class Series:
         limits: Limits = LARGE,
     ) -> Positions:
         positions = positions or MemoryPositions()
-        journal = await self._journal_of(log)
+        journal = await self.journal_of(log)
         sink = ClickHouseSink(self.tables, positions)
         until = {1: len(log.values)}
         await Projection(journal, sink, positions, limits=limits, until=until).run()
         return positions
 
-    async def _journal_of(self, log: Log) -> MemoryJournal:
+    async def journal_of(self, log: Log) -> MemoryJournal:
         """The log as partition 1 of a journal that grows with it."""
         if self.journal is None:
             self.journal = MemoryJournal(1)

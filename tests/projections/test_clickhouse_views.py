@@ -1,12 +1,10 @@
 """What analysts read: exact to the watt-hour, each thing once, without knowing about FINAL."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,25 +15,20 @@ from schemas.records import ConnectionClosed
 from tests.domain.log import KEY, NOW, SECOND, Log, Worker, start, stop, working
 from tests.engines import ClickHouseDatabase
 from tests.projections.series import MemoryPositions, Series
-from tests.projections.test_clickhouse_rows import begin, metering, reg, sampled
+from tests.projections.test_clickhouse_rows import begin, iso, metering, reg, sampled
 
 pytestmark = pytest.mark.clickhouse
 HOUR = 3600 * SECOND
 
 
-@pytest_asyncio.fixture
-async def series(clickhouse_database: ClickHouseDatabase) -> AsyncIterator[Series]:
-    yield await Series(clickhouse_database.client).prepare()
+@pytest.fixture
+async def series(clickhouse_database: ClickHouseDatabase) -> Series:
+    return await Series(clickhouse_database.client).prepare()
 
 
 def say(log: Log, worker: Worker, action: str, payload: Any) -> None:
     log.calls(action, payload)
     worker.settle()
-
-
-def iso(at: int) -> str:
-    text = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).isoformat()
-    return text.replace("+00:00", "Z")
 
 
 async def test_the_energy_of_an_hour_is_what_the_samples_at_its_edges_say(series: Series) -> None:
