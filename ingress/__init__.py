@@ -1,0 +1,1 @@
+"""The edge: owns the sockets of stations and knows no business."""

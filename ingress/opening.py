@@ -37,6 +37,8 @@ class Opening(asyncio.Protocol):
         head = self._head
         if head is None:
             self._early += data
+            if len(self._early) > self._server.options.frame_bytes_max:
+                self.abort("")
             return
         head += data
         end = head.find(_HEAD_END)
