@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from clickhouse_connect.driver import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from infra.clickhouse import ClickHouseUnavailable, unavailable_translated
 from infra.statements import statements
@@ -17,6 +18,16 @@ from projections.ports import StoreUnavailable
 
 T = TypeVar("T")
 DIRECTORY = "clickhouse"
+
+PASSING = frozenset(
+    {
+        *(74, 75, 76),  # A file cannot be read, written, opened.
+        *(159, 209, 210, 198),  # Time-outs, the network, names.
+        *(202, 241, 243, 252),  # Too many queries, memory, disk, parts.
+        *(225, 242, 319, 999),  # A replica without its keeper.
+    }
+)
+"""Codes of errors that the same statement may not meet later (ClickHouse, ErrorCodes.cpp)."""
 
 
 class ClickHouseTables:
@@ -59,7 +70,12 @@ class ClickHouseTables:
         async with self._turn:
             try:
                 return await asyncio.to_thread(_translated, call)
-            except ClickHouseUnavailable as error:
+            except (ClickHouseUnavailable, OSError) as error:
+                # The embedded engine is handed inserts in a file, which may find the disk full.
+                raise StoreUnavailable(str(error)) from error
+            except DatabaseError as error:
+                if error.code not in PASSING:
+                    raise
                 raise StoreUnavailable(str(error)) from error
 
 
