@@ -11,7 +11,7 @@ unknown, at most one batch of an incarnation, and a decision of an earlier epoch
 bounds are far above what can be in flight.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
 import msgspec
 from msgspec import Struct
@@ -34,9 +34,10 @@ class LogFilter:
         self.epoch = saved.epoch
         """The offset of the latest claim; -1 before the first."""
         self._sequences: OrderedDict[str, int] = OrderedDict(saved.sequences)
-        self._decisions: dict[tuple[int, str], None] = dict.fromkeys(
+        self._order: deque[tuple[int, str]] = deque(
             (cause, purpose) for cause, purpose in saved.decisions
         )
+        self._decisions = set(self._order)
 
     def admit(self, offset: int, record: Record) -> bool:
         """Say whether the record at this offset counts. Call it once per record, in log order."""
@@ -56,6 +57,7 @@ class LogFilter:
         if isinstance(record, PartitionClaimed):
             self.epoch = offset
             self._decisions.clear()
+            self._order.clear()
         return True
 
     def _admit_decision(self, record: OwnerRecord) -> bool:
@@ -65,9 +67,10 @@ class LogFilter:
         key = (record.cause, record.purpose)
         if key in decisions:
             return False
-        decisions[key] = None
+        decisions.add(key)
+        self._order.append(key)
         if len(decisions) > DECISIONS_MAX:
-            del decisions[next(iter(decisions))]
+            decisions.discard(self._order.popleft())
         return True
 
     def _forget_incarnations(self) -> None:
@@ -76,5 +79,5 @@ class LogFilter:
 
     def dump(self) -> bytes:
         return msgspec.msgpack.encode(
-            FilterState(self.epoch, list(self._sequences.items()), list(self._decisions))
+            FilterState(self.epoch, list(self._sequences.items()), list(self._order))
         )

@@ -12,7 +12,7 @@ the owner away and folds anew.
 
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Raw
 
@@ -29,13 +29,13 @@ from schemas.records import (
     CALL,
     CdrReleased,
     ConnectionLost,
+    MessageReceived,
     MessageSent,
     OwnerRecord,
     PartitionClaimed,
     Record,
     TimeoutElapsed,
 )
-from schemas.records import MessageReceived as Received
 
 Key = tuple[str, str]
 
@@ -72,13 +72,12 @@ class Owner:
         """Stations with a record that could not be folded, and its offset. They are set aside."""
         self._ids = ids
         self._ready: dict[Key, None] = {}
-        self._elapsed: dict[Key, None] = {}
         self._undecided: dict[Key, int] = {}
         self._drawn: dict[int, int] = {}
         self._timers: list[tuple[int, Key]] = []
         for key, station in self.stations.items():
             self._arm(key, station)
-            if self._has_work(station):
+            if station.open_calls or station.commands:
                 self._ready[key] = None
 
     # Folding
@@ -100,48 +99,38 @@ class Owner:
             self._apply(offset, record, payload)
 
     def _apply(self, offset: int, record: Record, payload: Any) -> None:
-        if isinstance(record, PartitionClaimed):
-            self._claimed(offset, record)
+        kind = type(record)
+        if kind is PartitionClaimed:
+            self._claimed(offset, cast("PartitionClaimed", record))
             return
         key = (record.tenant, record.station)
         station = self.stations.get(key)
         if station is None:
-            station = Station(record.tenant, record.station, self.partition)
-            self.stations[key] = station
-        if offset > station.offset:
-            self._fold_station(key, station, offset, record, payload)
-
-    def _fold_station(
-        self, key: Key, station: Station, offset: int, record: Record, payload: Any
-    ) -> None:
+            station = self.stations[key] = Station(record.tenant, record.station, self.partition)
+        if offset <= station.offset:
+            return
         try:
             fold(station, offset, record, payload)
         except Exception:  # noqa: BLE001 - a fold is pure: this fails the same way every time.
             self.poisoned[key] = offset
-            self._ready.pop(key, None)
             return
         self.touched.add(key)
         if isinstance(record, OwnerRecord):
             self._read_back(key, station, record)
-        elif type(record) is Received and record.message_type == CALL:
-            self._ready[key] = None
-        else:
+        elif kind is not MessageReceived or not station.open_calls:
             self._arm(key, station)
+        if station.open_calls or station.commands:
             self._ready[key] = None
 
     def _read_back(self, key: Key, station: Station, record: OwnerRecord) -> None:
-        left = self._undecided.get(key, 0) - 1
-        if left > 0:
-            self._undecided[key] = left
-        else:
-            self._undecided.pop(key, None)
+        left = self._undecided.pop(key, 1)
+        if left > 1:
+            self._undecided[key] = left - 1
         if isinstance(record, MessageSent):
-            if record.message_type == CALL or record.action == "StopTransaction":
-                self._arm(key, station)
-            elif record.action == "StartTransaction":
+            if record.action == "StartTransaction":
                 self._count_ids(station)
-        if self._has_work(station):
-            self._ready[key] = None
+            elif record.message_type == CALL or record.action == "StopTransaction":
+                self._arm(key, station)
 
     def _count_ids(self, station: Station) -> None:
         newest = next(reversed(station.transactions.known), "")
@@ -167,36 +156,52 @@ class Owner:
         return PartitionClaimed(recorded_at=now, owner=self.name)
 
     def decide(self, now: int, decisions_max: int = 1_000_000) -> list[OwnerRecord]:
-        """Return the records of the next decision of each station that has one. Append them whole.
+        """Return the next decision of each station that has one. Append them all.
 
         Call again once they are folded, until nothing comes.
         """
-        if self.epoch is None:
-            return []
-        self._elapse(now)
         records: list[OwnerRecord] = []
-        for work in (self._ready, self._elapsed):
-            waiting: list[Key] = []
-            while work and len(records) < decisions_max:
-                key, _ = work.popitem()
-                if key in self.poisoned:
-                    continue
-                if key in self._undecided:
-                    waiting.append(key)
-                    continue
-                decided = self._decide_station(self.stations[key], now, work is self._elapsed)
-                if decided is None:
-                    continue
-                records.append(decided)
-                self._undecided[key] = 1
-                if work is self._elapsed:
-                    waiting.append(key)
-            work.update(dict.fromkeys(waiting))
+        while len(records) < decisions_max and (decided := self.decide_next(now)) is not None:
+            records.append(decided)
         return records
 
-    def _decide_station(self, station: Station, now: int, elapsed: bool) -> OwnerRecord | None:
-        if elapsed:
-            return self._due(station, now)
+    def decide_next(self, now: int) -> OwnerRecord | None:
+        """Return one decision of some station that has one, or None if none has."""
+        if self.epoch is None:
+            return None
+        ready = self._ready
+        while ready:
+            key, _ = ready.popitem()
+            if key not in self._undecided and (
+                decided := self._decided(key, self._answer_or_dispatch, now)
+            ):
+                return decided
+        timers = self._timers
+        while timers and timers[0][0] <= now:
+            key = timers[0][1]
+            if key in self._undecided:
+                return None
+            if decided := self._decided(key, self._due, now):
+                return decided
+            heappop(timers)
+        return None
+
+    def _decided(
+        self, key: Key, decide: Callable[[Station, int], OwnerRecord | None], now: int
+    ) -> OwnerRecord | None:
+        if key in self.poisoned:
+            return None
+        station = self.stations[key]
+        try:
+            decided = decide(station, now)
+        except Exception:  # noqa: BLE001 - a decision is pure: it fails the same way every time.
+            self.poisoned[key] = station.offset
+            return None
+        if decided is not None:
+            self._undecided[key] = 1
+        return decided
+
+    def _answer_or_dispatch(self, station: Station, now: int) -> OwnerRecord | None:
         if station.open_calls:
             return self._answer(station, now)
         if station.commands and not station.in_flight:
@@ -297,10 +302,6 @@ class Owner:
         """When the earliest timer is due, in microseconds; it may turn out to be void."""
         return self._timers[0][0] if self._timers else None
 
-    def _elapse(self, now: int) -> None:
-        while self._timers and self._timers[0][0] <= now:
-            self._elapsed[heappop(self._timers)[1]] = None
-
     def _arm(self, key: Key, station: Station) -> None:
         for command in station.commands.values():
             if command.is_open:
@@ -310,9 +311,6 @@ class Owner:
             if cdr.releasable(transaction):
                 due = transaction.end_received + self.policy.settle_us
                 heappush(self._timers, (due, key))
-
-    def _has_work(self, station: Station) -> bool:
-        return bool(station.open_calls or (station.commands and not station.in_flight))
 
     def _due(self, station: Station, now: int) -> OwnerRecord | None:
         for command in station.commands.values():

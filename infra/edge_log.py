@@ -54,9 +54,8 @@ class EdgeLog:
     def post(self, record: Record, payload: object = None) -> None:
         if self._is_down:
             raise Unavailable("the journal cannot be written")
-        owner = self._owner_of(record)
-        self._queue(owner, record, payload)
-        self._decide(owner, record.recorded_at)
+        self._journal.require_room()
+        self._queue(self._owner_of(record), record, payload)
 
     async def append(self, record: Record) -> None:
         self.post(record)
@@ -94,7 +93,6 @@ class EdgeLog:
         """Record the end of the connections whose node is lost, and decide what follows."""
         for lost in list(owner.lost(is_lost, now)):
             self._queue(owner, lost)
-        self._decide(owner, now)
 
     def elapse(self, now: int) -> int | None:
         """Decide what is due; return when the next timer is (microseconds), if there is one."""
@@ -129,21 +127,30 @@ class EdgeLog:
             return owners[0]
         return owners[partition_of(record.tenant, record.station, len(owners)) - 1]
 
-    def _queue(self, owner: Owner, record: Record, payload: object = None) -> int:
-        partition = owner.partition
-        sequence = self._sequences[partition] = self._sequences[partition] + 1
-        offset = self._journal.enqueue(partition, (encode(record, self._incarnation, sequence),))
-        owner.fold_queued(offset, record, self._incarnation, sequence, payload)
-        self._newest = (partition, offset)
-        self.records += 1
-        return offset
+    def _queue(self, owner: Owner, record: Record, payload: object = None) -> None:
+        """Queue and fold the record and all that is decided because of it, as one batch."""
+        now = record.recorded_at
+        partition, incarnation = owner.partition, self._incarnation
+        offset = self._journal.next_offset(partition)
+        sequence = self._sequences[partition]
+        values: list[bytes] = []
+        following: Record | None = record
+        while following is not None:
+            sequence += 1
+            values.append(encode(following, incarnation, sequence))
+            owner.fold_queued(offset, following, incarnation, sequence, payload)
+            if type(following) is MessageSent:
+                self._leaving.append((partition, offset, following))
+            offset += 1
+            following = owner.decide_next(now)
+        self._sequences[partition] = sequence
+        self._journal.enqueue(partition, values)
+        self._newest = (partition, offset - 1)
+        self.records += len(values)
 
     def _decide(self, owner: Owner, now: int) -> None:
-        while decided := owner.decide(now):
-            for record in decided:
-                offset = self._queue(owner, record)
-                if isinstance(record, MessageSent):
-                    self._leaving.append((owner.partition, offset, record))
+        while (record := owner.decide_next(now)) is not None:
+            self._queue(owner, record)
 
     async def _durable(self) -> None:
         # Whatever was queued last in any partition is durable once the newest commit is.

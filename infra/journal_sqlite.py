@@ -161,6 +161,19 @@ class SqliteJournal:
         self._queued_bytes += lines_bytes
         return first
 
+    def next_offset(self, partition: int) -> int:
+        """Return the offset that the next `enqueue` to this partition will get."""
+        return self._next[partition]
+
+    def require_room(self) -> None:
+        """Make sure that a small batch can be queued now.
+
+        Raises:
+            Unavailable: it cannot.
+        """
+        if self._refusal or self._queued_bytes > QUEUE_BYTES_MAX - COMMIT_BYTES_MAX:
+            raise Unavailable(self._refusal or "too much is queued for the journal")
+
     async def append(self, partition: int, values: Sequence[bytes]) -> Sequence[int]:
         first = self.enqueue(partition, values)
         durable: asyncio.Future[None] = self._loop.create_future()
