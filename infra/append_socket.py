@@ -5,10 +5,7 @@ they have encoded under their own record ids. A reply is sent when the batch is 
 """
 
 import asyncio
-import contextlib
 import logging
-import os
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +24,7 @@ from infra.append_frames import (
     framed,
     request_in,
 )
+from infra.unix_listener import listen
 from schemas.journal import AppenderFailed, AppendUnknown, Unavailable
 from schemas.records import UnreadableRecord
 
@@ -53,7 +51,7 @@ class AppendSocket:
         self._server: asyncio.AbstractServer | None = None
 
     async def __aenter__(self) -> Self:
-        listener = _listen(self._path)
+        listener = listen(self._path)
         self._server = await asyncio.get_running_loop().create_unix_server(
             lambda: _Peer(self), sock=listener
         )
@@ -154,21 +152,3 @@ class _Peer(asyncio.Protocol):
             self.reply(Failed(request.id, "unavailable", "too many requests are in flight"))
             return
         self._owner.asked(self, request)
-
-
-def _listen(path: Path) -> socket.socket:
-    # What an earlier edge left behind; only one edge can hold the journal.
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with contextlib.ExitStack() as undo:
-        undo.callback(listener.close)
-        # Closed to others from its first moment on.
-        mask = os.umask(0o177)
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(mask)
-        listener.listen(64)
-        listener.setblocking(False)
-        undo.pop_all()
-    return listener

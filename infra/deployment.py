@@ -52,6 +52,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
     clickhouse_port: int
     postgres_port: int
     edge_socket: str
+    views_socket: str
 
     @property
     def ocpp_url(self) -> str:
@@ -157,13 +158,13 @@ class Layout:
         finally:
             os.close(descriptor)
 
-    def socket_path(self) -> Path:
-        """Return where the edge's socket can be: here, or, if that path is too long, elsewhere."""
-        here = self.data.resolve() / "edge.sock"
-        if len(os.fsencode(here)) <= SOCKET_PATH_BYTES_MAX:
+    def sockets(self) -> Path:
+        """Return the directory for Unix sockets: this one, or, if its path is too long, another."""
+        here = self.data.resolve()
+        if len(os.fsencode(here / "views.sock")) <= SOCKET_PATH_BYTES_MAX:
             return here
         # Of nobody else's making: a directory that only we may enter.
-        return Path(tempfile.mkdtemp(prefix="chargeledger-", dir="/tmp")) / "edge.sock"
+        return Path(tempfile.mkdtemp(prefix="chargeledger-", dir="/tmp"))
 
 
 def _locked(descriptor: int) -> bool:

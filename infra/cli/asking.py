@@ -58,7 +58,7 @@ def simulate(
     from infra.cli.simulating import SimulateWish, run_simulate
 
     wish = SimulateWish(
-        stations=1 if from_csv is not None and stations == 10 else stations,
+        stations=stations,
         sessions=sessions,
         speed=speed,
         from_csv=from_csv,

@@ -6,6 +6,7 @@ on request.
 
 import asyncio
 import signal
+from pathlib import Path
 
 from infra.child import say_ready, stop_on
 from infra.clickhouse import ChdbEngine
@@ -17,10 +18,14 @@ from infra.postgres import Postgres
 from infra.postgres_embedded import EmbeddedPostgres
 from infra.projecting import run_projections
 from infra.read_store import PostgresReadStore
+from infra.rebuild_socket import RebuildDesk, Report
 from infra.settings import Settings
+from projections.clickhouse_rebuild import rebuild
 from projections.clickhouse_schema import prepare
 from projections.clickhouse_sink import LIMITS, ClickHouseSink
+from projections.rebuild import Rebuilt
 from projections.run import Projection
+from schemas.journal import Journal
 
 
 async def run_views(settings: Settings, layout: Layout, deployment: Deployment) -> None:
@@ -36,12 +41,32 @@ async def run_views(settings: Settings, layout: Layout, deployment: Deployment) 
         async with (
             Postgres(dsn) as database,
             serve(engine, deployment.clickhouse_port) as http,
+            RebuildDesk(Path(deployment.views_socket)) as desk,
         ):
-            store = PostgresReadStore(database)
             say_ready(str(http.port))
-            projection = Projection(journal, ClickHouseSink(tables, store), store, limits=LIMITS)
-            await run_projections([projection], stop)
+            await _project(journal, tables, database, desk, stop)
         client.close()
     finally:
         engine.close()
     await journal.close()
+
+
+async def _project(
+    journal: Journal,
+    tables: ClickHouseTables,
+    database: Postgres,
+    desk: RebuildDesk,
+    stop: asyncio.Event,
+) -> None:
+    """Project until `stop` is set, but for the length of a rebuild."""
+    store = PostgresReadStore(database)
+
+    async def rebuilt(report: Report) -> Rebuilt:
+        rebuilding = PostgresReadStore(database, is_rebuild=True)
+        return await rebuild(journal, tables, rebuilding, on_progress=report)
+
+    while not stop.is_set():
+        projection = Projection(journal, ClickHouseSink(tables, store), store, limits=LIMITS)
+        await run_projections([projection], stop, desk.asked)
+        if desk.asked.is_set():
+            await desk.serve(rebuilt)

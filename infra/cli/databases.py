@@ -44,3 +44,9 @@ def require_deployment(layout: Layout) -> None:
 
 def secrets_directory(settings: Settings) -> Path:
     return settings.secrets or Layout(settings.data).secrets
+
+
+def chdb_directory(settings: Settings) -> Path:
+    """Return where an engine in this process keeps its tables: chdb:///path, or in the data."""
+    path = settings.clickhouse_dsn.get_secret_value().removeprefix("chdb://")
+    return Path(path) if path else Layout(settings.data).clickhouse

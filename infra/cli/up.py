@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -49,7 +50,12 @@ def run_up(data: Path, host: str, ports: UpPorts, demo: int) -> None:
         deployment = _deployment(layout, settings, ports)
         layout.write(deployment)
         ensure_keys(settings.secrets or layout.secrets)
-        asyncio.run(_up(layout, settings, deployment, demo))
+        try:
+            asyncio.run(_up(layout, settings, deployment, demo))
+        finally:
+            sockets = Path(deployment.edge_socket).parent
+            if sockets != layout.data:
+                shutil.rmtree(sockets, ignore_errors=True)
 
 
 def settings_of_up(data: Path, host: str) -> Settings:
@@ -159,6 +165,7 @@ def _deployment(layout: Layout, settings: Settings, ports: UpPorts) -> Deploymen
         ("127.0.0.1", ports.clickhouse, "--clickhouse-port"),
         ("127.0.0.1", ports.postgres, "--postgres-port"),
     )
+    sockets = layout.sockets()
     return Deployment(
         pid=os.getpid(),
         host=settings.ocpp_host,
@@ -167,7 +174,8 @@ def _deployment(layout: Layout, settings: Settings, ports: UpPorts) -> Deploymen
         api_port=api,
         clickhouse_port=clickhouse,
         postgres_port=postgres,
-        edge_socket=str(layout.socket_path()),
+        edge_socket=str(sockets / "edge.sock"),
+        views_socket=str(sockets / "views.sock"),
     )
 
 

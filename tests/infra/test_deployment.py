@@ -28,6 +28,7 @@ DEPLOYMENT = Deployment(
     clickhouse_port=8123,
     postgres_port=5433,
     edge_socket="/x/edge.sock",
+    views_socket="/x/views.sock",
 )
 
 HOLD = """
@@ -94,13 +95,13 @@ def test_a_short_key_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_socket_path_fits_even_when_the_data_directory_is_deep(tmp_path: Path) -> None:
-    assert Layout(tmp_path).socket_path() == tmp_path / "edge.sock"
+    assert Layout(tmp_path).sockets() == tmp_path
 
-    elsewhere = Layout(tmp_path / ("x" * SOCKET_PATH_BYTES_MAX)).socket_path()
+    elsewhere = Layout(tmp_path / ("x" * SOCKET_PATH_BYTES_MAX)).sockets()
 
-    assert len(os.fsencode(elsewhere)) <= SOCKET_PATH_BYTES_MAX
-    assert elsewhere.parent.stat().st_mode & 0o777 == 0o700
-    elsewhere.parent.rmdir()
+    assert len(os.fsencode(elsewhere / "views.sock")) <= SOCKET_PATH_BYTES_MAX
+    assert elsewhere.stat().st_mode & 0o777 == 0o700
+    elsewhere.rmdir()
 
 
 @pytest.mark.parametrize(
