@@ -1,7 +1,9 @@
 """What analysts read: exact to the watt-hour, each thing once, without knowing about FINAL."""
 
+import re
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -276,3 +278,18 @@ async def test_whatever_is_said_how_often_the_energy_is_that_of_the_cdrs(
     assert all(row["energy_wh"] == row["cdr_energy_wh"] for row in rows)
     known = [wh for wh in energy.values() if wh is not None]
     assert sum(series.by_hour().values()) == sum(known)
+
+
+async def test_the_queries_of_the_documentation_run(series: Series) -> None:
+    log, worker = working()
+    transaction_id = begin(log, worker)
+    say(log, worker, "StopTransaction", stop(transaction_id))
+    await series.project(log)
+    text = (Path(__file__).parents[2] / "docs" / "analytics.md").read_text()
+
+    queries = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+
+    assert len(queries) >= 8
+    for query in queries:
+        series.rows(query)
+    assert series.rows("SELECT * FROM session_energy WHERE difference_wh != 0") == []
