@@ -9,7 +9,8 @@ from typing import Any
 from domain import commands
 from domain.commands import Command, CommandMoved, Fate
 from domain.facts import Fact
-from domain.station import FINISHED_MAX, OpenCall, Station, parse_frame
+from domain.station import FINISHED_MAX, OpenCall, Station
+from schemas.frames import payload_of
 from schemas.records import (
     CALLRESULT,
     CommandRequested,
@@ -52,11 +53,11 @@ def answered(station: Station, offset: int, record: MessageReceived) -> list[Fac
     if station.in_flight == command.command_id:
         station.in_flight = ""
     station.outbox.pop(command.dispatched, None)
-    rest = parse_frame(record.frame)[2:]
+    told = payload_of(record)
     if record.message_type == CALLRESULT:
-        commands.answer(command, offset, record.recorded_at, rest[0] if rest else None)
+        commands.answer(command, offset, record.recorded_at, told)
     else:
-        code, description = (str(part) for part in [*rest, "", ""][:2])
+        code, description = (str(part) for part in [*(told or ()), "", ""][:2])
         commands.refuse(command, offset, record.recorded_at, code, description)
     return [_moved(station, command, offset, record.recorded_at)]
 
@@ -112,7 +113,7 @@ def _moved(station: Station, command: Command, offset: int, at: int) -> CommandM
 
 def _forget(station: Station) -> None:
     settled = [command for command in station.commands.values() if not command.is_open]
-    watched = [command for command in settled if commands.is_watched(command)]
+    watched = [c for c in settled if commands.is_watched(c) or commands.is_unanswered(c)]
     kept = {command.command_id for command in watched[-commands.WATCHED_MAX :]}
     for command in settled:
         if command.command_id not in kept:

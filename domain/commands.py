@@ -123,6 +123,11 @@ def is_watched(command: Command) -> bool:
     )
 
 
+def is_unanswered(command: Command) -> bool:
+    """Whether an answer may still come: in time, or late and then as an annotation."""
+    return command.fate != "undeliverable" and command.dispatched >= 0 and command.answered < 0
+
+
 def shows_effect(command: Command, fact: Fact, action: str) -> bool:
     """Whether this fact, told in a CALL of the given action, is what the command asked for."""
     asked = _payload(command.payload)

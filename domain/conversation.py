@@ -85,8 +85,9 @@ def _closed(
 
 
 def _received(station: Station, offset: int, record: MessageReceived, payload: Any) -> list[Fact]:
+    # A CALL without a readable id cannot be answered: there is nothing to name in the answer.
     station.seen_at = record.recorded_at
-    if record.message_type == CALL:
+    if record.message_type == CALL and record.message_id:
         station.open_calls[offset] = OpenCall(
             offset,
             record.recorded_at,

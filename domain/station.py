@@ -1,6 +1,5 @@
 """A charging station's state: what a decision or a view of it reads. `conversation` folds it."""
 
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -9,16 +8,14 @@ from msgspec import Struct
 from domain.commands import Command
 from domain.facts import StationBooted, StationProgressed
 from domain.transactions import Transactions
-from schemas.records import MessageSent
+from schemas.frames import reread
+from schemas.records import CALL, MessageSent
 
 OUTBOX_MAX = 8
 """Frames of ours that nobody has confirmed yet, kept for a new owner to hand over again."""
 
 FINISHED_MAX = 64
 """Ids of finished commands that are known again without a database; the API knows the older."""
-
-parse_frame = msgspec.json.Decoder(float_hook=Decimal).decode
-"""JSON text of a frame to lists and dicts, with numbers as exact decimals."""
 
 
 class Connection(Struct):
@@ -83,8 +80,9 @@ class Station(Struct):
 
 
 def payload_of(call: OpenCall) -> Any:
-    if call.payload is None:
-        call.payload = parse_frame(call.frame)[3]
+    """The payload as the edge read it, or None where it could not; the same when read again."""
+    if call.payload is None and call.action:
+        call.payload = reread(CALL, call.frame)
     return call.payload
 
 

@@ -266,3 +266,17 @@ def test_a_cdr_waits_for_its_settle_window_across_a_take_over() -> None:
     log.now += 2 * SECOND
     new.settle()
     assert isinstance(log.read(len(log.values) - 1), CdrReleased)
+
+
+def test_a_call_that_the_edge_could_not_read_gets_its_error_and_recovers_the_same() -> None:
+    log, worker = working()
+    log.says([2, "a", "", {}], error="FormationViolation", violations=("$: not readable",))
+    log.says([2, "", "Heartbeat", {}], error="FormationViolation")
+    worker.settle()
+    assert [frame[:3] for frame in worker.frames()] == [[4, "a", "FormationViolation"]]
+    assert not worker.owner.poisoned
+    again = Worker(log, "w2")
+    again.claim()
+    again.settle()
+    assert not again.owner.poisoned
+    assert dump(again.station) == dump(worker.station)
