@@ -14,9 +14,10 @@ from domain.station import Station
 from projections.clickhouse_ports import Tables
 from projections.clickhouse_schema import create_tables, digest, prepare
 from projections.clickhouse_sink import NAME, TABLES, Batch, ClickHouseSink
-from projections.ports import Poison, Positions, Progress, SavedState, StationKey
-from projections.rebuild import REBUILD_LIMITS, Rebuilt
+from projections.ports import Poison, Positions, Progress, SavedState, StationKey, Stored
+from projections.rebuild import REBUILD_LIMITS, Digest, Rebuilt
 from projections.run import Limits, Projection
+from projections.states import FOLD_VERSION
 from schemas.journal import Journal
 from schemas.records import Record
 
@@ -51,11 +52,11 @@ async def rebuild(
         StoreUnavailable: another rebuild is running, or a store failed; see above.
     """
     async with store.rebuilding(NAME):
-        await prepare(tables)
+        await create_tables(tables)
         stored = await store.load(NAME)
         partitions = range(journal.partitions + 1)
         until = stored.positions if stored else {p: await journal.head(p) for p in partitions}
-        before = await digest(tables, until)
+        before = await _digest_before(tables, stored, until)
         await store.forget(REBUILD_NAME, tables=False)
         await _drop(tables)
         await create_tables(tables, SUFFIX)
@@ -73,7 +74,15 @@ async def rebuild(
             await tables.command("tables.exchange", names)
         await _take_over(store, sink)
         await _drop(tables)
+        await prepare(tables)
         return Rebuilt(before=before, after=after)
+
+
+async def _digest_before(tables: Tables, stored: Stored | None, until: Mapping[int, int]) -> Digest:
+    """Rows of another version of the fold have no digest: even their columns may be others."""
+    if stored is not None and stored.fold_version != FOLD_VERSION:
+        return Digest(positions=until, interpretation=stored.fold_version, tables={})
+    return await digest(tables, until)
 
 
 class _NotingSink:

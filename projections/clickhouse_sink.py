@@ -75,15 +75,16 @@ class ClickHouseSink:
         facts: Sequence[Fact],
         station: Station | None,
     ) -> None:
-        kind = type(record)
-        if kind is MessageReceived:
-            self._messages.received(partition, offset, record, facts)  # type: ignore[arg-type]
-        elif kind is MessageSent:
-            self._messages.sent(partition, offset, record)  # type: ignore[arg-type]
+        if isinstance(record, MessageReceived):
+            self._messages.received(partition, offset, record, facts)
+        elif isinstance(record, MessageSent):
+            self._messages.sent(partition, offset, record)
+        if station is None:
+            return
         for fact in facts:
             meaning = self._meanings.get(type(fact))
             if meaning is not None:
-                meaning(station, fact)  # type: ignore[arg-type]  # Facts are of a station.
+                meaning(station, fact)
 
     def cut(self, progress: Progress) -> Batch:
         frames, lookups = self._messages.cut()

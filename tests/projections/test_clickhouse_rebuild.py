@@ -128,8 +128,12 @@ async def test_rows_of_another_version_of_the_fold_are_refused_and_rebuilt(serie
 
     with pytest.raises(RebuildNeeded):
         await series.project(log, positions)
-    await rebuild(await series.journal_of(log), series.tables, positions)
+    series.client.command("ALTER TABLE meter_values DROP COLUMN sample_key")
+    rebuilt = await rebuild(await series.journal_of(log), series.tables, positions)
 
+    assert not rebuilt.is_same
+    assert rebuilt.before.interpretation == old.fold_version - 1
+    assert series.value("SELECT count() FROM samples") == 5
     assert positions.stored[NAME].fold_version == old.fold_version
     await series.project(log, positions)
 

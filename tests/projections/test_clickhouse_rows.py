@@ -8,9 +8,8 @@ import pytest
 
 from projections.clickhouse_schema import digest
 from projections.clickhouse_sink import NAME, TABLES
-from projections.messages import conversation
-from schemas.records import CALL, CALLRESULT
-from tests.domain.log import NOW, SECOND, Log, Worker, start, stop, working
+from schemas.records import CALL, CALLRESULT, ConnectionClosed, MessageReceived
+from tests.domain.log import SECOND, Log, Worker, start, stop, working
 from tests.engines import ClickHouseDatabase
 from tests.projections.series import (
     SMALL,
@@ -143,9 +142,75 @@ async def test_every_frame_is_a_row_with_the_latency_of_its_answer(series: Serie
     assert rows[0]["frame"] == '[2,"h1","Heartbeat",{}]'
 
 
+async def test_a_frame_with_control_characters_is_kept_as_it_is(series: Series) -> None:
+    log, worker = working()
+    frame = '[2,"x","Heartbeat",{"a":"\x00\x1f\\u0000\\ud800"}]\r\n\x00'
+    log.append(
+        MessageReceived(
+            tenant="default",
+            station="CP1",
+            recorded_at=log.now,
+            connection="c1",
+            number=1,
+            frame=frame,
+            error="FormationViolation",
+        )
+    )
+    worker.settle()
+
+    await series.project(log)
+
+    assert series.value("SELECT frame FROM messages") == frame
+
+
+async def test_a_frame_that_was_no_text_is_kept_too(series: Series) -> None:
+    log, worker = working()
+    log.append(
+        MessageReceived(
+            tenant="default",
+            station="CP1",
+            recorded_at=log.now,
+            connection="c1",
+            number=1,
+            frame_base64="AAEC/w==",
+            error="RpcFrameworkError",
+        )
+    )
+    worker.settle()
+
+    await series.project(log)
+
+    (row,) = series.rows("SELECT * FROM messages")
+    assert (row["type"], row["frame"], row["frame_base64"]) == ("unreadable", "", "AAEC/w==")
+    assert row["error"] == "RpcFrameworkError"
+
+
+async def test_a_superseded_connection_changes_no_status(series: Series) -> None:
+    log, worker = working()
+    status = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
+    log.calls("StatusNotification", status)
+    worker.settle()
+    log.opens("c2")
+    log.calls("StatusNotification", {**status, "status": "Faulted"}, connection="c1")
+    log.append(
+        ConnectionClosed(
+            tenant="default", station="CP1", recorded_at=log.now, connection="c1", code=1000
+        )
+    )
+    worker.settle()
+
+    await series.project(log)
+
+    rows = series.rows("SELECT * FROM connector_status FINAL ORDER BY offset")
+    assert [(row["source"], row["status"], row["connected"]) for row in rows] == [
+        ("status", "Available", True),
+        ("connection", "Available", True),
+    ]
+
+
 async def test_a_frame_is_kept_character_for_character(series: Series) -> None:
     log, worker = working()
-    info = "tab\there, quote ', backslash \\ and \x00, \x1f, ü, 💡, \u2028 {x:String} \\N"
+    info = "tab\there, quote ', backslash \\ and ü, 💡, \u2028 {x:String} \\N"
     payload = {"connectorId": 1, "status": "Faulted", "errorCode": "OtherError", "info": info}
     log.calls("StatusNotification", payload, message_id="\\N'%s")
     worker.settle()
@@ -349,35 +414,6 @@ async def test_every_cut_and_restart_gives_the_content_of_one_pass(
     await series.project(log, MemoryPositions())
 
     assert await digest(series.tables, {}) == in_pieces
-
-
-async def test_the_conversation_is_read_newest_first_by_cursor(series: Series) -> None:
-    log, worker = working()
-    for number in range(5):
-        log.calls("Heartbeat", {}, message_id=f"h{number}")
-        worker.settle()
-    log.opens(station="CP2")
-    log.calls("Heartbeat", {}, message_id="other", station="CP2")
-    positions = MemoryPositions()
-    await series.project(log, positions)
-    positions.stored.clear()
-    positions.states.clear()
-    await series.project(log, positions)
-
-    pages = [await conversation(series.tables, "default", "CP1", limit=4)]
-    while pages[-1].next is not None:
-        pages.append(
-            await conversation(series.tables, "default", "CP1", before=pages[-1].next, limit=4)
-        )
-
-    items = [item for page in pages for item in page.items]
-    assert [len(page.items) for page in pages] == [4, 4, 2]
-    assert [item.message_id for item in items] == [f"h{n}" for n in (4, 4, 3, 3, 2, 2, 1, 1, 0, 0)]
-    assert [item.type for item in items[:2]] == ["CALLRESULT", "CALL"]
-    assert items[0].record == f"1:{frames_of(log)[-2]}"
-    assert items[0].recorded_at == datetime.fromtimestamp(NOW / SECOND, UTC)
-    with pytest.raises(ValueError, match="no cursor"):
-        await conversation(series.tables, "default", "CP1", before="1 OR 1")
 
 
 def frames_of(log: Log) -> list[int]:
