@@ -1,45 +1,55 @@
 """Where a command finds Postgres: on a server, in a running `up`, or started for its length."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from infra.cli.failures import Failed
-from infra.deployment import Layout
+from infra.deployment import Deployment, Layout
 from infra.migrations import migrate
 from infra.orphans import Family
 from infra.postgres_embedded import EmbeddedPostgres, embedded_postgres
 from infra.settings import Settings
 
 
-@asynccontextmanager
-async def postgres_dsn(settings: Settings) -> AsyncIterator[str]:
-    """Yield where Postgres answers, with the tables of this version.
+@contextmanager
+def beside(settings: Settings) -> Iterator[Deployment | None]:
+    """Yield the embedded deployment that runs; with None its directory is ours alone meanwhile.
+
+    Of a deployment on servers nothing is held.
 
     Raises:
-        Failed: there is none, and nothing to start one from.
+        Failed: there is no deployment.
     """
-    given = settings.postgres_dsn.get_secret_value()
     layout = Layout(settings.data)
+    if settings.journal == "kafka":
+        yield None
+    elif (running := layout.running()) is not None:
+        yield running
+    elif not layout.journal.exists():
+        raise Failed(f"{layout.data} holds no deployment; `chargeledger up` makes one (see --data)")
+    else:
+        with layout.lock():
+            Family(layout.children).end_orphans()
+            yield None
+
+
+@asynccontextmanager
+async def postgres_dsn(settings: Settings, running: Deployment | None) -> AsyncIterator[str]:
+    """Yield where Postgres answers, with the tables of this version: started here if need be."""
+    given = settings.postgres_dsn.get_secret_value()
+    directory = Layout(settings.data).postgres
     if given:
         await migrate(given)
         yield given
-        return
-    running = layout.running()
-    if running is not None:
-        yield EmbeddedPostgres(layout.postgres, running.postgres_port).dsn
-        return
-    require_deployment(layout)
-    with layout.lock():
-        Family(layout.children).end_orphans()
-        async with embedded_postgres(layout.postgres) as server:
+    elif settings.journal == "kafka":
+        raise Failed("CHARGELEDGER_POSTGRES_DSN says where Postgres is, and is not set")
+    elif running is not None:
+        yield EmbeddedPostgres(directory, running.postgres_port).dsn
+    else:
+        async with embedded_postgres(directory) as server:
             await migrate(server.dsn)
             yield server.dsn
-
-
-def require_deployment(layout: Layout) -> None:
-    if not layout.postgres.exists():
-        raise Failed(f"{layout.data} holds no deployment; `chargeledger up` makes one (see --data)")
 
 
 def secrets_directory(settings: Settings) -> Path:

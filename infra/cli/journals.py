@@ -5,11 +5,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from infra.cli.failures import Failed
-from infra.deployment import Layout
+from infra.deployment import Deployment, Layout
 from infra.journal_kafka import KafkaJournal
 from infra.journal_sqlite import SqliteJournal
 from infra.kafka_cluster import KafkaCluster
-from infra.orphans import Family
 from infra.settings import Settings
 from infra.socket_journal import SocketJournal
 from schemas.journal import Journal
@@ -30,32 +29,23 @@ async def journal_to_read(settings: Settings) -> AsyncIterator[Journal]:
 
 
 @asynccontextmanager
-async def journal_to_append(settings: Settings) -> AsyncIterator[Journal]:
-    """Yield it: through the edge of a running `up`, or alone when nothing runs."""
+async def journal_to_append(
+    settings: Settings, running: Deployment | None
+) -> AsyncIterator[Journal]:
+    """Yield it: through the edge of a running `up`, or alone (`databases.beside`)."""
+    journal: Journal
     if settings.journal == "kafka":
-        async with journal_to_read(settings) as journal:
-            yield journal
-        return
-    layout = Layout(settings.data)
-    directory = _existing(settings)
-    running = layout.running()
-    if running is not None:
-        edge = await SocketJournal.open(Path(running.edge_socket), directory)
-        try:
-            yield edge
-        finally:
-            await edge.close()
-        return
-    with layout.lock():
-        Family(layout.children).end_orphans()
-        view = await SqliteJournal.open_read_only(directory)
-        partitions = view.partitions
+        journal = await KafkaJournal.open(cluster(settings), settings.kafka_prefix)
+    elif running is not None:
+        journal = await SocketJournal.open(Path(running.edge_socket), _existing(settings))
+    else:
+        view = await SqliteJournal.open_read_only(_existing(settings))
         await view.close()
-        alone = await SqliteJournal.create_or_open(directory, partitions)
-        try:
-            yield alone
-        finally:
-            await alone.close()
+        journal = await SqliteJournal.create_or_open(_existing(settings), view.partitions)
+    try:
+        yield journal
+    finally:
+        await journal.close()
 
 
 def cluster(settings: Settings) -> KafkaCluster:

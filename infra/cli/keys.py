@@ -12,7 +12,7 @@ from rich.table import Table
 from api.ports import ApiKey
 from api.roles import ROLES
 from infra.api_keys import ApiKeysInVault
-from infra.cli.databases import postgres_dsn
+from infra.cli.databases import beside, postgres_dsn
 from infra.cli.failures import Failed
 from infra.postgres import Postgres
 from infra.settings import Settings
@@ -43,5 +43,6 @@ def run_key_revoke(data: Path, tenant: str, name: str) -> None:
 
 async def _with_keys(data: Path, call: Callable[[ApiKeysInVault], Awaitable[T]]) -> T:
     settings = Settings(data=data)
-    async with postgres_dsn(settings) as dsn, Postgres(dsn) as database:
-        return await call(ApiKeysInVault(database))
+    with beside(settings) as running:
+        async with postgres_dsn(settings, running) as dsn, Postgres(dsn) as database:
+            return await call(ApiKeysInVault(database))

@@ -11,12 +11,11 @@ from rich.progress import Progress as Bars
 
 import projections.clickhouse_rebuild
 import projections.rebuild
-from infra.cli.databases import chdb_directory, postgres_dsn
+from infra.cli.databases import beside, chdb_directory, postgres_dsn
 from infra.cli.failures import Failed
 from infra.cli.journals import journal_to_read
 from infra.clickhouse import ChdbEngine, server_client
 from infra.clickhouse_tables import ClickHouseTables
-from infra.deployment import Layout
 from infra.postgres import Postgres
 from infra.read_store import PostgresReadStore
 from infra.rebuild_socket import Report, ask_to_rebuild
@@ -55,7 +54,8 @@ async def _shown(name: str, settings: Settings) -> Rebuilt:
         TextColumn("records"),
         TimeElapsedColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("", total=None)
         return await _rebuild(
             name, settings, lambda done, total: bars.update(task, completed=done, total=total)
@@ -63,18 +63,18 @@ async def _shown(name: str, settings: Settings) -> Rebuilt:
 
 
 async def _rebuild(name: str, settings: Settings, report: Report) -> Rebuilt:
-    running = Layout(settings.data).running() if settings.journal == "sqlite" else None
-    if name == "clickhouse" and running is not None:
-        return await ask_to_rebuild(Path(running.views_socket), report)
-    async with (
-        journal_to_read(settings) as journal,
-        postgres_dsn(settings) as dsn,
-        Postgres(dsn) as database,
-    ):
-        store = PostgresReadStore(database, is_rebuild=True)
-        if name == "postgres":
-            return await projections.rebuild.rebuild(journal, store, on_progress=report)
-        return await _rebuild_clickhouse(journal, store, settings, report)
+    with beside(settings) as running:
+        if name == "clickhouse" and running is not None:
+            return await ask_to_rebuild(Path(running.views_socket), report)
+        async with (
+            journal_to_read(settings) as journal,
+            postgres_dsn(settings, running) as dsn,
+            Postgres(dsn) as database,
+        ):
+            store = PostgresReadStore(database, is_rebuild=True)
+            if name == "postgres":
+                return await projections.rebuild.rebuild(journal, store, on_progress=report)
+            return await _rebuild_clickhouse(journal, store, settings, report)
 
 
 async def _rebuild_clickhouse(

@@ -80,7 +80,8 @@ async def _simulate(options: SimulationOptions) -> SimulationReport:
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("", total=None)
         return await simulate(
             options, lambda state: _show(bars, task, state), now=clock.now(), stop=stop
