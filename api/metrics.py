@@ -3,8 +3,9 @@
 Names of tenants and stations are never labels: the figures are the deployment's, and bounded.
 """
 
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -84,27 +85,17 @@ class Measured:
 
 
 async def _gauges(ports: Ports) -> list[GaugeMetricFamily]:
-    return [
-        gauge for source in (_postgres, _lags, _counts) for gauge in await _or_none(source, ports)
-    ]
-
-
-async def _or_none(
-    source: Callable[[Ports], Awaitable[list[GaugeMetricFamily]]], ports: Ports
-) -> list[GaugeMetricFamily]:
     try:
-        return await source(ports)
-    except (StoreUnavailable, Unavailable):
-        return []
-
-
-async def _postgres(ports: Ports) -> list[GaugeMetricFamily]:
-    up = 1
-    try:
-        await count(ports.db)
+        found = await _counts(ports)
+        with contextlib.suppress(Unavailable):
+            found += await _lags(ports)
     except StoreUnavailable:
-        up = 0
-    return [_gauge("chargeledger_postgres_up", "0: the read side cannot be asked.", up)]
+        return [_up(0)]
+    return [_up(1), *found]
+
+
+def _up(value: int) -> GaugeMetricFamily:
+    return _gauge("chargeledger_postgres_up", "0: the read side cannot be asked.", value)
 
 
 async def _lags(ports: Ports) -> list[GaugeMetricFamily]:

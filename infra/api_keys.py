@@ -16,12 +16,19 @@ from api.roles import Role
 from infra.postgres import Postgres
 from infra.statements import statements
 from infra.vault import transaction
+from projections.ports import StoreUnavailable
 
 TOKEN_PREFIX = "clk_"
 # So that scanners for leaked secrets, and people, know what they have found.
 
 CACHE_TTL_S = 5.0
 """A revoked key may be good for so long."""
+
+OUTAGE_TTL_S = 600.0
+"""A key that was good lasts so long into an outage of Postgres: figures are wanted just then."""
+
+FIRST_KEY_TTL_S = 1.0
+"""So long after the first key was made elsewhere, this machine may be answered without one."""
 
 CACHED_MAX = 4096
 
@@ -46,7 +53,7 @@ class ApiKeysInVault:
         self._monotonic_s = monotonic_s
         self._found: dict[bytes, tuple[float, ApiKey | None]] = {}
         self._configured = False
-        self._asked_s = -CACHE_TTL_S
+        self._asked_s = -FIRST_KEY_TTL_S
 
     async def create(self, tenant: str, name: str, role: Role, actor: str = "") -> str:
         """Return the token: nobody can show it again.
@@ -68,6 +75,7 @@ class ApiKeysInVault:
                 await connection.execute(_SQL["insert_key"], row)
         except psycopg.errors.UniqueViolation as error:
             raise KeyNameTaken(f"{tenant} has a key named {name!r}") from error
+        self._configured = True
         return token
 
     async def list(self, tenant: str | None = None) -> Sequence[ApiKey]:
@@ -84,7 +92,7 @@ class ApiKeysInVault:
 
     async def configured(self) -> bool:
         now_s = self._monotonic_s()
-        if not self._configured and now_s - self._asked_s >= CACHE_TTL_S:
+        if not self._configured and now_s - self._asked_s >= FIRST_KEY_TTL_S:
             async with transaction(self._database) as connection:
                 row = await (await connection.execute(_SQL["any_key"])).fetchone()
             self._configured = row is not None and bool(row[0])
@@ -96,9 +104,14 @@ class ApiKeysInVault:
         cached = self._found.get(digest)
         if cached is not None and now_s - cached[0] < CACHE_TTL_S:
             return cached[1]
-        async with transaction(self._database) as connection:
-            cursor = await connection.execute(_SQL["key_by_hash"], {"hash": digest})
-            row = await cursor.fetchone()
+        try:
+            async with transaction(self._database) as connection:
+                cursor = await connection.execute(_SQL["key_by_hash"], {"hash": digest})
+                row = await cursor.fetchone()
+        except StoreUnavailable:
+            if cached is None or cached[1] is None or now_s - cached[0] > OUTAGE_TTL_S:
+                raise
+            return cached[1]
         key = ApiKey(*row) if row else None
         if len(self._found) >= CACHED_MAX:
             self._found.clear()

@@ -14,6 +14,7 @@ LENGTH_MAX = 16_384
 """A thousand partitions with long offsets."""
 
 NUMBER_MAX = 2**62
+PARTITION_MAX = 2**31 - 1
 
 _Numbers = list[tuple[int, int, int]]
 _encode = msgspec.msgpack.Encoder().encode
@@ -44,5 +45,7 @@ def decode(text: str) -> dict[int, tuple[int, int]]:
         raise UnreadablePosition(text[:80]) from error
     vector = {partition: (offset, index) for partition, offset, index in numbers}
     if any(abs(number) > NUMBER_MAX for triple in numbers for number in triple):
+        raise UnreadablePosition(text[:80])
+    if any(not 0 <= partition <= PARTITION_MAX for partition in vector):
         raise UnreadablePosition(text[:80])
     return vector

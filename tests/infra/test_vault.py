@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from infra.api_keys import CACHE_TTL_S, ApiKeysInVault, KeyNameTaken
+from infra.api_keys import CACHE_TTL_S, OUTAGE_TTL_S, ApiKeysInVault, KeyNameTaken
 from infra.migrations import migrate
 from infra.postgres import Postgres
 from infra.vault import UndecipherableSecret, Vault
@@ -249,6 +249,25 @@ async def test_a_revoked_key_is_refused_by_other_processes_after_the_cache_ends(
     now_s += CACHE_TTL_S
 
     assert await elsewhere.find(token) is None
+
+
+async def test_a_good_key_outlives_an_outage_for_a_while_and_an_unknown_one_does_not(
+    postgres: Postgres,
+) -> None:
+    now_s = 100.0
+    keys = ApiKeysInVault(postgres, lambda: now_s)
+    token = await keys.create("t", "grafana", "reader")
+    assert await keys.find(token)
+    assert await keys.find("clk_unknown") is None
+    await postgres.close()
+
+    now_s += OUTAGE_TTL_S
+    assert await keys.find(token)
+    with pytest.raises(StoreUnavailable):
+        await keys.find("clk_unknown")
+    now_s += 1
+    with pytest.raises(StoreUnavailable):
+        await keys.find(token)
 
 
 async def test_once_there_was_a_key_the_api_is_configured_for_ever(postgres: Postgres) -> None:

@@ -1,0 +1,124 @@
+"""The records of stations that charge and are commanded, as ingress and an owner write them."""
+
+import json
+from typing import Any
+
+from infra.clock import now_us
+from schemas.partitions import partition_of
+from schemas.records import (
+    CALL,
+    CALLRESULT,
+    CommandRequested,
+    MessageReceived,
+    MessageSent,
+    PartitionClaimed,
+    encode,
+)
+from tests.api.deployment import PARTITIONS, Deployment
+
+
+class Talk:
+    """One connection of one station, and an owner that claimed its partition."""
+
+    def __init__(self, deployment: Deployment, tenant: str, station: str) -> None:
+        self._deployment = deployment
+        self._tenant, self._station = tenant, station
+        self._connection = f"connection-of-{tenant}-{station}"
+        self._number = 0
+        self._epoch = -1
+
+    async def open(self) -> None:
+        await self._deployment.connect(self._tenant, self._station)
+        partition = partition_of(self._tenant, self._station, PARTITIONS)
+        claim = PartitionClaimed(recorded_at=now_us(), owner="owner")
+        journal = self._deployment.journal
+        (self._epoch,) = await journal.append(
+            partition, [encode(claim, f"claim of {self._connection}", 1)]
+        )
+
+    async def call(self, action: str, payload: dict[str, Any], answer: dict[str, Any]) -> None:
+        """The station's CALL and our answer."""
+        cause = await self._received(CALL, f"m{self._number}", payload, action)
+        await self._sent(cause, "answer", CALLRESULT, f"m{self._number}", action, answer)
+
+    async def charge(self, transaction_id: int, id_tag: str, energy_wh: int) -> None:
+        await self.call(
+            "StartTransaction",
+            {
+                "connectorId": 1,
+                "idTag": id_tag,
+                "meterStart": 1_000,
+                "timestamp": "2026-01-02T03:04:05Z",
+            },
+            {"transactionId": transaction_id, "idTagInfo": {"status": "Accepted"}},
+        )
+        await self.call(
+            "StopTransaction",
+            {
+                "transactionId": transaction_id,
+                "meterStop": 1_000 + energy_wh,
+                "timestamp": "2026-01-02T04:04:05Z",
+            },
+            {},
+        )
+
+    async def dispatch(self, command: CommandRequested, offset: int) -> None:
+        payload = json.loads(bytes(command.payload))
+        await self._sent(
+            offset, "call", CALL, command.command_id, command.action, payload, command.command_id
+        )
+
+    async def answer(self, command_id: str, payload: dict[str, Any]) -> None:
+        await self._received(CALLRESULT, command_id, payload, "")
+
+    async def _received(
+        self, message_type: int, message_id: str, payload: dict[str, Any], action: str
+    ) -> int:
+        self._number += 1
+        middle = [action] if action else []
+        return await self._deployment.append(
+            MessageReceived(
+                tenant=self._tenant,
+                station=self._station,
+                recorded_at=now_us(),
+                connection=self._connection,
+                number=self._number,
+                frame=_frame(message_type, message_id, *middle, payload),
+                message_type=message_type,
+                message_id=message_id,
+                action=action,
+            )
+        )
+
+    async def _sent(
+        self,
+        cause: int,
+        purpose: str,
+        message_type: int,
+        message_id: str,
+        action: str,
+        payload: dict[str, Any],
+        command_id: str = "",
+    ) -> None:
+        middle = [action] if message_type == CALL else []
+        await self._deployment.append(
+            MessageSent(
+                tenant=self._tenant,
+                station=self._station,
+                recorded_at=now_us(),
+                cause=cause,
+                purpose=purpose,
+                epoch=self._epoch,
+                connection=self._connection,
+                frame=_frame(message_type, message_id, *middle, payload),
+                message_type=message_type,
+                message_id=message_id,
+                action=action,
+                command_id=command_id,
+                deadline=now_us() + 30_000_000 if command_id else 0,
+            )
+        )
+
+
+def _frame(*parts: Any) -> str:
+    return json.dumps(parts, separators=(",", ":"))

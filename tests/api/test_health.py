@@ -1,0 +1,114 @@
+"""Readiness and figures: true, and naming what is not so."""
+
+import httpx
+import pytest
+
+from infra.clock import now_us
+from schemas.journal import Unavailable
+from schemas.records import IdTokenPut
+from tests.api.charging import Talk
+from tests.api.deployment import Deployment
+
+pytestmark = pytest.mark.postgres
+
+
+async def test_a_sound_deployment_is_ready(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    await deployment.project()
+
+    assert (await client.get("/healthz")).status_code == 200
+    ready = await client.get("/readyz")
+    assert (ready.status_code, ready.json()["ready"]) == (200, True)
+
+
+async def test_readiness_needs_no_key(deployment: Deployment) -> None:
+    await deployment.key("acme", "reader")
+    async with deployment.client() as stranger:
+        assert (await stranger.get("/healthz")).status_code == 200
+        assert (await stranger.get("/readyz")).status_code == 200
+
+
+async def test_readiness_says_that_postgres_is_away(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    await deployment.postgres.close()
+
+    answer = await client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["postgres"].startswith("not reachable")
+    assert answer.json()["journal"] == "ok"
+
+
+async def test_readiness_says_that_the_journal_cannot_be_written(
+    deployment: Deployment,
+) -> None:
+    async with deployment.client(app=deployment.app_with(ClosedLog())) as client:
+        answer = await client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["journal"] == "not readable: closed"
+
+
+async def test_readiness_says_which_projection_is_behind(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    hours = 3_600_000_000
+    old = IdTokenPut(tenant="t", recorded_at=now_us() - 2 * hours, actor="a", uid="04A1")
+    log = deployment.app.state.ports.log
+    await log.append(old)
+    await deployment.project()
+    await log.append(old)
+
+    answer = await client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["projections"].startswith("read is 7200 s and 1 records behind")
+
+
+class ClosedLog:
+    async def heads(self) -> dict[int, int]:
+        raise Unavailable("closed")
+
+    async def trouble(self) -> str:
+        return "not readable: closed"
+
+
+async def test_figures_tell_requests_lag_and_what_the_edge_says(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    talk = Talk(deployment, "default", "CS-1")
+    await talk.open()
+    await talk.charge(1, "04A1", 1_500)
+    await deployment.project()
+    await deployment.connect("default", "CS-2")
+    await client.get("/v1/stations/CS-1")
+    await client.get("/nowhere")
+
+    answer = await client.get("/metrics")
+    lines = answer.text.splitlines()
+
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    route = 'method="GET",route="/v1/stations/{station}",status="200"'
+    assert f"chargeledger_http_requests_total{{{route}}} 1.0" in lines
+    assert 'chargeledger_projection_lag_records{projection="read"} 1.0' in lines
+    assert "chargeledger_energy_wh 1500.0" in lines
+    assert "chargeledger_stations_online 1.0" in lines
+    assert "chargeledger_postgres_up 1.0" in lines
+    assert "chargeledger_connections 7" in lines
+    assert any("http_request_seconds_bucket" in line for line in lines)
+    assert "nowhere" not in answer.text
+
+
+async def test_figures_without_postgres_say_so(deployment: Deployment) -> None:
+    token = await deployment.key("acme", "admin")
+    async with deployment.client(token) as client:
+        before = await client.get("/metrics")
+        await deployment.postgres.close()
+        after = await client.get("/metrics")
+
+    assert "chargeledger_postgres_up 1.0" in before.text.splitlines()
+    assert after.status_code == 200
+    assert "chargeledger_postgres_up 0.0" in after.text.splitlines()
+    assert "chargeledger_connections 7" in after.text.splitlines()

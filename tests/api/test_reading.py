@@ -1,0 +1,151 @@
+"""CDRs, transactions and id tokens as billing and operators read them."""
+
+from decimal import Decimal
+
+import httpx
+import msgspec
+import pytest
+from starlette.requests import Request
+
+from api.answers import Items, read
+from schemas.cdr import Cdr, canonical, digest
+from schemas.records import IdTokenPut, IdTokenRemoved
+from tests.api.charging import Talk
+from tests.api.deployment import Deployment
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+async def talk(deployment: Deployment) -> Talk:
+    talk = Talk(deployment, "default", "CS-1")
+    await talk.open()
+    return talk
+
+
+async def test_billing_s_feed_goes_on_where_it_stopped(
+    deployment: Deployment, client: httpx.AsyncClient, talk: Talk
+) -> None:
+    for number in range(1, 4):
+        await talk.charge(number, f"token-{number}", number * 1_000)
+    await deployment.project()
+
+    first = (await client.get("/v1/cdrs?limit=2")).json()
+    rest = (await client.get(f"/v1/cdrs?after={first['next']}")).json()
+    nothing = (await client.get(f"/v1/cdrs?after={rest['next']}")).json()
+    await talk.charge(4, "token-4", 4_000)
+    await deployment.project()
+    later = (await client.get(f"/v1/cdrs?after={nothing['next']}")).json()
+
+    assert [item["energy_wh"] for item in first["items"]] == [1_000, 2_000]
+    assert [item["energy_wh"] for item in rest["items"]] == [3_000]
+    assert nothing == {"items": [], "next": rest["next"]}
+    assert [item["transaction_id"] for item in later["items"]] == ["4"]
+
+
+async def test_the_feed_is_filtered(
+    deployment: Deployment, client: httpx.AsyncClient, talk: Talk
+) -> None:
+    await talk.charge(1, "04A1", 1_000)
+    await talk.charge(2, "04B2", 2_000)
+    await deployment.project()
+
+    async def transactions(query: str) -> list[str]:
+        items = (await client.get(f"/v1/cdrs?{query}")).json()["items"]
+        return [item["transaction_id"] for item in items]
+
+    assert await transactions("id_token=04b2") == ["2"]
+    assert await transactions("station=CS-1") == ["1", "2"]
+    assert await transactions("station=CS-2") == []
+    assert await transactions("from=2026-01-02T03:04:05Z&to=2026-01-02T03:04:06Z") == ["1", "2"]
+    assert await transactions("from=2026-01-02T04:04:05%2B01:00") == ["1", "2"]
+    assert await transactions("to=2026-01-02T03:04:05Z") == []
+    state = (await client.get("/v1/cdrs")).json()["items"][0]["state"]
+    assert await transactions(f"state={state}") == ["1", "2"]
+    others = {"OPEN", "HELD", "FINAL"} - {state}
+    assert [await transactions(f"state={other}") for other in others] == [[], []]
+
+
+async def test_a_cdr_is_its_document_and_where_it_is_from(
+    deployment: Deployment, client: httpx.AsyncClient, talk: Talk
+) -> None:
+    await talk.charge(1, "04A1", 1_234)
+    await deployment.project()
+    item = (await client.get("/v1/cdrs")).json()["items"][0]
+
+    alone = await client.get(f"/v1/cdrs/{item['id']}")
+
+    cdr = msgspec.json.decode(alone.content, type=Cdr)
+    assert alone.json() == item
+    assert (cdr.energy_wh, cdr.meter_start_wh, cdr.meter_stop_wh) == (1_234, 1_000, 2_234)
+    assert cdr.started_at == "2026-01-02T03:04:05Z"
+    assert alone.content.startswith(canonical(cdr)[:-1])
+    assert item["sha256"] == digest(canonical(cdr))
+    assert item["record"].count(":") == 1
+
+
+async def test_transactions_are_listed_and_found_by_either_id(
+    deployment: Deployment, client: httpx.AsyncClient, talk: Talk
+) -> None:
+    await talk.charge(1, "04A1", 1_000)
+    await talk.charge(2, "04B2", 1_000)
+    await deployment.project()
+
+    page = (await client.get("/v1/transactions?limit=1&active=false")).json()
+    rest = (await client.get(f"/v1/transactions?after={page['next']}")).json()
+    assert [item["transaction_id"] for item in page["items"]] == ["2"]
+    assert [item["transaction_id"] for item in rest["items"]] == ["1"]
+    assert rest["next"] is None
+    assert (await client.get("/v1/transactions?active=true")).json()["items"] == []
+    assert (await client.get("/v1/transactions?id_token=04a1")).json()["items"] == rest["items"]
+    first = rest["items"][0]
+    assert (await client.get(f"/v1/transactions/{first['id']}")).json() == first
+    assert (await client.get("/v1/transactions/1?station=CS-1")).json() == first
+    assert (await client.get("/v1/transactions/1?station=CS-2")).status_code == 404
+
+
+async def test_an_id_token_is_put_read_listed_and_deleted(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    body = {"status": "Blocked", "expires_at": "2030-01-01T01:00:00+01:00", "group": "FLEET"}
+    written = await client.put("/v1/id-tokens/04A1", json=body)
+    await client.put("/v1/id-tokens/04B2", json={})
+    await deployment.project()
+
+    found = (await client.get("/v1/id-tokens/04a1")).json()
+    page = (await client.get("/v1/id-tokens?limit=1")).json()
+    rest = (await client.get(f"/v1/id-tokens?after={page['next']}")).json()
+
+    assert written.json()["expires_at"] == "2030-01-01T00:00:00Z"
+    assert found | written.json() == found
+    uids = [item["uid"] for item in (*page["items"], *rest["items"])]
+    assert uids == ["04A1", "04B2"]
+
+    gone = await client.delete("/v1/id-tokens/04a1")
+    again = await client.delete("/v1/id-tokens/04a1")
+    await deployment.project()
+
+    assert (gone.status_code, again.status_code) == (204, 204)
+    assert (await client.get("/v1/id-tokens/04A1")).status_code == 404
+    assert len(await deployment.records(IdTokenPut)) == 2
+    assert len(await deployment.records(IdTokenRemoved)) == 2
+
+
+async def test_the_document_of_the_interface_is_whole(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    text = str(document)
+
+    references = {part.split("'")[0] for part in text.split("#/components/schemas/")[1:]}
+    assert references <= set(document["components"]["schemas"])
+    assert (await client.get("/docs")).status_code == 200
+    for path, methods in document["paths"].items():
+        for method, described in methods.items():
+            protected = path not in ("/healthz", "/readyz")
+            assert bool(described.get("security")) == protected, (method, path)
+
+
+def test_a_decimal_is_never_a_float() -> None:
+    request = Request({"type": "http", "headers": []})
+    answer = read(request, Items([Decimal("0.1")], None))
+
+    assert answer.body == b'{"items":["0.1"],"next":null}'

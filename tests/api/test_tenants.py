@@ -1,0 +1,185 @@
+"""P5: a tenant never sees or touches another's. Every route, in a matrix of two tenants."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from schemas.records import (
+    CommandRequested,
+    IdTokenPut,
+    IdTokenRemoved,
+    StationDeregistered,
+    StationRegistered,
+)
+from tests.api.charging import Talk
+from tests.api.deployment import Deployment
+
+pytestmark = pytest.mark.postgres
+
+RESET = {"action": "Reset", "payload": {"type": "Hard"}}
+MARK = "of-acme"
+"""Stands in everything that acme has, and nowhere else."""
+
+Clients = tuple[httpx.AsyncClient, httpx.AsyncClient]
+
+LISTS = (
+    "/v1/stations",
+    "/v1/transactions",
+    "/v1/cdrs",
+    "/v1/id-tokens",
+    "/v1/events",
+)
+OPEN = {"/healthz", "/readyz"}
+"""Say nothing of any tenant."""
+
+
+@pytest.fixture
+async def paths(deployment: Deployment) -> dict[str, str]:
+    """What acme has: a path for each route that names one thing, by the route's own path."""
+    talk = Talk(deployment, "acme", f"CS-{MARK}")
+    await talk.open()
+    await talk.charge(4711, f"token-{MARK}", 5_000)
+    async with deployment.client() as client:
+        where = {"tenant": "acme"}
+        station = f"/v1/stations/CS-{MARK}"
+        token = f"/v1/id-tokens/token-{MARK}"
+        await client.put(station, json={"name": MARK}, params=where)
+        await client.put(token, json={"group": MARK}, params=where)
+        await deployment.project()
+        asked = await client.post(
+            f"{station}/commands", json={**RESET, "reason": MARK}, params=where
+        )
+        await deployment.project()
+        cdr = (await client.get("/v1/cdrs", params=where)).json()["items"][0]["id"]
+    return {
+        "/v1/stations/{station}": station,
+        "/v1/stations/{station}/messages": f"{station}/messages",
+        "/v1/stations/{station}/commands": f"{station}/commands",
+        "/v1/commands/{id}": asked.headers["location"],
+        "/v1/transactions/{id}": f"/v1/transactions/{cdr}",
+        "/v1/cdrs/{id}": f"/v1/cdrs/{cdr}",
+        "/v1/id-tokens/{uid}": token,
+    }
+
+
+@pytest.fixture
+async def clients(deployment: Deployment, paths: dict[str, str]) -> AsyncIterator[Clients]:
+    """acme's own administrator, and that of another tenant."""
+    acme, rival = await deployment.key("acme", "admin"), await deployment.key("rival", "admin")
+    async with deployment.client(acme) as first, deployment.client(rival) as second:
+        yield first, second
+
+
+async def test_every_route_is_in_this_matrix(deployment: Deployment, paths: dict[str, str]) -> None:
+    document = deployment.app.openapi()
+    covered = {*paths, *LISTS, *OPEN, "/metrics"}
+
+    assert set(document["paths"]) == covered
+
+
+async def test_what_one_tenant_has_another_does_not_find(
+    deployment: Deployment, clients: Clients, paths: dict[str, str]
+) -> None:
+    acme, rival = clients
+    for route, path in paths.items():
+        mine = await acme.get(path)
+        theirs = await rival.get(path)
+
+        assert mine.status_code == 200, route
+        assert theirs.status_code == 404, route
+        assert MARK not in _without_url(theirs, path)
+        stolen = await rival.get(path, params={"tenant": "acme"})
+        assert stolen.status_code == 403, route
+
+
+async def test_the_station_s_own_transaction_id_is_found_in_its_tenant_only(
+    deployment: Deployment, clients: Clients
+) -> None:
+    acme, rival = clients
+
+    assert (await acme.get("/v1/transactions/4711")).status_code == 200
+    assert (await rival.get("/v1/transactions/4711")).status_code == 404
+
+
+async def test_lists_hold_what_is_one_s_own(deployment: Deployment, clients: Clients) -> None:
+    acme, rival = clients
+    for path in LISTS[:-1]:
+        mine, theirs = await acme.get(path), await rival.get(path)
+        assert MARK in mine.text, path
+        assert theirs.json()["items"] == [], path
+        filtered = {"/v1/cdrs": {"station": f"CS-{MARK}"}, "/v1/transactions": {"active": "false"}}
+        answer = await rival.get(path, params=filtered.get(path, {}))
+        assert answer.json()["items"] == [], path
+
+
+async def test_a_page_of_one_tenant_does_not_continue_in_another(
+    deployment: Deployment, clients: Clients
+) -> None:
+    acme, rival = clients
+    transaction = (await acme.get("/v1/transactions?limit=1")).json()["next"]
+
+    for path, after in (
+        ("/v1/stations", "A"),
+        ("/v1/transactions", transaction),
+        ("/v1/id-tokens", "a"),
+        ("/v1/cdrs", (await rival.get("/v1/cdrs")).json()["next"]),
+    ):
+        answer = await rival.get(path, params={"after": after})
+        assert answer.json()["items"] == [], path
+
+
+async def test_nothing_of_another_tenant_can_be_touched(
+    deployment: Deployment, clients: Clients, paths: dict[str, str]
+) -> None:
+    acme, rival = clients
+    station, token = paths["/v1/stations/{station}"], paths["/v1/id-tokens/{uid}"]
+    before = [(await acme.get(path)).json() for path in (station, token)]
+
+    commanded = await rival.post(f"{station}/commands", json=RESET)
+    put = await rival.put(station, json={"name": "stolen", "password": "x" * 16})
+    deleted = await rival.delete(station)
+    token_put = await rival.put(token, json={"status": "Blocked"})
+    token_deleted = await rival.delete(token)
+    await deployment.project()
+
+    assert commanded.status_code == 404
+    statuses = [answer.status_code for answer in (put, deleted, token_put, token_deleted)]
+    assert statuses == [200, 204, 200, 204]
+    assert [(await acme.get(path)).json() for path in (station, token)] == before
+    kinds = (StationRegistered, StationDeregistered, IdTokenPut, IdTokenRemoved, CommandRequested)
+    for kind in kinds:
+        for record in await deployment.records(kind):
+            assert (record.actor == "key:a admin") == (record.tenant == "rival")
+
+
+async def test_one_idempotency_key_of_two_tenants_is_two_commands(
+    deployment: Deployment, clients: Clients
+) -> None:
+    await deployment.connect("acme", "CS-1")
+    await deployment.connect("rival", "CS-1")
+    await deployment.project()
+
+    answers = [
+        await client.post("/v1/stations/CS-1/commands", json=body, headers={"Idempotency-Key": "k"})
+        for client, body in zip(clients, (RESET, {"action": "ClearCache"}), strict=True)
+    ]
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert len({answer.json()["command_id"] for answer in answers}) == 2
+
+
+async def test_figures_name_no_tenant_and_no_station(clients: Clients) -> None:
+    _, rival = clients
+    figures = await rival.get("/metrics")
+
+    assert figures.status_code == 200
+    assert "acme" not in figures.text
+    assert MARK not in figures.text
+
+
+def _without_url(answer: httpx.Response, path: str) -> str:
+    body: dict[str, Any] = answer.json()
+    return re.sub(re.escape(path), "", str({**body, "instance": ""}))
