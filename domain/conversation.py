@@ -109,8 +109,12 @@ def _received(station: Station, offset: int, record: MessageReceived, payload: A
 
 def _confirm(station: Station) -> None:
     # A station that calls again has seen our last answer; a CALL of ours may still be under way.
-    for sent in [o for o, sent in station.outbox.items() if sent.message_type != CALL]:
-        del station.outbox[sent]
+    outbox = station.outbox
+    if not station.in_flight:
+        outbox.clear()
+        return
+    for sent in [o for o, sent in outbox.items() if sent.message_type != CALL]:
+        del outbox[sent]
 
 
 def _sent(station: Station, offset: int, record: MessageSent, _: Any) -> list[Fact]:
@@ -127,19 +131,22 @@ def _sent(station: Station, offset: int, record: MessageSent, _: Any) -> list[Fa
 
 
 def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) -> list[Fact]:
-    facts = ocpp16.facts_of(
-        call.action,
-        ocpp16.Told(
-            call.offset,
-            call.recorded_at,
-            offset,
-            not station.is_newest(call.connection),
-            payload_of(call),
-            record,
-            station.transactions,
-        ),
-    )
-    told = [take_effect(station, fact, record) for fact in facts]
+    meaning = ocpp16.MEANINGS.get(call.action)
+    told: list[Fact] = []
+    if meaning is not None:
+        payload = payload_of(call)
+        facts = meaning(
+            ocpp16.Told(
+                call.offset,
+                call.recorded_at,
+                offset,
+                not station.is_newest(call.connection),
+                payload if isinstance(payload, dict) else {},
+                record,
+                station.transactions,
+            )
+        )
+        told += [take_effect(station, fact, record) for fact in facts]
     if station.commands:
         told += command_lane.observe(station, told, call)
     return told

@@ -43,18 +43,23 @@ class Answer(NamedTuple):
 
 def answer(call: OpenCall, context: Callable[[dict[str, Any]], Context]) -> Answer:
     """Return the frame that answers this CALL. Total: it never raises for what a station sent."""
-    rule = _ANSWERS.get(call.action)
-    payload = payload_of(call)
-    if call.error and not (call.action in MONEY_ACTIONS and _readable(call.action, payload)):
+    if call.error and not _counts_all_the_same(call):
         return _error(call.message_id, call.error, call.violation)
-    if rule is None:
-        return _error(call.message_id, "NotSupported", f"{call.action} is not supported here")
-    text = rule(context(payload if isinstance(payload, dict) else {}))
+    text = _CONSTANT.get(call.action)
+    if text is None:
+        rule = _ANSWERS.get(call.action)
+        if rule is None:
+            return _error(call.message_id, "NotSupported", f"{call.action} is not supported here")
+        payload = payload_of(call)
+        text = rule(context(payload if isinstance(payload, dict) else {}))
     return Answer(CALLRESULT, f"[3,{_json(call.message_id)},{text}]")
 
 
-def _readable(action: str, payload: Any) -> bool:
-    return isinstance(payload, dict) and is_readable(action, payload)
+def _counts_all_the_same(call: OpenCall) -> bool:
+    if call.action not in MONEY_ACTIONS:
+        return False
+    payload = payload_of(call)
+    return isinstance(payload, dict) and is_readable(call.action, payload)
 
 
 def _error(message_id: str, code: str, description: str) -> Answer:
@@ -94,18 +99,6 @@ def _stop(c: Context) -> str:
     return f'{{"idTagInfo":{_token_info(c, id_token)}}}' if id_token else "{}"
 
 
-def _data_transfer(c: Context) -> str:
-    return '{"status":"UnknownVendorId"}'
-
-
-def _nothing(c: Context) -> str:
-    return "{}"
-
-
-def _sign_certificate(c: Context) -> str:
-    return '{"status":"Rejected"}'
-
-
 def _token_info(c: Context, id_token: str) -> str:
     token = c.registry.token(c.station.tenant, id_token)
     if token is None:
@@ -126,19 +119,21 @@ def _json(text: str) -> str:
     return msgspec.json.encode(text).decode()
 
 
+_CONSTANT = {
+    "DataTransfer": '{"status":"UnknownVendorId"}',
+    "DiagnosticsStatusNotification": "{}",
+    "FirmwareStatusNotification": "{}",
+    "LogStatusNotification": "{}",
+    "MeterValues": "{}",
+    "SecurityEventNotification": "{}",
+    "SignCertificate": '{"status":"Rejected"}',
+    "SignedFirmwareStatusNotification": "{}",
+    "StatusNotification": "{}",
+}
 _ANSWERS: dict[str, Callable[[Context], str]] = {
     "Authorize": _authorize,
     "BootNotification": _boot,
-    "DataTransfer": _data_transfer,
-    "DiagnosticsStatusNotification": _nothing,
-    "FirmwareStatusNotification": _nothing,
     "Heartbeat": _heartbeat,
-    "LogStatusNotification": _nothing,
-    "MeterValues": _nothing,
-    "SecurityEventNotification": _nothing,
-    "SignCertificate": _sign_certificate,
-    "SignedFirmwareStatusNotification": _nothing,
     "StartTransaction": _start,
-    "StatusNotification": _nothing,
     "StopTransaction": _stop,
 }

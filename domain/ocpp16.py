@@ -81,12 +81,6 @@ def transaction_of_stop(payload: Payload, transactions: Transactions) -> tuple[s
     return candidate.transaction_id, "TXID_MINUS_ONE_MATCHED"
 
 
-def facts_of(action: str, told: Told) -> tuple[Fact, ...]:
-    """Return what an answered CALL says; nothing for an action that carries no state."""
-    meaning = _MEANINGS.get(action)
-    return meaning(told) if meaning is not None else ()
-
-
 def _booted(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
     return (
@@ -229,7 +223,7 @@ def _flags(*flags: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(flag for flag in flags if flag))
 
 
-_MEANINGS: dict[str, Callable[[Told], tuple[Fact, ...]]] = {
+MEANINGS: dict[str, Callable[[Told], tuple[Fact, ...]]] = {
     "BootNotification": _booted,
     "StatusNotification": _status_reported,
     "StartTransaction": _started,
@@ -240,3 +234,4 @@ _MEANINGS: dict[str, Callable[[Told], tuple[Fact, ...]]] = {
     "SignedFirmwareStatusNotification": _progressed("firmware"),
     "LogStatusNotification": _progressed("log"),
 }
+"""By action: the facts of a CALL that was answered. An action that carries no state has none."""
