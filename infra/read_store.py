@@ -50,7 +50,7 @@ class PostgresReadStore:
     """Implements `RebuildStore` and `Database` of `projections.ports`."""
 
     def __init__(self, postgres: Postgres, *, is_rebuild: bool = False) -> None:
-        """`is_rebuild`: it writes while `rebuilding` holds everybody else back."""
+        """`is_rebuild`: it may write while `rebuilding` holds everybody else back."""
         self._postgres = postgres
         self._is_rebuild = is_rebuild
         self._statements: dict[str, LiteralString] = {
@@ -187,11 +187,6 @@ class PostgresReadStore:
 
     @asynccontextmanager
     async def rebuilding(self, name: str) -> AsyncIterator[None]:
-        """Hold back everybody else who projects under this name until the block ends or we die.
-
-        Raises:
-            StoreUnavailable: another rebuild of it is running.
-        """
         async with self._transaction() as connection:
             await connection.commit()
             await connection.set_autocommit(True)

@@ -15,3 +15,12 @@ async def store(postgres_database: PostgresDatabase) -> AsyncIterator[PostgresRe
     await migrate(postgres_database.dsn)
     async with Postgres(postgres_database.dsn) as postgres:
         yield PostgresReadStore(postgres)
+
+
+@pytest.fixture
+async def rebuild_store(
+    store: PostgresReadStore, postgres_database: PostgresDatabase
+) -> AsyncIterator[PostgresReadStore]:
+    """The same database, for who rebuilds."""
+    async with Postgres(postgres_database.dsn) as postgres:
+        yield PostgresReadStore(postgres, is_rebuild=True)

@@ -47,3 +47,7 @@ class DyingStore:
         await self._store.write(writes, progress)
         if self._left == 0:
             raise Killed
+
+    @property
+    def is_dead(self) -> bool:
+        return self._left <= 0
