@@ -1,1 +1,0 @@
-"""The edge: owns the sockets of stations and knows no business."""

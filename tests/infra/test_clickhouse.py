@@ -1,3 +1,5 @@
+"""What the embedded ClickHouse keeps: types, exchanged tables, inserts that returned, one process."""
+
 import os
 import signal
 import subprocess

@@ -1,3 +1,5 @@
+"""ClickHouse's HTTP interface as curl, clickhouse-connect and Grafana use it."""
+
 import asyncio
 import gzip
 import json

@@ -1,3 +1,5 @@
+"""Native is rewritten whole, column by column, for the revision that a reader asked for."""
+
 import pytest
 
 from infra.clickhouse_native import BLOCK_INFORMATION, Unreadable, with_revision

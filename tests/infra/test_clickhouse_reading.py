@@ -1,3 +1,5 @@
+"""The fence around readers of ClickHouse: reading is answered, nothing else happens."""
+
 import os
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""The pool: a block is whole or nothing, and only what will pass is called unavailable."""
+
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator

@@ -1,3 +1,5 @@
+"""Postgres from the wheel: in our process group, and itself again after any kill."""
+
 import asyncio
 import os
 import signal

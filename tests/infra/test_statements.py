@@ -1,3 +1,5 @@
+"""Statements in SQL files are found by their names."""
+
 import pytest
 
 from infra.statements import statements
