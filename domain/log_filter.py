@@ -41,24 +41,34 @@ class LogFilter:
 
     def admit(self, offset: int, record: Record) -> bool:
         """Say whether the record at this offset counts. Call it once per record, in log order."""
-        return self.admit_as(offset, record, record.incarnation, record.sequence)
-
-    def admit_as(self, offset: int, record: Record, incarnation: str, sequence: int) -> bool:
-        """The same for a record that has just been written under this id and not read back."""
         sequences = self._sequences
+        incarnation = record.incarnation
         last = sequences.get(incarnation, -1)
-        if sequence <= last:
+        if record.sequence <= last:
             return False
-        sequences[incarnation] = sequence
+        sequences[incarnation] = record.sequence
         if last == -1:
             self._forget_incarnations()
         if isinstance(record, OwnerRecord):
             return self._admit_decision(record)
         if isinstance(record, PartitionClaimed):
-            self.epoch = offset
-            self._decisions.clear()
-            self._order.clear()
+            self._claimed(offset)
         return True
+
+    def wrote(self, offset: int, record: Record, incarnation: str, sequence: int) -> None:
+        """Take note of a record that the log's only writer, this process, has just put there.
+
+        It counts: nobody else decides, and nothing that failed is written again. So the decision
+        itself need not be remembered.
+        """
+        self._sequences[incarnation] = sequence
+        if type(record) is PartitionClaimed:
+            self._claimed(offset)
+
+    def _claimed(self, offset: int) -> None:
+        self.epoch = offset
+        self._decisions.clear()
+        self._order.clear()
 
     def _admit_decision(self, record: OwnerRecord) -> bool:
         if record.epoch != self.epoch:

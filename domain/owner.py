@@ -93,10 +93,10 @@ class Owner:
     def fold_queued(
         self, offset: int, record: Record, incarnation: str, sequence: int, payload: Any = None
     ) -> None:
-        """Apply a record of this process whose place in the log has just been fixed."""
+        """Apply a record whose place has just been fixed by this process, the log's only writer."""
         self.position = offset + 1
-        if self.log_filter.admit_as(offset, record, incarnation, sequence):
-            self._apply(offset, record, payload)
+        self.log_filter.wrote(offset, record, incarnation, sequence)
+        self._apply(offset, record, payload)
 
     def _apply(self, offset: int, record: Record, payload: Any) -> None:
         kind = type(record)
