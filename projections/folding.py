@@ -82,7 +82,8 @@ class Folding:
                 raise
             except Exception as error:  # noqa: BLE001 - folds are pure: it fails so every time.
                 self._set_aside(partition, offset, error)
-        self.states.used({key for _, _, _, key in admitted if key in stations})
+        if self.states.is_crowded:
+            self.states.used({key for _, _, _, key in admitted if key in stations})
         if admitted:
             self._recorded_at = max(self._recorded_at, admitted[-1][2].recorded_at)
 

@@ -98,8 +98,7 @@ def transaction_ended(station: Station, fact: TransactionEnded, add: Add) -> Non
             0,
         )
     )
-    if fact.samples:
-        _samples(head, fact.recorded_at, fact.samples, ("transaction_data", *tail), 1, add)
+    _samples(head, fact.recorded_at, fact.samples, ("transaction_data", *tail), 1, add)
 
 
 def _samples(

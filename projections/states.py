@@ -29,6 +29,11 @@ class StationStates:
     def is_full(self) -> bool:
         return len(self.by_key) > self._stations_max
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether the order of eviction begins to matter."""
+        return len(self.by_key) * 2 > self._stations_max
+
     async def fetch(self, missing: Iterable[StationKey], partitions: Iterable[int]) -> None:
         """Bring stations into memory: as they were saved, or new."""
         wanted = dict(zip(missing, partitions, strict=True))
@@ -55,10 +60,9 @@ class StationStates:
         self._evict()
 
     def used(self, keys: Collection[StationKey]) -> None:
-        """Put these last in the order of eviction. Free while there is room."""
-        if len(self.by_key) * 2 > self._stations_max:
-            for key in keys:
-                self.by_key[key] = self.by_key.pop(key)
+        """Put these last in the order of eviction."""
+        for key in keys:
+            self.by_key[key] = self.by_key.pop(key)
 
     def _evict(self) -> None:
         surplus = len(self.by_key) - self._stations_max
