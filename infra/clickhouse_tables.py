@@ -29,6 +29,9 @@ PASSING = frozenset(
 )
 """Codes of errors that the same statement may not meet later (ClickHouse, ErrorCodes.cpp)."""
 
+INSERT_SETTINGS = {"async_insert": 0}
+"""On by default since 26.9. Our batches are large; a server need not gather them with others'."""
+
 
 class ClickHouseTables:
     """Keeps the port `projections.clickhouse_ports.Tables`, and `Database` for queries."""
@@ -64,6 +67,7 @@ class ClickHouseTables:
             column_names=[column for column, _ in table.columns],
             column_type_names=[kind for _, kind in table.columns],
             column_oriented=True,
+            settings=INSERT_SETTINGS,
         )
 
     async def _in_thread(self, call: Callable[[], T]) -> T:

@@ -74,19 +74,15 @@ async def test_a_session_without_samples_is_split_by_time(series: Series) -> Non
 async def test_samples_of_another_base_make_no_energy(series: Series) -> None:
     log, worker = working()
     transaction_id = begin(log, worker, at="2026-11-23T08:00:00Z")
-    for at, wh in (("08:20", "0"), ("08:40", "4000000"), ("08:30", "1" + "0" * 21)):
-        say(
-            log,
-            worker,
-            "MeterValues",
-            metering(transaction_id, sampled(f"2026-11-23T{at}:00Z", wh)),
-        )
-    say(log, worker, "StopTransaction", stop(transaction_id, at="2026-11-23T09:00:00Z"))
+    for at, wh in (("08:20", "0"), ("08:30", "1" + "0" * 21), ("08:40", "500")):
+        values = sampled(f"2026-11-23T{at}:00Z", wh)
+        say(log, worker, "MeterValues", metering(transaction_id, values))
+    say(log, worker, "StopTransaction", stop(transaction_id, at="2026-11-23T10:00:00Z"))
 
     await series.project(log)
 
-    energy = series.energy()[str(transaction_id)]
-    assert sum(series.by_hour().values()) == (energy or 0)
+    assert series.energy() == {str(transaction_id): 8000}
+    assert series.by_hour() == {"2026-11-23T08": Decimal(4000), "2026-11-23T09": Decimal(4000)}
 
 
 async def test_a_falling_register_gives_no_negative_hour(series: Series) -> None:
