@@ -16,6 +16,12 @@ from schemas.journal import REGISTRY_PARTITION, Unavailable
 from schemas.partitions import partition_of
 from schemas.records import MessageSent, Record, decode, encode
 
+LATENCY_BUCKETS = 25
+"""Up to 2²⁴ microseconds: 17 s, when a station has given up."""
+
+ACTIONS_MAX = 256
+"""Of names that stations make up there is no end."""
+
 Deliver = Callable[[int, MessageSent], None]
 
 
@@ -37,6 +43,8 @@ class EdgeLog:
         self.registry = registry
         self.records = 0
         """Queued since the start."""
+        self.latencies: dict[str, list[int]] = {}
+        """By action: answers and CALLs of ours by the bits of (microseconds from read to sent)."""
         self._journal = journal
         self._incarnation = incarnation
         self._deliver = deliver
@@ -106,12 +114,19 @@ class EdgeLog:
     def committed(self) -> None:
         """The journal's durable offsets moved: let go what waited for that."""
         leaving, durable, deliver = self._leaving, self._journal.durable, self._deliver
+        now = self._now_us()
         while leaving and leaving[0][1] < durable[leaving[0][0]]:
             _, offset, out = leaving.popleft()
             if isinstance(out, MessageSent):
                 deliver(offset, out)
+                buckets = self.latencies.get(out.action) or self._buckets(out.action)
+                buckets[min((now - out.recorded_at).bit_length(), LATENCY_BUCKETS - 1)] += 1
             elif not out.done():
                 out.set_result(None)
+
+    def _buckets(self, action: str) -> list[int]:
+        known = action if len(self.latencies) < ACTIONS_MAX else "other"
+        return self.latencies.setdefault(known, [0] * LATENCY_BUCKETS)
 
     def fail(self) -> None:
         """A commit failed: nothing that waits may leave. The owners are worthless from here on."""

@@ -4,7 +4,7 @@ They are counted where things happen, as plain numbers, and put into words only 
 a frame costs no look-up of a label.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ Name = Literal[
     "chargeledger_journal_offset",
     "chargeledger_journal_refuses",
     "chargeledger_stations_set_aside",
+    "chargeledger_answer_seconds",
 ]
 HELP: Mapping[Name, str] = {
     "chargeledger_connections": "WebSocket connections of stations that are open.",
@@ -39,6 +40,8 @@ HELP: Mapping[Name, str] = {
     "chargeledger_journal_refuses": "1 while the journal cannot be written and doors are closed.",
     "chargeledger_stations_set_aside": "Stations with a record that could not be folded."
     " Anything but 0 is a bug: look at the log.",
+    "chargeledger_answer_seconds": "From reading a frame to sending what was decided because of it,"
+    " durably, by action. Rises with the load and with the disk's fsync.",
 }
 
 Labels = tuple[tuple[str, str], ...]
@@ -46,7 +49,8 @@ Sample = tuple[Name, Labels, float]
 
 
 def edge_metrics(edge: "Edge") -> str:
-    return text_of(_edge_samples(edge))
+    lines = _latency_lines(edge.log.latencies)
+    return text_of(_edge_samples(edge)) + "".join(f"{line}\n" for line in lines)
 
 
 def text_of(samples: Iterator[Sample]) -> str:
@@ -83,6 +87,19 @@ def _edge_samples(edge: "Edge") -> Iterator[Sample]:
     yield "chargeledger_journal_refuses", (), float(not edge.log.accepts("", ""))
     aside = sum(len(owner.poisoned) for owner in edge.log.owners)
     yield "chargeledger_stations_set_aside", (), aside
+
+
+def _latency_lines(latencies: Mapping[str, Sequence[int]]) -> Iterator[str]:
+    name: Name = "chargeledger_answer_seconds"
+    yield from (f"# HELP {name} {HELP[name]}", f"# TYPE {name} histogram")
+    for action, buckets in latencies.items():
+        label = f'action="{_escaped(action)}"'
+        total = 0
+        for bits, count in enumerate(buckets):
+            total += count
+            edge = "+Inf" if bits == len(buckets) - 1 else f"{((1 << bits) - 1) / 1e6:g}"
+            yield f'{name}_bucket{{{label},le="{edge}"}} {total}'
+        yield f"{name}_count{{{label}}} {total}"
 
 
 def _number(value: object) -> float:
