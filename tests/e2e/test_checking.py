@@ -1,0 +1,330 @@
+"""The checker can fail: each wrong in the log or in the views moves its counter."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import Raw
+from msgspec.structs import replace as changed
+
+from infra.simulator.oplog import Operation, Outcome, TransactionRecord
+from schemas.cdr import Cdr
+from schemas.journal import Entry
+from schemas.records import (
+    CALL,
+    CALLRESULT,
+    CdrReleased,
+    ConnectionOpened,
+    MessageReceived,
+    MessageSent,
+    PartitionClaimed,
+    Record,
+    encode,
+)
+from tests.e2e.checking import SessionEnergy, Told, check
+
+AT = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+OF_STATION: dict[str, Any] = {"tenant": "default", "station": "S", "recorded_at": 1}
+START = {"connectorId": 1, "idTag": "T", "meterStart": 100, "timestamp": "2026-05-04T12:00:00Z"}
+STOP = {"transactionId": 7, "meterStop": 350, "timestamp": "2026-05-04T13:00:00Z"}
+STARTED = {"transactionId": 7, "idTagInfo": {"status": "Accepted"}}
+
+
+def received(number: int, message_id: str, action: str, payload: Any) -> MessageReceived:
+    return MessageReceived(
+        **OF_STATION,
+        connection="c",
+        number=number,
+        frame=json.dumps([CALL, message_id, action, payload]),
+        message_type=CALL,
+        message_id=message_id,
+        action=action,
+    )
+
+
+def sent(cause: int, message_id: str, action: str, payload: Any) -> MessageSent:
+    return MessageSent(
+        **OF_STATION,
+        cause=cause,
+        purpose="answer",
+        epoch=0,
+        connection="c",
+        frame=json.dumps([CALLRESULT, message_id, payload]),
+        message_type=CALLRESULT,
+        message_id=message_id,
+        action=action,
+    )
+
+
+def told(message_id: str, action: str, payload: Any, answer: Any) -> Operation:
+    return Operation(
+        station="S",
+        connection=1,
+        command=False,
+        message_id=message_id,
+        action=action,
+        payload=payload,
+        sent_at=AT,
+        outcome=Outcome.ANSWERED,
+        answer=[answer],
+    )
+
+
+@dataclass(slots=True)
+class World:
+    """One session of 250 Wh, as it should be; tests spoil it."""
+
+    records: list[Record]
+    operations: list[Operation]
+    transaction: TransactionRecord
+    cdrs: list[Cdr]
+    series: list[SessionEnergy]
+
+    def counters(self) -> tuple[int, int, int, int]:
+        entries = [
+            Entry(1, offset, encode(record, f"writer-{offset}", 1))
+            for offset, record in enumerate(self.records)
+        ]
+        transactions = [self.transaction]
+        return check(Told(self.operations, transactions), entries, self.cdrs, self.series).counters
+
+
+@pytest.fixture
+def world() -> World:
+    return World(
+        records=[
+            PartitionClaimed(recorded_at=1, owner="o"),
+            ConnectionOpened(
+                **OF_STATION,
+                connection="c",
+                protocol="1.6",
+                node="0/1",
+                remote="192.0.2.1",
+                proof="none",
+                registered=False,
+            ),
+            received(1, "m1", "StartTransaction", START),
+            sent(2, "m1", "StartTransaction", STARTED),
+            received(2, "m2", "StopTransaction", STOP),
+            sent(4, "m2", "StopTransaction", {}),
+            CdrReleased(
+                **OF_STATION,
+                cause=4,
+                purpose="cdr",
+                epoch=0,
+                transaction_id="7",
+                cdr_id="x",
+                document=Raw(b"{}"),
+                sha256="",
+            ),
+        ],
+        operations=[
+            told("m1", "StartTransaction", START, STARTED),
+            told("m2", "StopTransaction", STOP, {}),
+        ],
+        transaction=TransactionRecord(
+            station="S",
+            connector_id=1,
+            id_token="T",
+            started_at=AT,
+            meter_start_wh=100,
+            reference="",
+            transaction_id=7,
+            ended_at=AT,
+            meter_stop_wh=350,
+            start_acked=True,
+            stop_acked=True,
+        ),
+        cdrs=[
+            msgspec.convert(
+                {
+                    "id": "x",
+                    "revision": 2,
+                    "state": "FINAL",
+                    "tenant": "default",
+                    "station": "S",
+                    "evse": 1,
+                    "connector": 1,
+                    "transaction_id": "7",
+                    "id_token": "T",
+                    "started_at": "2026-05-04T12:00:00Z",
+                    "ended_at": "2026-05-04T13:00:00Z",
+                    "meter_start_wh": 100,
+                    "meter_stop_wh": 350,
+                    "energy_wh": 250,
+                    "energy_bounds_wh": None,
+                    "stop_reason": "Local",
+                    "flags": (),
+                    "positions": {},
+                },
+                Cdr,
+            )
+        ],
+        series=[SessionEnergy("S", "7", 250)],
+    )
+
+
+def frame_of(record: Record, text: str) -> Record:
+    assert isinstance(record, MessageReceived | MessageSent)
+    return changed(record, frame=text)
+
+
+def lose_the_answer(world: World) -> None:
+    opened = world.records[1]
+    assert isinstance(opened, ConnectionOpened)
+    world.records[5] = changed(opened, connection="d")
+
+
+def answer_something_else(world: World) -> None:
+    world.records[5] = frame_of(world.records[5], '[3,"m2",{"idTagInfo":{"status":"Invalid"}}]')
+
+
+def keep_another_frame(world: World) -> None:
+    text = world.records[4]
+    assert isinstance(text, MessageReceived)
+    world.records[4] = frame_of(text, text.frame.replace("13:00", "14:00"))
+
+
+def fence_the_answer(world: World) -> None:
+    answer = world.records[5]
+    assert isinstance(answer, MessageSent)
+    world.records[5] = changed(answer, epoch=99)
+
+
+def lose_the_cdr(world: World) -> None:
+    world.cdrs.clear()
+
+
+def leave_the_cdr_open(world: World) -> None:
+    world.cdrs[0] = changed(world.cdrs[0], state="OPEN")
+
+
+def bill_twice(world: World) -> None:
+    world.cdrs.append(changed(world.cdrs[0], id="y", transaction_id="8"))
+
+
+def bill_what_nobody_told(world: World) -> None:
+    world.cdrs.append(changed(world.cdrs[0], id="y", transaction_id="8", meter_start_wh=99))
+
+
+def release_twice(world: World) -> None:
+    released = world.records[6]
+    assert isinstance(released, CdrReleased)
+    world.records.append(changed(released, cause=5))
+
+
+def decide_in_two_epochs(world: World) -> None:
+    answer = world.records[5]
+    assert isinstance(answer, MessageSent)
+    world.records.append(PartitionClaimed(recorded_at=1, owner="o"))
+    world.records.append(changed(answer, epoch=7))
+
+
+def write_the_series_twice(world: World) -> None:
+    world.series.append(world.series[0])
+
+
+def tell_in_another_order(world: World) -> None:
+    world.operations.reverse()
+
+
+def skip_a_number(world: World) -> None:
+    stop = world.records[4]
+    assert isinstance(stop, MessageReceived)
+    world.records[4] = changed(stop, number=3)
+
+
+def never_open(world: World) -> None:
+    world.records[1] = PartitionClaimed(recorded_at=1, owner="o")
+    world.records[2:] = [
+        changed(each, epoch=1) if isinstance(each, MessageSent | CdrReleased) else each
+        for each in world.records[2:]
+    ]
+
+
+def bill_one_wh_more(world: World) -> None:
+    world.cdrs[0] = changed(world.cdrs[0], energy_wh=251)
+
+
+def chart_two_wh_less(world: World) -> None:
+    world.series[0] = world.series[0]._replace(energy_wh=248)
+
+
+def lose_the_series(world: World) -> None:
+    world.series.clear()
+
+
+def read_less_in_the_frame(world: World) -> None:
+    """Also an answer lost: the frame is not the one that was told."""
+    stop = world.records[4]
+    assert isinstance(stop, MessageReceived)
+    world.records[4] = frame_of(stop, stop.frame.replace("350", "340"))
+
+
+def test_nothing_is_found_where_nothing_is_wrong(world: World) -> None:
+    assert world.counters() == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        # acked_lost, duplicate_effects, order_violations, wh_delta
+        (lose_the_answer, (1, 0, 0, 0)),
+        (answer_something_else, (1, 0, 0, 0)),
+        (keep_another_frame, (1, 0, 0, 0)),
+        (fence_the_answer, (1, 0, 0, 0)),
+        (lose_the_cdr, (1, 0, 0, 250)),
+        (leave_the_cdr_open, (1, 0, 0, 0)),
+        (bill_twice, (0, 1, 0, 0)),
+        (bill_what_nobody_told, (0, 1, 0, 0)),
+        (release_twice, (0, 1, 0, 0)),
+        (decide_in_two_epochs, (0, 1, 0, 0)),
+        (write_the_series_twice, (0, 1, 0, 0)),
+        (tell_in_another_order, (0, 0, 1, 0)),
+        (skip_a_number, (0, 0, 1, 0)),
+        (never_open, (0, 0, 1, 0)),
+        (bill_one_wh_more, (0, 0, 0, 1)),
+        (chart_two_wh_less, (0, 0, 0, 2)),
+        (lose_the_series, (0, 0, 0, 250)),
+        (read_less_in_the_frame, (1, 0, 0, 10)),
+    ],
+)
+def test_each_wrong_moves_its_counter(
+    world: World, spoil: Callable[[World], None], expected: tuple[int, int, int, int]
+) -> None:
+    spoil(world)
+
+    assert world.counters() == expected
+
+
+def test_a_frame_that_is_not_in_the_log_is_lost(world: World) -> None:
+    """And so are its answer and its Wh, and the next frame's number is not the next one."""
+    del world.records[2:4]
+    world.records = [
+        changed(each, cause=2) if isinstance(each, MessageSent | CdrReleased) else each
+        for each in world.records
+    ]
+
+    assert world.counters() == (1, 0, 1, 250)
+
+
+def test_a_call_of_ours_that_is_not_in_the_log_is_lost(world: World) -> None:
+    world.operations.append(replace(told("m9", "ClearCache", {}, {}), command=True))
+
+    assert world.counters() == (1, 0, 0, 0)
+
+
+def test_a_repeated_append_counts_once(world: World) -> None:
+    records = [*world.records[:6], *world.records[4:]]
+    entries = [
+        Entry(1, offset, encode(record, "writer", 1 + world.records.index(record)))
+        for offset, record in enumerate(records)
+    ]
+    verdict = check(Told(world.operations, [world.transaction]), entries, world.cdrs, world.series)
+
+    assert verdict.is_clean, verdict.findings
+    assert (verdict.answers, verdict.sessions) == (2, 1)
