@@ -16,6 +16,9 @@ from schemas.journal import REGISTRY_PARTITION, Unavailable
 from schemas.partitions import partition_of
 from schemas.records import MessageSent, Record, decode, encode
 
+BATCH_RECORDS = 100
+"""After a restart thousands of CALLs may be open; a batch of the journal has a size."""
+
 LATENCY_BUCKETS = 25
 """Up to 2²⁴ microseconds: 17 s, when a station has given up."""
 
@@ -143,7 +146,7 @@ class EdgeLog:
         return owners[partition_of(record.tenant, record.station, len(owners)) - 1]
 
     def _queue(self, owner: Owner, record: Record, payload: object = None) -> None:
-        """Queue and fold the record and all that is decided because of it, as one batch."""
+        """Queue and fold the record and all that is decided because of it, in few batches."""
         now = record.recorded_at
         partition, incarnation = owner.partition, self._incarnation
         offset = self._journal.next_offset(partition)
@@ -158,10 +161,12 @@ class EdgeLog:
                 self._leaving.append((partition, offset, following))
             offset += 1
             following = owner.decide_next(now)
-        self._sequences[partition] = sequence
-        self._journal.enqueue(partition, values)
-        self._newest = (partition, offset - 1)
-        self.records += len(values)
+            if following is None or len(values) == BATCH_RECORDS:
+                self._sequences[partition] = sequence
+                self._newest = (partition, offset - 1)
+                self.records += len(values)
+                self._journal.enqueue(partition, values)
+                values = []
 
     def _decide(self, owner: Owner, now: int) -> None:
         while (record := owner.decide_next(now)) is not None:
