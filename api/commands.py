@@ -28,6 +28,7 @@ from api.wanted import CommandWanted
 from domain.commands import OPEN_FATES, Fate
 from projections.commands import CommandRow, find_command, find_commands
 from projections.times import utc
+from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import CommandRequested
 
 WAIT_S_MAX = 60
@@ -88,7 +89,8 @@ class Recent:
 
     def __init__(self) -> None:
         self._asked: dict[str, tuple[str, str]] = {}
-        self._appended: set[str] = set()
+        self._landed: dict[str, bool] = {}
+        """True: it is in the journal; False: it may be."""
 
     def claim(self, command_id: str, action: str, digest: str) -> None:
         """Raise Conflict if something else was asked under this id."""
@@ -96,14 +98,19 @@ class Recent:
         if len(self._asked) > RECENT_MAX:
             oldest = next(iter(self._asked))
             del self._asked[oldest]
-            self._appended.discard(oldest)
+            self._landed.pop(oldest, None)
+
+    def release(self, command_id: str) -> None:
+        """Nothing was recorded under this id by this process: it may mean something else."""
+        if command_id not in self._landed:
+            self._asked.pop(command_id, None)
 
     def is_appended(self, command_id: str) -> bool:
-        return command_id in self._appended
+        return self._landed.get(command_id, False)
 
-    def appended(self, command_id: str) -> None:
+    def landed(self, command_id: str, *, surely: bool) -> None:
         if command_id in self._asked:
-            self._appended.add(command_id)
+            self._landed[command_id] = surely or self.is_appended(command_id)
 
 
 IdempotencyKey = Annotated[
@@ -141,8 +148,7 @@ async def post_command(
     if row is not None:
         _same_command(row, record)
     elif not recent.is_appended(record.command_id):
-        await ports.log.append(record)
-        recent.appended(record.command_id)
+        await _append(ports, recent, record)
     if row is None or row.fate in OPEN_FATES:
         closing: asyncio.Event = request.app.state.closing
         row = await _settled(ports, record, query.wait, closing) or row
@@ -213,6 +219,18 @@ async def _request(
         secret_id=secret_id,
         now_us=ports.now_us(),
     )
+
+
+async def _append(ports: Ports, recent: Recent, record: CommandRequested) -> None:
+    try:
+        await ports.log.append(record)
+    except Unavailable:
+        recent.release(record.command_id)
+        raise
+    except AppendUnknown:
+        recent.landed(record.command_id, surely=False)
+        raise
+    recent.landed(record.command_id, surely=True)
 
 
 async def _settled(

@@ -1,5 +1,6 @@
 """Whether this process lives, whether it can do its work, and its figures."""
 
+import logging
 from typing import Annotated
 
 import msgspec
@@ -16,6 +17,7 @@ from schemas.journal import Unavailable
 LAG_READY_S = 60.0
 """Behind by more, what is read here misleads; the journal and the stations do not care."""
 
+_log = logging.getLogger(__name__)
 router = APIRouter(tags=["operation"])
 
 
@@ -24,7 +26,7 @@ class Readiness(Struct, frozen=True):
     postgres: str
     journal: str
     projections: str
-    """Each: "ok", or what is wrong."""
+    """Each: "ok", or what is wrong; why, says the log, because everybody may ask this."""
 
 
 @router.get("/healthz")
@@ -54,15 +56,19 @@ async def metrics(
 
 async def _readiness(ports: Ports) -> Readiness:
     postgres = projections = "ok"
-    journal = await ports.log.trouble() or "ok"
+    trouble = await ports.log.trouble()
+    if trouble:
+        _log.info("not ready: %s", trouble)
+    journal = "not writable" if trouble else "ok"
     try:
         slow = [each for each in await find_lag(ports) if each.seconds > LAG_READY_S]
         if slow:
             projections = "; ".join(map(_told, slow))
     except StoreUnavailable as error:
-        postgres, projections = f"not reachable: {error}", "not known without Postgres"
+        _log.info("not ready: %s", error)
+        postgres, projections = "not reachable", "not known without Postgres"
     except Unavailable as error:
-        journal = f"not readable: {error}"
+        _log.info("not ready: %s", error)
         projections = "not known without the journal"
     is_ready = (postgres, journal, projections) == ("ok", "ok", "ok")
     return Readiness(is_ready, postgres, journal, projections)

@@ -17,6 +17,7 @@ from infra.postgres import Postgres
 from infra.statements import statements
 from infra.vault import transaction
 from projections.ports import StoreUnavailable
+from schemas.names import is_name
 
 TOKEN_PREFIX = "clk_"
 # So that scanners for leaked secrets, and people, know what they have found.
@@ -39,6 +40,10 @@ class KeyNameTaken(Exception):
     """The tenant has a key of this name that is not revoked."""
 
 
+class WrongTenantName(Exception):
+    """No tenant can be named like that."""
+
+
 def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode(errors="replace")).digest()
 
@@ -59,8 +64,10 @@ class ApiKeysInVault:
         """Return the token: nobody can show it again.
 
         Raises:
-            KeyNameTaken: nothing was made.
+            KeyNameTaken, WrongTenantName: nothing was made.
         """
+        if not is_name(tenant):
+            raise WrongTenantName(f"{tenant!r} cannot be the name of a tenant")
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
         row = {
             "id": uuid4(),

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from schemas.journal import AppendUnknown
+from schemas.journal import AppendUnknown, Unavailable
 from schemas.partitions import partition_of
 from schemas.records import CommandRequested, Record
 from tests.api.charging import Talk
@@ -277,6 +277,32 @@ async def test_the_commands_of_a_station_are_listed_the_latest_first(
     assert [item["action"] for item in rest["items"]] == ["Reset"]
 
 
+class FullLog:
+    """The journal refuses the first append."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._log = deployment.app.state.ports.log
+        self._has_failed = False
+
+    async def append(self, record: Record) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            raise Unavailable("full")
+        await self._log.append(record)
+
+
+async def test_a_refused_append_leaves_the_key_free(deployment: Deployment, talk: Talk) -> None:
+    app = deployment.app_with(FullLog(deployment))
+    async with deployment.client(app=app) as client:
+        refused = await ask(client, RESET)
+        other = await ask(client, {"action": "ClearCache"})
+
+    assert refused.status_code == 503
+    assert refused.json()["detail"].startswith("Nothing was recorded")
+    assert other.status_code == 202
+    assert [record.action for record in await asked(deployment)] == ["ClearCache"]
+
+
 class ForgetfulLog:
     """The first append lands, but nobody learns of it."""
 
@@ -289,6 +315,31 @@ class ForgetfulLog:
         if not self._has_failed:
             self._has_failed = True
             raise AppendUnknown("no answer")
+
+
+class WorseningLog:
+    """An append lands without anybody learning of it; after that the journal is full."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._log = deployment.app.state.ports.log
+        self._has_landed = False
+
+    async def append(self, record: Record) -> None:
+        if self._has_landed:
+            raise Unavailable("full")
+        self._has_landed = True
+        await self._log.append(record)
+        raise AppendUnknown("no answer")
+
+
+async def test_a_key_that_may_be_used_is_not_free(deployment: Deployment, talk: Talk) -> None:
+    app = deployment.app_with(WorseningLog(deployment))
+    async with deployment.client(app=app) as client:
+        statuses = [(await ask(client, body)).status_code for body in (RESET, RESET)]
+        other = await ask(client, {"action": "ClearCache"})
+
+    assert statuses == [503, 503]
+    assert other.status_code == 409
 
 
 async def test_an_unknown_outcome_is_repeated_as_the_same_command(

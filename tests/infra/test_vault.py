@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from infra.api_keys import CACHE_TTL_S, OUTAGE_TTL_S, ApiKeysInVault, KeyNameTaken
+from infra.api_keys import CACHE_TTL_S, OUTAGE_TTL_S, ApiKeysInVault, KeyNameTaken, WrongTenantName
 from infra.migrations import migrate
 from infra.postgres import Postgres
 from infra.vault import UndecipherableSecret, Vault
@@ -231,6 +231,9 @@ async def test_a_name_has_one_key_until_it_is_revoked(postgres: Postgres) -> Non
 
     with pytest.raises(KeyNameTaken):
         await keys.create("t", "grafana", "admin")
+
+    with pytest.raises(WrongTenantName):
+        await keys.create("a/b", "grafana", "admin")
 
     assert await keys.revoke("t", "grafana")
     assert not await keys.revoke("t", "grafana")
