@@ -1,4 +1,4 @@
-"""What the embedded ClickHouse keeps: types, exchanged tables, inserts that returned, one process."""
+"""What the embedded ClickHouse keeps: types, exchanged tables, inserts that returned."""
 
 import os
 import signal

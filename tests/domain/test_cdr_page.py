@@ -1,0 +1,36 @@
+"""The page on CDRs lists every flag and field that exists, says which hold, and invents none."""
+
+import re
+from pathlib import Path
+
+from domain.cdr import HOLDING
+from schemas.cdr import Cdr
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/cdr.md").read_text("utf-8")
+ORPHANED = {"STOP_UNKNOWN_TX", "TXID_MINUS_ONE_AMBIGUOUS"}
+
+_FLAG = re.compile(r'"([A-Z]+(?:_[A-Z0-9]+)+)"')
+_ROW = re.compile(r"^\| `([A-Z_]+)` \| (yes)? ?\|", re.MULTILINE)
+
+
+def flags_in_code() -> set[str]:
+    modules = (ROOT / "domain").glob("*.py")
+    return {flag for module in modules for flag in _FLAG.findall(module.read_text("utf-8"))}
+
+
+def test_every_flag_is_explained_and_none_is_invented() -> None:
+    assert {flag for flag, _ in _ROW.findall(PAGE)} == flags_in_code() - ORPHANED
+
+
+def test_the_page_says_which_flags_hold() -> None:
+    assert {flag for flag, holds in _ROW.findall(PAGE) if holds} == HOLDING
+
+
+def test_why_a_message_is_an_orphan_is_explained() -> None:
+    assert flags_in_code() >= ORPHANED
+    assert all(f"`{reason}`" in PAGE for reason in ORPHANED)
+
+
+def test_every_field_is_explained() -> None:
+    assert [name for name in Cdr.__struct_fields__ if f"`{name}`" not in PAGE] == []
