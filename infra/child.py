@@ -65,8 +65,9 @@ def configure_logging(level: str) -> None:
     """Log to stderr, in UTC."""
     logging.Formatter.converter = time.gmtime
     logging.basicConfig(level=level, format=LOG_FORMAT, stream=sys.stderr)
-    # It names every statement; what our own modules say of a failing database is enough.
+    # What our own modules say of a database or a broker that is away is said once and is enough.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def say_ready(text: str = "") -> None:

@@ -1,0 +1,29 @@
+"""`chargeledger projections`: the log in Kafka, projected into Postgres and ClickHouse."""
+
+import asyncio
+
+from infra.cli.servers import database, kafka_journal, series
+from infra.projecting import run_projections
+from infra.read_store import PostgresReadStore
+from infra.settings import Settings
+from projections.clickhouse_schema import prepare
+from projections.clickhouse_sink import LIMITS, ClickHouseSink
+from projections.read_model import ReadModel
+from projections.run import Projection
+
+
+async def run_projections_role(settings: Settings, stop: asyncio.Event) -> None:
+    async with (
+        kafka_journal(settings) as journal,
+        database(settings) as postgres,
+        series(settings) as tables,
+    ):
+        await prepare(tables)
+        store = PostgresReadStore(postgres)
+        await run_projections(
+            [
+                Projection(journal, ReadModel(store), store),
+                Projection(journal, ClickHouseSink(tables, store), store, limits=LIMITS),
+            ],
+            stop,
+        )
