@@ -3,17 +3,27 @@
 The framework's own parsing is not used: it reads without a bound and turns decimals into floats.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from api.problems import BodyTooLarge, Invalid, UnreadableBody, WrongMediaType, field_errors
+from api.problems import (
+    BodyTooLarge,
+    BodyTooSlow,
+    Invalid,
+    UnreadableBody,
+    WrongMediaType,
+    field_errors,
+)
 from schemas.frames import UnreadableFrame, parse
 
 BODY_BYTES_MAX = 65_536
 """Ten times the largest command (a charging profile or a local list of 1.6 fits easily)."""
+
+BODY_WITHIN_S = 20.0
 
 Model = TypeVar("Model", bound="Body")
 
@@ -44,6 +54,14 @@ async def _bytes(request: Request) -> bytes:
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > BODY_BYTES_MAX:
         raise BodyTooLarge(f"at most {BODY_BYTES_MAX} bytes")
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await _read(request)
+    except TimeoutError as error:
+        raise BodyTooSlow(f"it must be here within {BODY_WITHIN_S:.0f} seconds") from error
+
+
+async def _read(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

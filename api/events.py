@@ -24,7 +24,7 @@ from api.answers import Query, documented
 from api.ports import Ports
 from api.problems import ApiError, TooManyStreams
 from projections.events import EventRow, events_after, newest
-from projections.ports import StoreUnavailable
+from projections.ports import Database, StoreUnavailable
 from schemas import positions
 
 BATCH = 200
@@ -34,7 +34,7 @@ HEARTBEAT_S = 15.0
 
 SEND_TIMEOUT_S = 30.0
 STREAMS_MAX, STREAMS_OF_TENANT_MAX = 128, 32
-"""Each asks the store twice a second."""
+"""While anything happens each asks the store twice a second; else they ask it together."""
 
 RETRY_MS = 2_000
 
@@ -50,10 +50,24 @@ class EventsQuery(Query):
 
 
 class Streams:
-    """The open ones, counted."""
+    """The open ones, counted; and how far the views are, asked once for all of them."""
 
     def __init__(self) -> None:
         self._open: dict[str, int] = {}
+        self._newest = ""
+        self._asked_s = 0.0
+
+    async def newest(self, db: Database) -> str:
+        """Return a position that differs whenever there may be events since; POLL_S old at most.
+
+        Raises:
+            StoreUnavailable
+        """
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._asked_s >= POLL_S:
+            self._asked_s = now_s
+            self._newest = await newest(db)
+        return self._newest
 
     def enter(self, tenant: str) -> None:
         here = self._open.get(tenant, 0)
@@ -107,6 +121,7 @@ class EventStream(Response):
         self._ports = ports
         self._tenant = tenant
         self._after = after
+        self._looked_at = ""
         self._is_allowed = is_allowed
         self._streams: Streams = request.app.state.streams
         self._closing: asyncio.Event = request.app.state.closing
@@ -162,9 +177,14 @@ class EventStream(Response):
 
     async def _next(self) -> Sequence[EventRow]:
         try:
+            place = await self._streams.newest(self._ports.db)
+            if place == self._looked_at:
+                return ()
             found = await events_after(self._ports.db, self._tenant, self._after, BATCH)
         except StoreUnavailable:
             return ()
+        if len(found.items) < BATCH:
+            self._looked_at = place
         return found.items
 
 

@@ -49,6 +49,9 @@ class UnreadableBody(ApiError): ...
 class BodyTooLarge(ApiError): ...
 
 
+class BodyTooSlow(ApiError): ...
+
+
 class WrongMediaType(ApiError): ...
 
 
@@ -100,6 +103,7 @@ TABLE: Mapping[type[Exception], _Rule] = {
     Forbidden: _Rule(HTTPStatus.FORBIDDEN, "forbidden", "Not allowed"),
     NotFound: _Rule(HTTPStatus.NOT_FOUND, "not-found", "There is no such thing"),
     Conflict: _Rule(HTTPStatus.CONFLICT, "conflict", "It contradicts what was asked before"),
+    BodyTooSlow: _Rule(HTTPStatus.REQUEST_TIMEOUT, "body-too-slow", "The body did not come"),
     BodyTooLarge: _Rule(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", "The body is too large"
     ),

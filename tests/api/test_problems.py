@@ -1,10 +1,12 @@
 """Every error is a problem document, and none repeats what was sent."""
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
+from api import bodies
 from api.bodies import BODY_BYTES_MAX
 from schemas import positions
 from tests.api.deployment import Deployment
@@ -66,6 +68,18 @@ async def test_a_body_beyond_the_bound_is_413_however_it_is_sent(
 
     problem(await client.put("/v1/stations/CS-1", content=body, headers=JSON), 413)
     problem(await client.put("/v1/stations/CS-1", content=pieces(), headers=JSON), 413)
+
+
+async def test_a_body_that_does_not_come_is_408(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "BODY_WITHIN_S", 0.05)
+
+    async def pieces() -> Any:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    problem(await client.put("/v1/stations/CS-1", content=pieces(), headers=JSON), 408)
 
 
 @pytest.mark.parametrize(
