@@ -27,7 +27,7 @@ from domain.facts import (
 )
 from domain.station import Station
 from domain.transaction import Transaction
-from projections import rows
+from projections import rows, session_rows
 from projections.events import KEPT_RECORDS
 from projections.ports import Progress, RowStore, Write
 from schemas.cdr import Cdr, cdr_id
@@ -64,7 +64,7 @@ class _Collected:
         self.opened: list[rows.OpenedRow] = []
         self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}
         self.transactions: dict[tuple[int, str], tuple[Station, Transaction, int]] = {}
-        self.cdrs: dict[str, rows.CdrRow] = {}
+        self.cdrs: dict[str, session_rows.CdrRow] = {}
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
         self.id_tokens: dict[tuple[str, str], rows.IdTokenRow] = {}
         self.id_tokens_removed: dict[tuple[str, str], rows.IdTokenRow] = {}
@@ -206,7 +206,7 @@ class ReadModel:
     def _cdr(
         self, station: Station, offset: int, fact: Fact, cdr: Cdr, document: bytes | None
     ) -> None:
-        row = rows.cdr_row(cdr, document, station.partition, offset, self._cdr_index)
+        row = session_rows.cdr_row(cdr, document, station.partition, offset, self._cdr_index)
         self._cdr_index += 1
         known = self._new.cdrs.get(row.id)
         if known is None or known.state != "FINAL":
@@ -281,9 +281,9 @@ class ReadModel:
             ("stations.write_closed", list(new.closed.values())),
             (
                 "transactions.write",
-                [rows.transaction_row(*touched) for touched in new.transactions.values()],
+                [session_rows.transaction_row(*touched) for touched in new.transactions.values()],
             ),
-            ("cdrs.count", list(new.cdrs.values())),
+            ("cdrs.count", [session_rows.cdr_count_row(row) for row in new.cdrs.values()]),
             ("cdrs.write", list(new.cdrs.values())),
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
             ("id_tokens.remove", list(new.id_tokens_removed.values())),

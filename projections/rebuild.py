@@ -16,9 +16,10 @@ from projections.states import FOLD_VERSION
 from schemas.journal import Journal
 
 REBUILD_LIMITS = Limits(
-    batch_records=50_000, batch_s=5.0, checkpoint_records=1_000_000, checkpoint_s=120.0
+    batch_records=10_000, batch_s=5.0, checkpoint_records=1_000_000, checkpoint_s=120.0
 )
-"""Larger batches: nobody waits for a row, and more changes of one row become one write."""
+"""Larger batches: nobody waits for a row, and more changes of one row become one write. Much
+larger ones are slower: they no longer fit the caches of the database."""
 
 
 class Digest(Struct, frozen=True, kw_only=True):

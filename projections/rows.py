@@ -1,20 +1,16 @@
 """Rows as they are written: pure functions from folded state to the columns of `read.*`.
 
-Field names are column names. A number that may pass 64 bits is written as text; the columns are
-wide enough. Each row names the record that made it: (partition, record_offset).
+Field names are column names. Each row names the record that made it: (partition, record_offset).
+Those of sessions are in `projections.session_rows`.
 """
 
 from typing import Any
 
 from msgspec import Struct
 
-from domain.cdr import cdr_of
 from domain.commands import Command
 from domain.facts import MessageOrphaned
-from domain.readings import read_time
 from domain.station import Connector, Station
-from domain.transaction import Transaction
-from schemas.cdr import Cdr, canonical, cdr_id, digest
 from schemas.records import ConnectionOpened, IdTokenPut, StationRegistered
 
 
@@ -82,58 +78,6 @@ class ClosedRow(Struct, frozen=True):
     reason: str
     superseded: bool
     record_offset: int
-
-
-class TransactionRow(Struct, frozen=True, kw_only=True):
-    id: str
-    tenant: str
-    station: str
-    transaction_id: str
-    evse: int
-    connector: int
-    id_token: str
-    id_token_key: str
-    token_status: str
-    started_at: int | None
-    received_at: int
-    ended_at: int | None
-    meter_start_wh: int | None
-    meter_stop_wh: int | None
-    meter_last_wh: int | None
-    energy_wh: int | None
-    stop_reason: str | None
-    state: str
-    flags: tuple[str, ...]
-    partition: int
-    record_offset: int
-
-
-class CdrRow(Struct, frozen=True, kw_only=True):
-    id: str
-    tenant: str
-    partition: int
-    record_offset: int
-    record_index: int
-    revision: int
-    state: str
-    station: str
-    evse: int
-    connector: int
-    transaction_id: str
-    id_token: str
-    id_token_key: str
-    started_at: int | None
-    ended_at: int | None
-    meter_start_wh: int | None
-    meter_stop_wh: int | None
-    energy_wh: int | None
-    energy_lower_wh: str | None
-    energy_upper_wh: str | None
-    stop_reason: str | None
-    flags: tuple[str, ...]
-    positions: dict[str, str]
-    body: str
-    sha256: str
 
 
 class CommandRow(Struct, frozen=True, kw_only=True):
@@ -268,69 +212,6 @@ def opened_row(partition: int, offset: int, record: ConnectionOpened) -> OpenedR
         offset,
         partition,
         offset,
-    )
-
-
-def transaction_row(station: Station, t: Transaction, offset: int) -> TransactionRow:
-    energy_wh, flags = None, tuple(sorted(t.flags))
-    if t.is_ended or t.succeeded:
-        cdr = cdr_of(station.tenant, station.station, station.partition, t)
-        energy_wh, flags = cdr.energy_wh, cdr.flags
-    return TransactionRow(
-        id=cdr_id(station.tenant, station.station, t.transaction_id),
-        tenant=station.tenant,
-        station=station.station,
-        transaction_id=t.transaction_id,
-        evse=t.evse_id,
-        connector=t.connector_id,
-        id_token=t.id_token,
-        id_token_key=t.id_token.casefold(),
-        token_status=t.token_status,
-        started_at=t.started_at,
-        received_at=t.start_received,
-        ended_at=t.ended_at,
-        meter_start_wh=t.meter_start_wh,
-        meter_stop_wh=t.meter_stop_wh,
-        meter_last_wh=t.last_register_wh,
-        energy_wh=energy_wh,
-        stop_reason=t.stop_reason,
-        state="ended" if t.is_ended else "active",
-        flags=flags,
-        partition=station.partition,
-        record_offset=offset,
-    )
-
-
-def cdr_row(cdr: Cdr, document: bytes | None, partition: int, offset: int, index: int) -> CdrRow:
-    """`document`: the released one, kept byte for byte; None for one that is not released."""
-    body = canonical(cdr) if document is None else document
-    lower, upper = cdr.energy_bounds_wh or (None, None)
-    return CdrRow(
-        id=cdr.id,
-        tenant=cdr.tenant,
-        partition=partition,
-        record_offset=offset,
-        record_index=index,
-        revision=cdr.revision,
-        state=cdr.state,
-        station=cdr.station,
-        evse=cdr.evse,
-        connector=cdr.connector,
-        transaction_id=cdr.transaction_id,
-        id_token=cdr.id_token,
-        id_token_key=cdr.id_token.casefold(),
-        started_at=read_time(cdr.started_at)[0],
-        ended_at=read_time(cdr.ended_at)[0],
-        meter_start_wh=cdr.meter_start_wh,
-        meter_stop_wh=cdr.meter_stop_wh,
-        energy_wh=cdr.energy_wh,
-        energy_lower_wh=None if lower is None else str(lower),
-        energy_upper_wh=None if upper is None else str(upper),
-        stop_reason=cdr.stop_reason,
-        flags=cdr.flags,
-        positions=cdr.positions,
-        body=body.decode(),
-        sha256=digest(body),
     )
 
 

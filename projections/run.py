@@ -38,8 +38,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_DELAY_S = 0.1
 RETRY_DELAY_MAX_S = 10.0
-CHUNK_RECORDS = 1_000
-"""Folded without a pause: some 20 ms, so that writing and others in the process go on."""
+CHUNK_RECORDS = 250
+"""Folded without a pause, some 5 ms: each pause lets the writer take one step."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -42,18 +42,20 @@ WHERE tenant = %(tenant)s AND id = %(id)s::uuid;
 
 -- name: count
 -- Before `write`: what it adds, less what it replaces.
+WITH new AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(rows)s)
+        AS new (id uuid, tenant text, state text, energy_wh bigint)
+), old AS MATERIALIZED (
+    SELECT c.id, c.tenant, c.state, c.energy_wh FROM read.cdrs AS c JOIN new USING (id)
+)
 INSERT INTO read.cdr_totals
 SELECT tenant, state, sum(cdrs), sum(energy_wh)
 FROM (
-    SELECT new.tenant, new.state, 1 AS cdrs, coalesce(new.energy_wh, 0) AS energy_wh
-    FROM json_populate_recordset(NULL::read.cdrs, %(rows)s) AS new
-    LEFT JOIN read.cdrs AS old ON old.id = new.id
-    WHERE old.state IS DISTINCT FROM 'FINAL'
+    SELECT tenant, state, 1 AS cdrs, coalesce(energy_wh, 0) AS energy_wh FROM new
+    WHERE NOT EXISTS (SELECT FROM old WHERE old.id = new.id AND old.state = 'FINAL')
     UNION ALL
-    SELECT old.tenant, old.state, -1, -coalesce(old.energy_wh, 0)
-    FROM json_populate_recordset(NULL::read.cdrs, %(rows)s) AS new
-    JOIN read.cdrs AS old ON old.id = new.id
-    WHERE old.state <> 'FINAL'
+    SELECT tenant, state, -1, -coalesce(energy_wh, 0) FROM old
+    WHERE state <> 'FINAL'
 ) AS difference
 GROUP BY tenant, state
 ON CONFLICT (tenant, state) DO UPDATE SET
