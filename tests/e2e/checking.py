@@ -261,7 +261,8 @@ def _check_effects(
     found: dict[object, list[str]] = defaultdict(list)
     for cdr in cdrs:
         at = cdr.started_at and datetime.fromisoformat(cdr.started_at)
-        found[cdr.station, cdr.connector, at, cdr.meter_start_wh].append(cdr.transaction_id)
+        # A 1.6 connector is an EVSE with one connector.
+        found[cdr.station, cdr.evse, at, cdr.meter_start_wh].append(cdr.transaction_id)
     for session, ids in found.items():
         if session not in expected:
             verdict.count("duplicate_effects", f"nobody told of the session of CDR {ids}")

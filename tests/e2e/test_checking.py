@@ -29,7 +29,7 @@ from tests.e2e.checking import SessionEnergy, Told, check
 
 AT = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 OF_STATION: dict[str, Any] = {"tenant": "default", "station": "S", "recorded_at": 1}
-START = {"connectorId": 1, "idTag": "T", "meterStart": 100, "timestamp": "2026-05-04T12:00:00Z"}
+START = {"connectorId": 2, "idTag": "T", "meterStart": 100, "timestamp": "2026-05-04T12:00:00Z"}
 STOP = {"transactionId": 7, "meterStop": 350, "timestamp": "2026-05-04T13:00:00Z"}
 STARTED = {"transactionId": 7, "idTagInfo": {"status": "Accepted"}}
 
@@ -128,7 +128,7 @@ def world() -> World:
         ],
         transaction=TransactionRecord(
             station="S",
-            connector_id=1,
+            connector_id=2,
             id_token="T",
             started_at=AT,
             meter_start_wh=100,
@@ -147,7 +147,7 @@ def world() -> World:
                     "state": "FINAL",
                     "tenant": "default",
                     "station": "S",
-                    "evse": 1,
+                    "evse": 2,
                     "connector": 1,
                     "transaction_id": "7",
                     "id_token": "T",

@@ -1,0 +1,152 @@
+"""`up` is killed, whole or in parts, under load: nothing that was answered is lost or doubled."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from infra.clock import now
+from infra.journal_sqlite import SqliteJournal
+from infra.simulator.fleet import simulate
+from infra.simulator.options import Progress, SimulationOptions, SimulationReport
+from tests.e2e.checking import Told, Verdict, check, entries_of
+from tests.e2e.running import Up, eventually
+
+STATIONS = 6
+SESSIONS = 5_000
+"""More than a station can charge while the test lasts: it is told when to stop."""
+
+MISHAPS = 0.2
+LOADED_S = (0.0, 1.5)
+STARTING_S = (0.05, 2.5)
+SEED = 20260504
+
+
+@dataclass(slots=True)
+class Load:
+    """A fleet that charges for as long as the block lasts, and survives what happens meanwhile."""
+
+    answers: int = 0
+    reports: list[SimulationReport] = field(default_factory=list)
+    progressed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def watch(self, progress: Progress) -> None:
+        self.answers = progress.answers
+        self.progressed.set()
+
+    async def more(self, answers: int) -> None:
+        """Wait until so many more CALLs were answered."""
+        wanted = self.answers + answers
+        async with asyncio.timeout(60):
+            while self.answers < wanted:
+                self.progressed.clear()
+                await self.progressed.wait()
+
+
+@asynccontextmanager
+async def charging(url: str, seed: int) -> AsyncIterator[Load]:
+    load = Load()
+    stop = asyncio.Event()
+    options = SimulationOptions(
+        url=url,
+        stations=STATIONS,
+        sessions=SESSIONS,
+        mishaps=MISHAPS,
+        seed=seed,
+        name_prefix=f"CRASH-{seed}-",
+    )
+
+    async def live() -> None:
+        load.reports.append(await simulate(options, load.watch, now=now(), stop=stop))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(live())
+        yield load
+        stop.set()
+
+
+async def verdict_on(up: Up, report: SimulationReport) -> Verdict:
+    await asyncio.to_thread(up.wait_projected)
+    journal = await SqliteJournal.open_read_only(up.layout.journal)
+    try:
+        entries = await entries_of(journal)
+    finally:
+        await journal.close()
+    cdrs = await asyncio.to_thread(up.cdrs)
+    series = await asyncio.to_thread(up.series)
+    return check(Told(report.operations, report.transactions), entries, cdrs, series)
+
+
+def assert_kept(report: SimulationReport, verdict: Verdict, answers_min: int) -> None:
+    assert report.wrong == ()
+    assert report.missing == 0
+    assert all(each.start_acked and each.stop_acked for each in report.transactions)
+    assert verdict.answers >= max(answers_min, report.answers)
+    assert verdict.sessions == len(report.transactions) > STATIONS
+    assert verdict.is_clean, verdict.findings
+
+
+async def killed_again_and_again(up: Up, seed: int, moments: int) -> None:
+    random = Random(seed)
+    up.start()
+    await asyncio.to_thread(up.wait_ready)
+    async with charging(up.deployment.ocpp_url, seed) as load:
+        for moment in range(moments):
+            # One in four dies while it starts, the others under load.
+            if moment % 4 == 3:
+                await asyncio.sleep(random.uniform(*STARTING_S))
+            else:
+                await load.more(1)
+                await asyncio.sleep(random.uniform(*LOADED_S))
+            up.kill()
+            up.start()
+        await asyncio.to_thread(up.wait_ready)
+        await load.more(100)
+    (report,) = load.reports
+
+    assert_kept(report, await verdict_on(up, report), answers_min=100 * moments)
+    assert up.stop() == 0
+
+
+@pytest.mark.slow
+async def test_nothing_answered_is_lost_when_up_is_killed(tmp_path: Path) -> None:
+    up = Up(tmp_path / "data")
+    try:
+        await killed_again_and_again(up, SEED, moments=4)
+    finally:
+        up.end()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_nothing_answered_is_lost_when_up_is_killed_twenty_times(tmp_path: Path) -> None:
+    up = Up(tmp_path / "data")
+    try:
+        await killed_again_and_again(up, SEED + 1, moments=20)
+    finally:
+        up.end()
+
+
+@pytest.mark.slow
+async def test_a_killed_child_is_started_again_and_nothing_is_lost(up: Up) -> None:
+    async with charging(up.deployment.ocpp_url, SEED + 2) as load:
+        for name in ("edge", "projections", "views", "api", "postgres"):
+            await load.more(50)
+            child = up.child(name)
+            assert child is not None, name
+            child.kill()
+
+            def replaced(name: str = name, pid: int = child.pid) -> bool | None:
+                now_there = up.child(name)
+                return True if now_there is not None and now_there.pid != pid else None
+
+            await asyncio.to_thread(eventually, replaced, f"{name} is started again")
+        await asyncio.to_thread(up.wait_ready)
+        await load.more(50)
+    (report,) = load.reports
+
+    assert_kept(report, await verdict_on(up, report), answers_min=300)
