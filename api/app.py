@@ -7,7 +7,8 @@ from fastapi import FastAPI
 
 from api import cdrs, commands, events, health, id_tokens, problems, stations, transactions
 from api.answers import Items, schemas_of
-from api.commands import Command, Recent
+from api.asked import Recent
+from api.command_shape import Command
 from api.events import Streams
 from api.metrics import Measured, Metrics
 from api.ports import Ports

@@ -7,27 +7,26 @@ of the read side both append; the owner keeps the first, and so does `GET /v1/co
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi import Query as QueryParameters
-from msgspec import Struct
 from pydantic import Field
 
 from api import wanted as asking
 from api.access import Caller, Needs, allowed
 from api.answers import Items, Page, Query, documented, read, written
+from api.asked import Recent, same
 from api.bodies import body_of
 from api.bodies import documented as body_documented
+from api.command_shape import Command, from_record, from_row
 from api.ports import Ports
-from api.problems import Conflict, NotFound
+from api.problems import NotFound
 from api.stations import StationId, known
 from api.wanted import CommandWanted
-from domain.commands import OPEN_FATES, Fate
+from domain.commands import OPEN_FATES
 from projections.commands import CommandRow, find_command, find_commands
-from projections.times import utc
 from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import CommandRequested
 
@@ -36,7 +35,6 @@ POLL_S = 0.05
 POLL_SOON_S, POLL_LATER_S = 2.0, 0.25
 """Most stations answer at once; who waits for the others asks less often."""
 
-RECENT_MAX = 10_000
 
 router = APIRouter(tags=["commands"])
 
@@ -54,63 +52,6 @@ class WaitQuery(Query):
         float,
         Field(ge=0, le=WAIT_S_MAX, allow_inf_nan=False, description="Seconds to wait for its fate"),
     ] = 0
-
-
-class Command(Struct, frozen=True, kw_only=True):
-    command_id: str
-    station: str
-    action: str
-    payload: Any
-    """Secrets stand in it as "secret:<id>"."""
-    fate: Fate
-    answer: Any = None
-    """The station's own answer."""
-    error_code: str = ""
-    error_description: str = ""
-    late: bool = False
-    effect_observed: bool = False
-    effect_at: datetime | None = None
-    effect_record: str | None = None
-    """ "partition:offset" of the record that showed the effect."""
-    actor: str
-    reason: str
-    idempotency_key: str
-    requested_at: datetime
-    expires_at: datetime
-    dispatched_at: datetime | None = None
-    answered_at: datetime | None = None
-
-
-class Recent:
-    """What this process was asked lately, by command id: the action and the payload's digest.
-
-    Bridges the lag of the read side; bounded, the oldest is forgotten first.
-    """
-
-    def __init__(self) -> None:
-        self._asked: dict[str, tuple[str, str]] = {}
-        self._landed: dict[str, bool] = {}
-        """True: it is in the journal; False: it may be."""
-
-    def claim(self, command_id: str, action: str, digest: str) -> None:
-        """Raise Conflict if something else was asked under this id."""
-        _same(self._asked.setdefault(command_id, (action, digest)), (action, digest))
-        if len(self._asked) > RECENT_MAX:
-            oldest = next(iter(self._asked))
-            del self._asked[oldest]
-            self._landed.pop(oldest, None)
-
-    def release(self, command_id: str) -> None:
-        """Nothing was recorded under this id by this process: it may mean something else."""
-        if command_id not in self._landed:
-            self._asked.pop(command_id, None)
-
-    def is_appended(self, command_id: str) -> bool:
-        return self._landed.get(command_id, False)
-
-    def landed(self, command_id: str, *, surely: bool) -> None:
-        if command_id in self._asked:
-            self._landed[command_id] = surely or self.is_appended(command_id)
 
 
 IdempotencyKey = Annotated[
@@ -152,7 +93,7 @@ async def post_command(
     if row is None or row.fate in OPEN_FATES:
         closing: asyncio.Event = request.app.state.closing
         row = await _settled(ports, record, query.wait, closing) or row
-    command = _from_record(record) if row is None else _from_row(row)
+    command = from_record(record) if row is None else from_row(row)
     status = 202 if command.fate in OPEN_FATES else 201
     headers = {"Location": f"/v1/commands/{command.command_id}", "Idempotency-Key": key}
     return written(command, status, headers)
@@ -177,7 +118,7 @@ async def list_commands(
         limit=query.limit,
     )
     more = found[-1].command_id if len(found) == query.limit else None
-    return read(request, Items([_from_row(row) for row in found], more))
+    return read(request, Items([from_row(row) for row in found], more))
 
 
 @router.get("/v1/commands/{id}", responses=documented((200, Command), errors=[404]))
@@ -191,7 +132,7 @@ async def get_command(
     found = await find_command(ports.db, caller.tenant, id)
     if found is None:
         raise NotFound("no command has this id; one that was just asked appears in a moment")
-    return read(request, _from_row(found))
+    return read(request, from_row(found))
 
 
 async def _request(
@@ -251,48 +192,4 @@ async def _settled(
 
 
 def _same_command(row: CommandRow, record: CommandRequested) -> None:
-    _same((row.action, row.payload_digest), (record.action, record.payload_digest))
-
-
-def _same(there: tuple[str, str], here: tuple[str, str]) -> None:
-    if there != here:
-        raise Conflict("this Idempotency-Key was used for something else of this station")
-
-
-def _from_record(record: CommandRequested) -> Command:
-    return Command(
-        command_id=record.command_id,
-        station=record.station,
-        action=record.action,
-        payload=record.payload,
-        fate="requested",
-        actor=record.actor,
-        reason=record.reason,
-        idempotency_key=record.idempotency_key,
-        requested_at=utc(record.recorded_at),
-        expires_at=utc(record.expires_at),
-    )
-
-
-def _from_row(row: CommandRow) -> Command:
-    return Command(
-        command_id=row.command_id,
-        station=row.station,
-        action=row.action,
-        payload=row.payload,
-        fate=row.fate,
-        answer=row.answer,
-        error_code=row.error_code,
-        error_description=row.error_description,
-        late=row.late,
-        effect_observed=row.effect_at is not None,
-        effect_at=row.effect_at,
-        effect_record=row.effect,
-        actor=row.actor,
-        reason=row.reason,
-        idempotency_key=row.idempotency_key,
-        requested_at=row.requested_at,
-        expires_at=row.expires_at,
-        dispatched_at=row.dispatched_at,
-        answered_at=row.answered_at,
-    )
+    same((row.action, row.payload_digest), (record.action, record.payload_digest))
