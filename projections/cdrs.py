@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from projections.ports import Database
+from projections.session_rows import token_key
 from projections.times import microseconds
 from schemas import positions
 from schemas.cdr import Cdr, CdrState
@@ -64,7 +65,7 @@ async def feed(
             "offsets": [offset for offset, _ in vector.values()],
             "indexes": [index for _, index in vector.values()],
             "state": state,
-            "id_token": None if id_token is None else id_token.casefold(),
+            "id_token": None if id_token is None else token_key(id_token),
             "station": station,
             "started_from": microseconds(started_from),
             "started_to": microseconds(started_to),

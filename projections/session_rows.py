@@ -71,6 +71,15 @@ class CdrCountRow(Struct, frozen=True):
     energy_wh: int | None
 
 
+TOKEN_KEY_CHARACTERS = 200
+"""Of an id token in indexes, which take some 2,700 bytes; a station may send any text as one."""
+
+
+def token_key(id_token: str) -> str:
+    """What id tokens are found by: without case, and only so much of an absurdly long one."""
+    return id_token.casefold()[:TOKEN_KEY_CHARACTERS]
+
+
 def transaction_row(station: Station, t: Transaction, offset: int) -> TransactionRow:
     energy_wh, flags = None, tuple(sorted(t.flags))
     if t.is_ended or t.succeeded:
@@ -84,7 +93,7 @@ def transaction_row(station: Station, t: Transaction, offset: int) -> Transactio
         evse=t.evse_id,
         connector=t.connector_id,
         id_token=t.id_token,
-        id_token_key=t.id_token.casefold(),
+        id_token_key=token_key(t.id_token),
         token_status=t.token_status,
         started_at=t.started_at,
         received_at=t.start_received,
@@ -118,7 +127,7 @@ def cdr_row(cdr: Cdr, document: bytes | None, partition: int, offset: int, index
         connector=cdr.connector,
         transaction_id=cdr.transaction_id,
         id_token=cdr.id_token,
-        id_token_key=cdr.id_token.casefold(),
+        id_token_key=token_key(cdr.id_token),
         started_at=read_time(cdr.started_at)[0],
         ended_at=read_time(cdr.ended_at)[0],
         meter_start_wh=cdr.meter_start_wh,

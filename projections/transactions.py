@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from projections.ports import Database
+from projections.session_rows import token_key
 from projections.times import utc
 
 
@@ -54,7 +55,7 @@ async def find_transactions(
         {
             "tenant": tenant,
             "station": station,
-            "id_token": None if id_token is None else id_token.casefold(),
+            "id_token": None if id_token is None else token_key(id_token),
             "state": None if active is None else "active" if active else "ended",
             "after": None if after is None else _uuid(after) or str(UUID(int=0)),
             "limit": limit,
