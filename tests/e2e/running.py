@@ -84,7 +84,7 @@ class Up:
             ports = (known.ocpp_port, known.api_port, known.clickhouse_port, known.postgres_port)
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                self.command(*ports),
+                self.arguments(*ports),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -92,7 +92,7 @@ class Up:
                 start_new_session=True,
             )
 
-    def command(self, ocpp: int, api: int, clickhouse: int, postgres: int) -> Sequence[str]:
+    def arguments(self, ocpp: int, api: int, clickhouse: int, postgres: int) -> Sequence[str]:
         ports = {"ocpp": ocpp, "api": api, "clickhouse": clickhouse, "postgres": postgres}
         options = [f"--{name}-port={port}" for name, port in ports.items()]
         return [str(PROGRAM), "up", "--data", str(self.layout.data), *options]
@@ -149,6 +149,17 @@ class Up:
     def get(self, path: str, **parameters: Any) -> Any:
         """Return the API's answer, which is 200."""
         response = httpx.get(f"{self.deployment.api_url}{path}", params=parameters, timeout=30)
+        response.raise_for_status()
+        return response.json()
+
+    def command(self, station: str, action: str, wait_s: float = 0, **payload: Any) -> Any:
+        """Ask something of a station through the API; return the command."""
+        response = httpx.post(
+            f"{self.deployment.api_url}/v1/stations/{station}/commands",
+            params={"wait": wait_s},
+            json={"action": action, "payload": payload},
+            timeout=30 + wait_s,
+        )
         response.raise_for_status()
         return response.json()
 
