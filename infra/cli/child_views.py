@@ -62,7 +62,7 @@ async def _project(
     store = PostgresReadStore(database)
 
     async def rebuilt(report: Report) -> Rebuilt:
-        rebuilding = PostgresReadStore(database)
+        rebuilding = PostgresReadStore(database, is_rebuild=True)
         return await rebuild(journal, tables, rebuilding, on_progress=report)
 
     while not stop.is_set():

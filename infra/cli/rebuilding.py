@@ -71,7 +71,7 @@ async def _rebuild(name: str, settings: Settings, report: Report) -> Rebuilt:
             postgres_dsn(settings, running) as dsn,
             Postgres(dsn) as database,
         ):
-            store = PostgresReadStore(database)
+            store = PostgresReadStore(database, is_rebuild=True)
             if name == "postgres":
                 return await projections.rebuild.rebuild(journal, store, on_progress=report)
             return await _rebuild_clickhouse(journal, store, settings, report)
