@@ -12,12 +12,17 @@ _ROUNDS = range(4)
 
 
 class TransactionIds:
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, share: int = 0, shares: int = 1) -> None:
+        """Of the ids of a key, `shares` owners give disjoint ones; each has a share from 0 on."""
+        self.counters = (ID_MAX - 1 - share) // shares + 1
+        """How many ids there are in the share."""
+        self._share = share
+        self._shares = shares
         self._keys = [blake2b(bytes([i]), key=key[:64], digest_size=16).digest() for i in _ROUNDS]
 
     def id_of(self, counter: int) -> int:
-        """Return the id of a counter in 0 … 2³¹ - 2."""
-        value = counter
+        """Return the id of a counter from 0 to below `counters`."""
+        value = counter * self._shares + self._share
         while True:
             left, right = value >> 16, value & 0xFFFF
             for key in self._keys:
@@ -35,7 +40,7 @@ class TransactionIds:
                 left, right = right ^ _scramble(key, left), left
             value = left << 16 | right
             if 0 <= value < ID_MAX:
-                return value
+                return value // self._shares
 
 
 def _scramble(key: bytes, half: int) -> int:

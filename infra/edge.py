@@ -124,7 +124,7 @@ class Edge:
             self.journal.id,
             name=self.node,
             policy=self.options.policy,
-            ids=TransactionIds(self.options.id_key),
+            ids=TransactionIds(self.options.id_key, partition - 1, self.journal.partitions),
             registry=self._registry,
         )
         end = await self.journal.head(partition)

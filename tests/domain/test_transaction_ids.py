@@ -41,6 +41,18 @@ def test_two_counters_never_share_an_id(key: bytes, one: int, other: int) -> Non
     assert (ids.id_of(one) == ids.id_of(other)) == (one == other)
 
 
+@given(keys, st.integers(1, 1_024), st.data())
+def test_shares_are_disjoint_and_lead_back(key: bytes, shares: int, data: st.DataObject) -> None:
+    share, other = (data.draw(st.integers(0, shares - 1)) for _ in range(2))
+    ids, others = TransactionIds(key, share, shares), TransactionIds(key, other, shares)
+    counter = data.draw(st.integers(0, ids.counters - 1))
+    another = data.draw(st.integers(0, others.counters - 1))
+
+    assert ids.counter_of(ids.id_of(counter)) == counter
+    is_same = (share, counter) == (other, another)
+    assert (ids.id_of(counter) == others.id_of(another)) == is_same
+
+
 def test_the_first_twenty_thousand_ids_are_all_different() -> None:
     ids = TransactionIds(b"k" * 32)
 
