@@ -74,6 +74,7 @@ class Owner:
         self._ready: dict[Key, None] = {}
         self._undecided: dict[Key, int] = {}
         self._drawn: dict[int, int] = {}
+        self._ending: set[int] = set()
         self._timers: list[tuple[int, Key]] = []
         for key, station in self.stations.items():
             self._arm(key, station)
@@ -131,6 +132,8 @@ class Owner:
                 self._count_ids(station)
             elif record.message_type == CALL or record.action == "StopTransaction":
                 self._arm(key, station)
+        elif isinstance(record, ConnectionLost):
+            self._ending.discard(record.cause)
 
     def _count_ids(self, station: Station) -> None:
         newest = next(reversed(station.transactions.known), "")
@@ -144,6 +147,7 @@ class Owner:
     def _claimed(self, offset: int, record: PartitionClaimed) -> None:
         self.epoch = offset if record.owner == self.name else None
         self._undecided.clear()
+        self._ending.clear()
 
     # Deciding
 
@@ -231,7 +235,7 @@ class Owner:
         )
 
     def _draw(self) -> int:
-        counter = self.next_counter % ID_MAX
+        counter = self.next_counter % self._ids.counters
         transaction_id = self._ids.id_of(counter)
         self._drawn[transaction_id] = counter
         self.next_counter += 1
@@ -282,8 +286,12 @@ class Owner:
         """Return the end of every open connection whose ingress node is lost."""
         for key, station in self.stations.items():
             connection = station.connection
-            if connection is None or not is_lost(connection.node) or self.epoch is None:
+            if connection is None or self.epoch is None or not is_lost(connection.node):
                 continue
+            if connection.opened in self._ending:
+                # Said already. A second record of it would never be read back: it does not count.
+                continue
+            self._ending.add(connection.opened)
             self._undecided[key] = self._undecided.get(key, 0) + 1
             yield ConnectionLost(
                 tenant=station.tenant,

@@ -9,6 +9,7 @@ batch that waited is in the log.
 import asyncio
 import logging
 import secrets as randomness
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -23,21 +24,25 @@ WAITING_BYTES_MAX = 32 * 1024 * 1024
 BATCH_RECORDS_MAX = 2_000
 BATCH_BYTES_MAX = 512 * 1024
 CLOSE_DOOR_S = 3.0
+"""After a batch was handed over and no answer came; a crashed broker says nothing at all."""
+
 RETRY_S = 0.2
+END_WITHIN_S = 5.0
+"""For what waits when the node ends; what is not in the log by then was not answered either."""
 
 _logger = logging.getLogger(__name__)
 
 
 class _Lane:
-    __slots__ = ("down_since", "durable", "running", "sequence", "values", "waiting")
+    __slots__ = ("durable", "is_down", "running", "sequence", "values", "waiting")
 
     def __init__(self) -> None:
         self.values: list[bytes] = []
-        self.waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self.waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self.sequence = 0
         self.durable = 0
         self.running = False
-        self.down_since: float | None = None
+        self.is_down = False
 
 
 class BatchingLog:
@@ -53,6 +58,7 @@ class BatchingLog:
         self._lanes = [_Lane() for _ in range(journal.partitions + 1)]
         self._bytes = 0
         self._tasks = asyncio.TaskGroup()
+        self._draining: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -64,7 +70,12 @@ class BatchingLog:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._tasks.__aexit__(kind, error, traceback)
+        if self._draining:
+            await asyncio.wait(self._draining, timeout=END_WITHIN_S)
+        for task in self._draining:
+            task.cancel()
+        # Not told of an error of the body, which would come out wrapped in a group.
+        await self._tasks.__aexit__(None, None, None)
 
     def post(self, record: Record, payload: object = None) -> None:
         self._put(record)
@@ -76,19 +87,15 @@ class BatchingLog:
         await durable
 
     def accepts(self, tenant: str, station: str) -> bool:
-        return not self._is_down(self._lanes[self._partition_of(tenant, station)])
+        return not self._lanes[self._partition_of(tenant, station)].is_down
 
     def _partition_of(self, tenant: str, station: str) -> int:
         return partition_of(tenant, station, self._journal.partitions)
 
-    def _is_down(self, lane: _Lane) -> bool:
-        now = asyncio.get_running_loop().time()
-        return lane.down_since is not None and now - lane.down_since >= CLOSE_DOOR_S
-
     def _put(self, record: Record) -> _Lane:
         partition = self._partition_of(record.tenant, record.station)
         lane = self._lanes[partition]
-        if self._bytes > WAITING_BYTES_MAX or self._is_down(lane):
+        if self._bytes > WAITING_BYTES_MAX or lane.is_down:
             raise Unavailable("the journal cannot be written")
         lane.sequence += 1
         value = encode(record, self._incarnation, lane.sequence)
@@ -96,7 +103,9 @@ class BatchingLog:
         self._bytes += len(value)
         if not lane.running:
             lane.running = True
-            self._tasks.create_task(self._drain(partition, lane))
+            draining = self._tasks.create_task(self._drain(partition, lane))
+            self._draining.add(draining)
+            draining.add_done_callback(self._draining.discard)
         return lane
 
     async def _drain(self, partition: int, lane: _Lane) -> None:
@@ -107,30 +116,32 @@ class BatchingLog:
             self._bytes -= sum(map(len, batch))
             lane.durable += len(batch)
             while lane.waiting and lane.waiting[0][0] <= lane.durable:
-                waiting = lane.waiting.pop(0)[1]
+                waiting = lane.waiting.popleft()[1]
                 if not waiting.done():
                     waiting.set_result(None)
         lane.running = False
 
     async def _append(self, partition: int, lane: _Lane, batch: list[bytes]) -> None:
-        loop = asyncio.get_running_loop()
-        told = False
-        while True:
-            try:
-                await self._journal.append(partition, batch)
-            except (Unavailable, AppendUnknown) as error:
-                if lane.down_since is None:
-                    lane.down_since = loop.time()
+        door = asyncio.get_running_loop().call_later(CLOSE_DOOR_S, self._close, partition, lane)
+        try:
+            while True:
+                try:
+                    await self._journal.append(partition, batch)
+                except (Unavailable, AppendUnknown) as error:
                     _logger.warning("partition %d cannot be written: %s", partition, error)
-                if not told and self._is_down(lane):
-                    told = True
-                    self._on_closed(lambda t, s: self._partition_of(t, s) == partition)
-                await asyncio.sleep(RETRY_S)
-            else:
-                if lane.down_since is not None:
-                    _logger.warning("partition %d can be written again", partition)
-                    lane.down_since = None
-                return
+                    await asyncio.sleep(RETRY_S)
+                else:
+                    break
+        finally:
+            door.cancel()
+        if lane.is_down:
+            lane.is_down = False
+            _logger.warning("partition %d can be written again", partition)
+
+    def _close(self, partition: int, lane: _Lane) -> None:
+        lane.is_down = True
+        _logger.warning("partition %d has not been written for %.0f s", partition, CLOSE_DOOR_S)
+        self._on_closed(lambda tenant, station: self._partition_of(tenant, station) == partition)
 
 
 def _first(values: list[bytes]) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""The owner of some partitions, on Kafka: read, fold, decide, append, read back, dispatch.
+"""The owner of one partition, on Kafka: read, fold, decide, append, read back, dispatch.
 
 Which partitions are ours is a hint of the consumer group; the log decides. A frame is handed to its
 ingress node only when it has been read back and counts.
@@ -7,29 +7,31 @@ ingress node only when it has been read back and counts.
 import asyncio
 import logging
 import secrets as randomness
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from domain.decisions16 import Policy
 from domain.owner import Owner
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds
 from infra import clock
-from infra.kafka_dispatch import KafkaDispatch
+from infra.dispatcher import Dispatcher
 from infra.node_watch import NodeWatch
-from infra.recovery import POLL_RECORDS_MAX, fold_range, owner_from
-from infra.snapshots import PartitionSnapshot, Snapshots, take
-from schemas.deliveries import DispatchedFrame, encode, slot_of
-from schemas.journal import AppendUnknown, Journal, Unavailable
-from schemas.records import MessageSent, Record
-from schemas.records import decode as decode_record
+from infra.recovery import POLL_RECORDS_MAX, fold_range, owner_from, record_in
+from infra.snapshots import PartitionSnapshot, Snapshots, StationSnapshot, take
+from schemas.deliveries import DispatchedFrame, slot_of
+from schemas.journal import AppendUnknown, Entry, Journal, Unavailable
+from schemas.records import MessageSent, PartitionClaimed, Record
 from schemas.records import encode as encode_record
 
 DECISIONS_MAX = 1_000
-"""Of one batch: far below what a batch may hold."""
+BATCH_BYTES_MAX = 512 * 1024
+"""Of one append, unless a single decision is larger; a decision is one record, never split."""
 
 RETRY_S = 0.2
 LOST_CHECK_S = 1.0
 SNAPSHOT_RECORDS = 100_000
+SNAPSHOT_CHUNK = 20
+"""Stations dumped per turn of the loop: about a millisecond."""
 
 _logger = logging.getLogger(__name__)
 
@@ -39,12 +41,14 @@ class Fenced(Exception):
 
 
 class PartitionWorker:
+    """One life of an owner: `run` it once."""
+
     def __init__(
         self,
         partition: int,
         *,
         journal: Journal,
-        deliveries: KafkaDispatch,
+        dispatcher: Dispatcher,
         watch: NodeWatch,
         registry: Registry,
         snapshots: Snapshots,
@@ -53,7 +57,7 @@ class PartitionWorker:
     ) -> None:
         self.partition = partition
         self._journal = journal
-        self._deliveries = deliveries
+        self._dispatcher = dispatcher
         self._watch = watch
         self._registry = registry
         self._snapshots = snapshots
@@ -64,23 +68,34 @@ class PartitionWorker:
         self._appending = asyncio.Lock()
         self._work = asyncio.Event()
         self._snapped = 0
+        self._has_claimed = False
 
     async def run(self) -> None:
         """Own the partition until cancelled.
 
-        Raises:
+        Raises (one of them, or a group of them):
             Fenced: another owner's claim is in the log after ours.
+            Unavailable: the log cannot be read or written at the start; try again.
             AppenderFailed: the producer is broken; a new process must take over.
         """
         owner = await asyncio.to_thread(self._load)
         self._snapped = owner.position
         end = await self._journal.head(self.partition)
+        if owner.position > end:
+            raise Unavailable(
+                f"partition {self.partition} ends before its snapshot: restore the log"
+            )
         await fold_range(self._journal, self.partition, owner.position, end, owner.fold)
-        await self._append([owner.claim(clock.now_us())])
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._read(owner))
-            tasks.create_task(self._decide(owner))
-            tasks.create_task(self._notice_lost_nodes(owner))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                # Beside reading: a claim of unknown fate may be in the log all the same.
+                tasks.create_task(self._append([owner.claim(clock.now_us())]))
+                tasks.create_task(self._read(owner))
+                tasks.create_task(self._decide(owner))
+                tasks.create_task(self._notice_lost_nodes(owner))
+        finally:
+            # So that the next start is short, here at least.
+            await self._snapshot(owner)
 
     def _load(self) -> Owner:
         return owner_from(
@@ -104,23 +119,34 @@ class PartitionWorker:
                     _logger.warning("partition %d cannot be read: %s", self.partition, error)
                     await asyncio.sleep(RETRY_S)
                     continue
-                leaving: list[tuple[int, MessageSent]] = []
-                for _, offset, value in entries:
-                    record = decode_record(value)
-                    if owner.fold(offset, record) and isinstance(record, MessageSent):
-                        leaving.append((offset, record))
-                if owned and not owner.owns:
+                leaving = self._fold(owner, entries)
+                if self._has_claimed and not owner.owns:
                     raise Fenced(f"partition {self.partition}")
-                if owner.owns and not owned:
-                    owned = True
-                    leaving = owner.unconfirmed(clock.now_us())
-                    _logger.info("partition %d is ours", self.partition)
-                if owned:
-                    await self._dispatch(owner, leaving)
+                if owner.owns:
                     self._work.set()
-                    await self._snapshot(owner)
+                    if not owned:
+                        owned = True
+                        leaving = owner.unconfirmed(clock.now_us())
+                        _logger.info("partition %d is ours", self.partition)
+                    self._dispatch(owner, leaving)
+                    await self._dispatcher.room()
+                    if owner.position - self._snapped >= SNAPSHOT_RECORDS:
+                        await self._snapshot(owner)
         finally:
             await reader.close()
+
+    def _fold(self, owner: Owner, entries: Sequence[Entry]) -> list[tuple[int, MessageSent]]:
+        """Fold what was read; return the frames in it that count."""
+        leaving: list[tuple[int, MessageSent]] = []
+        for entry in entries:
+            record = record_in(entry)
+            if record is None or not owner.fold(entry.offset, record):
+                continue
+            if isinstance(record, MessageSent):
+                leaving.append((entry.offset, record))
+            elif isinstance(record, PartitionClaimed):
+                self._has_claimed = self._has_claimed or record.owner == self._name
+        return leaving
 
     async def _decide(self, owner: Owner) -> None:
         while True:
@@ -132,8 +158,7 @@ class PartitionWorker:
             except TimeoutError:
                 pass
             self._work.clear()
-            records = owner.decide(clock.now_us(), DECISIONS_MAX)
-            if records:
+            while records := owner.decide(clock.now_us(), DECISIONS_MAX):
                 await self._append(records)
 
     async def _notice_lost_nodes(self, owner: Owner) -> None:
@@ -141,28 +166,42 @@ class PartitionWorker:
             await asyncio.sleep(LOST_CHECK_S)
             lost = list(owner.lost(self._watch.is_lost, clock.now_us()))
             if lost:
+                _logger.warning("partition %d: %d connections are lost", self.partition, len(lost))
                 await self._append(lost)
 
     async def _append(self, records: Sequence[Record]) -> None:
         async with self._appending:
-            values = []
-            for record in records:
-                self._sequence += 1
-                values.append(encode_record(record, self._name, self._sequence))
-            while True:
-                try:
-                    await self._journal.append(self.partition, values)
-                except (Unavailable, AppendUnknown) as error:
-                    # The same ids again: of two that land, the filter lets one count.
-                    _logger.warning("partition %d: %s", self.partition, error)
-                    await asyncio.sleep(RETRY_S)
-                else:
-                    return
+            for values in self._batches(records):
+                await self._append_batch(values)
 
-    async def _dispatch(self, owner: Owner, leaving: Sequence[tuple[int, MessageSent]]) -> None:
-        by_slot: dict[int, list[bytes]] = {}
+    def _batches(self, records: Sequence[Record]) -> Iterator[list[bytes]]:
+        values: list[bytes] = []
+        size = 0
+        for record in records:
+            self._sequence += 1
+            value = encode_record(record, self._name, self._sequence)
+            size += len(value)
+            if size > BATCH_BYTES_MAX and values:
+                yield values
+                values, size = [], len(value)
+            values.append(value)
+        yield values
+
+    async def _append_batch(self, values: list[bytes]) -> None:
+        while True:
+            try:
+                await self._journal.append(self.partition, values)
+            except (Unavailable, AppendUnknown) as error:
+                # The same ids again: of two that land, the filter lets one count.
+                _logger.warning("partition %d: %s", self.partition, error)
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
+
+    def _dispatch(self, owner: Owner, leaving: Sequence[tuple[int, MessageSent]]) -> None:
+        stations, put = owner.stations, self._dispatcher.put
         for offset, sent in leaving:
-            connection = owner.stations[sent.tenant, sent.station].connection
+            connection = stations[sent.tenant, sent.station].connection
             if connection is None or connection.id != sent.connection:
                 continue
             frame = DispatchedFrame(
@@ -176,17 +215,22 @@ class PartitionWorker:
                 sent.deadline,
                 sent.secrets,
             )
-            by_slot.setdefault(slot_of(connection.node), []).append(encode(frame))
-        for slot, values in by_slot.items():
-            await self._deliveries.send(slot, values)
+            put(slot_of(connection.node), frame)
 
     async def _snapshot(self, owner: Owner) -> None:
-        if owner.position - self._snapped < SNAPSHOT_RECORDS:
-            return
+        # What is folded was read, so it is durable; nothing is read meanwhile.
         self._snapped = owner.position
         header = PartitionSnapshot(
             self._journal.id, owner.position, owner.log_filter.dump(), owner.next_counter
         )
         touched, owner.touched = owner.touched, set()
-        states = [take(owner.stations[key]) for key in touched]
-        await asyncio.to_thread(self._snapshots.save, self.partition, header, states)
+        try:
+            states: list[StationSnapshot] = []
+            for key in touched:
+                states.append(take(owner.stations[key]))
+                if len(states) % SNAPSHOT_CHUNK == 0:
+                    await asyncio.sleep(0)
+            await asyncio.to_thread(self._snapshots.save, self.partition, header, states)
+        except BaseException:
+            owner.touched |= touched
+            raise

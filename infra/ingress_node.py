@@ -8,6 +8,7 @@ import asyncio
 import logging
 import secrets as randomness
 from collections.abc import Callable
+from itertools import chain
 
 from domain.registry import Registry
 from infra import clock
@@ -18,7 +19,7 @@ from infra.recovery import fold_registry, follow_registry
 from ingress.options import Options
 from ingress.ports import Secrets
 from ingress.server import Server
-from schemas.deliveries import Heartbeat, decode_frame, encode
+from schemas.deliveries import Heartbeat, decode_frames, encode
 from schemas.journal import AppendUnknown, Journal, Reader, Unavailable
 
 HEARTBEAT_S = 3.0
@@ -62,22 +63,30 @@ class IngressNode:
     async def run(
         self, host: str, port: int, stop: asyncio.Event, ready: Callable[[int], object]
     ) -> None:
-        """Serve until `stop` is set; `ready` is told the port."""
-        await fold_registry(self._journal, self._registry)
+        """Serve until `stop` is set; `ready` is told the port.
+
+        Raises (one of them, or a group of them):
+            Unavailable: the log cannot be reached at the start.
+            AppenderFailed: the producer is broken; a new process must take over.
+        """
+        log_filter = await fold_registry(self._journal, self._registry)
         mail = await self._deliveries.tail(self._slot)
-        await self._beat()
-        async with self.log, self.server, asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(self._receive(mail)),
-                tasks.create_task(self._beat_on()),
-                tasks.create_task(follow_registry(self._journal, self._registry)),
-            ]
-            ready(await self.server.listen(host, port))
-            await stop.wait()
-            await self.server.close()
-            for task in running:
-                task.cancel()
-        await mail.close()
+        try:
+            # Owners know that an earlier life of this slot is over before we hold a connection.
+            await self._beat()
+            async with self.log, self.server, asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(self._receive(mail)),
+                    tasks.create_task(self._beat_on()),
+                    tasks.create_task(follow_registry(self._journal, self._registry, log_filter)),
+                ]
+                ready(await self.server.listen(host, port))
+                await stop.wait()
+                await self.server.close()
+                for task in running:
+                    task.cancel()
+        finally:
+            await mail.close()
 
     async def _receive(self, mail: Reader) -> None:
         deliver = self.server.deliver
@@ -88,8 +97,7 @@ class IngressNode:
                 _logger.warning("deliveries cannot be read: %s", error)
                 await asyncio.sleep(1.0)
                 continue
-            for entry in entries:
-                sent = decode_frame(entry.value)
+            for sent in chain.from_iterable(decode_frames(entry.value) for entry in entries):
                 if sent.node == self.node:
                     deliver(
                         sent.connection,
@@ -113,11 +121,17 @@ class IngressNode:
             try:
                 async with asyncio.timeout(HEARTBEAT_S):
                     await self._beat()
-                heard = loop.time()
             except (Unavailable, AppendUnknown, TimeoutError):
-                if loop.time() - heard > SILENT_MAX_S:
-                    _logger.critical("no heartbeat for %.0f s: closing sockets", SILENT_MAX_S)
-                    self.server.close_all(TRY_AGAIN_LATER, "this node is cut off")
+                is_heard = False
+            else:
+                is_heard = True
+            now = loop.time()
+            if now - heard > SILENT_MAX_S:
+                # Also when this process only slept: owners may have ended its connections.
+                _logger.critical("no heartbeat for %.0f s: closing sockets", now - heard)
+                self.server.close_all(TRY_AGAIN_LATER, "this node was cut off")
+            if is_heard:
+                heard = now
 
     def _close_where(self, wanted: Callable[[str, str], bool]) -> None:
         self.server.close_where(wanted, TRY_AGAIN_LATER, "the journal cannot be written")

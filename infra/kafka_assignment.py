@@ -1,7 +1,8 @@
 """Which partitions this process should own: a hint of Kafka's consumer group; the log decides.
 
 A member of the group reads nothing through it: its partitions are paused, polling only says that it
-lives.
+lives. While the group rebalances nothing changes hands, so nothing stops: whoever had a partition
+keeps it until somebody else has it, and the log fences who learns of it too late.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 
 from infra.kafka_cluster import KafkaCluster, stop_consumer
@@ -16,8 +18,11 @@ from schemas.journal import REGISTRY_PARTITION, Unavailable
 
 POLL_MS = 500
 RETRY_S = 1.0
-SESSION_TIMEOUT_MS = 10_000
-"""A member that fell silent so long has its partitions given to others."""
+SESSION_TIMEOUT_MS = 6_000
+"""A member that fell silent so long has its partitions given to others. Brokers take no less."""
+
+HEARTBEAT_MS = 1_000
+"""As soon the others learn of it: a partition has a new owner within 10 s."""
 
 Own = Callable[[int], Awaitable[None]]
 
@@ -28,6 +33,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     """Runs `own(partition)` for as long as the group gives the partition to this process."""
 
     def __init__(self, cluster: KafkaCluster, topic: str, group: str, own: Own) -> None:
+        self.settled = asyncio.Event()
+        """Not set while the group gives its partitions out anew."""
         self._cluster = cluster
         self._topic = topic
         self._group = group
@@ -37,7 +44,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._consumer: AIOKafkaConsumer | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Own what is given until `stop` is set; an error of `own` ends everything.
+        """Own what is given until `stop` is set; an error of `own` ends everything, in a group.
 
         Raises:
             Unavailable: the cluster cannot be reached.
@@ -48,48 +55,53 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             enable_auto_commit=False,
             auto_offset_reset="latest",
             session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            partition_assignment_strategy=(StickyPartitionAssignor,),
             **self._cluster.client_options,
         )
         consumer.subscribe([self._topic], listener=self)
         try:
             # Entered first: partitions are assigned while the consumer starts.
             async with self._tasks:
-                await consumer.start()
+                await self._start(consumer)
                 await self._stay(consumer, stop)
-                await self.on_partitions_revoked(map(self._at, list(self._running)))
-        except (KafkaError, OSError) as error:
-            raise Unavailable(f"{self._topic}: {error}") from error
+                for partition in list(self._running):
+                    self._end(partition)
         finally:
+            # Leaving the group comes last: nobody else is assigned what we still work on.
             await stop_consumer(consumer)
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self.settled.clear()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         assigned = list(assigned)
         if assigned and self._consumer is not None:
             self._consumer.pause(*assigned)
-        for at in assigned:
-            if at.partition != REGISTRY_PARTITION and at.partition not in self._running:
-                self._running[at.partition] = self._tasks.create_task(self._owning(at.partition))
-        _logger.info("partitions %s are assigned to us", sorted(self._running))
+        ours = {at.partition for at in assigned} - {REGISTRY_PARTITION}
+        for partition in self._running.keys() - ours:
+            self._end(partition)
+        for partition in sorted(ours - self._running.keys()):
+            self._running[partition] = self._tasks.create_task(self._owning(partition))
+        self.settled.set()
+        _logger.info("partitions %s are assigned to us", sorted(ours))
 
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        ending = [
-            task for at in revoked if (task := self._running.pop(at.partition, None)) is not None
-        ]
-        for task in ending:
-            task.cancel()
-        if ending:
-            await asyncio.wait(ending)
+    async def _start(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            await consumer.start()
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"{self._topic}: {error}") from error
 
     async def _stay(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 await consumer.getmany(timeout_ms=POLL_MS)
-            except KafkaError as error:
+            except (KafkaError, OSError) as error:
                 _logger.warning("the group cannot be reached: %s", error)
                 await asyncio.sleep(RETRY_S)
 
+    def _end(self, partition: int) -> None:
+        self._running.pop(partition).cancel()
+
     async def _owning(self, partition: int) -> None:
         await self._own(partition)
-
-    def _at(self, partition: int) -> TopicPartition:
-        return TopicPartition(self._topic, partition)

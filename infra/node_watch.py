@@ -1,13 +1,20 @@
-"""Which ingress nodes are alive, by the heartbeats they publish. A hint; the log decides."""
+"""Which ingress nodes are alive, by the heartbeats they publish. A hint; the log decides.
+
+A silence counts only while this process hears itself: what it says goes the way the heartbeats go,
+so a broker that is away, or a network that cuts off only us, makes nobody lost.
+"""
 
 import asyncio
 import logging
+import secrets as randomness
 
 from infra.kafka_dispatch import KafkaDispatch
-from schemas.deliveries import decode_heartbeat, slot_of
-from schemas.journal import Unavailable
+from schemas.deliveries import Heartbeat, decode_heartbeat, encode, slot_of
+from schemas.journal import AppendUnknown, Reader, Unavailable
 
 LOST_AFTER_S = 15.0
+ECHO_S = 1.0
+WATCHER_SLOT = -1
 
 _logger = logging.getLogger(__name__)
 
@@ -15,27 +22,25 @@ _logger = logging.getLogger(__name__)
 class NodeWatch:
     def __init__(self, nodes: KafkaDispatch) -> None:
         self._nodes = nodes
-        self._since = asyncio.get_running_loop().time()
+        self._name = f"{WATCHER_SLOT}/{randomness.token_hex(6)}"
+        self._since: float | None = None
+        """When we heard ourselves first: nobody was silent before."""
+        self._echo = 0.0
         self._heard: dict[str, float] = {}
         self._newest: dict[int, str] = {}
+        self._superseded: set[str] = set()
 
     async def run(self) -> None:
-        """Listen until cancelled."""
-        loop = asyncio.get_running_loop()
+        """Listen until cancelled.
+
+        Raises:
+            Unavailable: the cluster cannot be reached.
+        """
         heartbeats = await self._nodes.tail(0)
         try:
-            while True:
-                try:
-                    entries = await heartbeats.poll(records_max=1_000, timeout_s=1.0)
-                except Unavailable as error:
-                    _logger.warning("heartbeats cannot be read: %s", error)
-                    self._since = loop.time()
-                    await asyncio.sleep(1.0)
-                    continue
-                for entry in entries:
-                    node = decode_heartbeat(entry.value).node
-                    self._heard[node] = loop.time()
-                    self._newest[slot_of(node)] = node
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen(heartbeats))
+                group.create_task(self._speak())
         finally:
             await heartbeats.close()
 
@@ -44,8 +49,47 @@ class NodeWatch:
 
         Nobody is lost before we have listened for long enough.
         """
-        newest = self._newest.get(slot_of(node), node)
-        if newest != node:
+        if self._newest.get(slot_of(node), node) != node:
             return True
-        heard = max(self._heard.get(node, self._since), self._since)
-        return asyncio.get_running_loop().time() - heard > LOST_AFTER_S
+        if self._since is None:
+            return False
+        return self._echo - max(self._heard.get(node, 0.0), self._since) > LOST_AFTER_S
+
+    async def _listen(self, heartbeats: Reader) -> None:
+        while True:
+            try:
+                entries = await heartbeats.poll(records_max=1_000, timeout_s=1.0)
+            except Unavailable as error:
+                _logger.warning("heartbeats cannot be read: %s", error)
+                await asyncio.sleep(1.0)
+                continue
+            now = asyncio.get_running_loop().time()
+            for entry in entries:
+                self._hear(decode_heartbeat(entry.value).node, now)
+
+    def _hear(self, node: str, now: float) -> None:
+        if node == self._name:
+            self._echo = now
+            if self._since is None:
+                self._since = now
+            return
+        slot = slot_of(node)
+        if slot == WATCHER_SLOT:
+            return
+        if node in self._superseded:
+            return
+        if node not in self._heard:
+            # A slot has one process at a time; the one heard first is the older one.
+            older = self._newest.get(slot, "")
+            if self._heard.pop(older, None) is not None:
+                self._superseded.add(older)
+            self._newest[slot] = node
+        self._heard[node] = now
+
+    async def _speak(self) -> None:
+        while True:
+            try:
+                await self._nodes.send(0, [encode(Heartbeat(self._name))])
+            except (Unavailable, AppendUnknown) as error:
+                _logger.warning("heartbeats cannot be written: %s", error)
+            await asyncio.sleep(ECHO_S)

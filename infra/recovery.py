@@ -1,5 +1,7 @@
 """From the log to owners and a registry that have folded all of it. The same for every journal."""
 
+import asyncio
+import logging
 from collections.abc import Callable
 
 from domain.decisions16 import Policy
@@ -8,11 +10,23 @@ from domain.owner import Owner
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds
 from infra.snapshots import Snapshots
-from schemas.journal import REGISTRY_PARTITION, Journal
-from schemas.records import Record, decode
+from schemas.journal import REGISTRY_PARTITION, Entry, Journal, Unavailable
+from schemas.records import Record, UnreadableRecord, decode
 
 POLL_RECORDS_MAX = 5_000
 POLL_TIMEOUT_S = 5.0
+RETRY_S = 1.0
+
+_logger = logging.getLogger(__name__)
+
+
+def record_in(entry: Entry) -> Record | None:
+    """Return the record; None for a value that is none, which is told and blocks nobody."""
+    try:
+        return decode(entry.value)
+    except UnreadableRecord as error:
+        _logger.critical("partition %d, offset %d: %s", entry.partition, entry.offset, error)
+        return None
 
 
 async def fold_range(
@@ -30,16 +44,19 @@ async def fold_range(
         done = first
         while done < end:
             entries = await reader.poll(records_max=POLL_RECORDS_MAX, timeout_s=POLL_TIMEOUT_S)
-            for _, offset, value in entries:
-                if offset >= end:
+            for entry in entries:
+                if entry.offset >= end:
                     return
-                apply(offset, decode(value))
-                done = offset + 1
+                record = record_in(entry)
+                if record is not None:
+                    apply(entry.offset, record)
+                done = entry.offset + 1
     finally:
         await reader.close()
 
 
-async def fold_registry(journal: Journal, registry: Registry) -> None:
+async def fold_registry(journal: Journal, registry: Registry) -> LogFilter:
+    """Fold what is there now; return the filter with which to follow."""
     log_filter = LogFilter()
 
     def apply(offset: int, record: Record) -> None:
@@ -48,6 +65,7 @@ async def fold_registry(journal: Journal, registry: Registry) -> None:
 
     end = await journal.head(REGISTRY_PARTITION)
     await fold_range(journal, REGISTRY_PARTITION, registry.position, end, apply)
+    return log_filter
 
 
 def owner_from(
@@ -78,17 +96,23 @@ def owner_from(
     )
 
 
-async def follow_registry(journal: Journal, registry: Registry) -> None:
-    """Fold what is registered from now on, until cancelled."""
-    log_filter = LogFilter()
+async def follow_registry(
+    journal: Journal, registry: Registry, log_filter: LogFilter | None = None
+) -> None:
+    """Fold what is registered from now on, until cancelled. The filter is `fold_registry`'s."""
+    log_filter = log_filter or LogFilter()
     reader = journal.reader({REGISTRY_PARTITION: registry.position})
     try:
         while True:
-            for _, offset, value in await reader.poll(
-                records_max=POLL_RECORDS_MAX, timeout_s=POLL_TIMEOUT_S
-            ):
-                record = decode(value)
-                if log_filter.admit(offset, record):
-                    registry.fold(offset, record)
+            try:
+                entries = await reader.poll(records_max=POLL_RECORDS_MAX, timeout_s=POLL_TIMEOUT_S)
+            except Unavailable as error:
+                _logger.warning("the registry cannot be read: %s", error)
+                await asyncio.sleep(RETRY_S)
+                continue
+            for entry in entries:
+                record = record_in(entry)
+                if record is not None and log_filter.admit(entry.offset, record):
+                    registry.fold(entry.offset, record)
     finally:
         await reader.close()

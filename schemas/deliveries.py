@@ -1,7 +1,8 @@
 """What owners and ingress nodes tell each other beside the journal. Dispatch, never truth.
 
 A node is named "slot/incarnation": its slot is the partition of the deliveries topic that it reads,
-its incarnation tells this life of the process from an earlier one.
+its incarnation tells this life of the process from an earlier one. Values are lines of JSON, as
+everything that goes through a journal's way of appending.
 """
 
 import msgspec
@@ -28,9 +29,10 @@ class Heartbeat(Struct, array_like=True, frozen=True):
     node: str
 
 
-encode = msgspec.msgpack.Encoder().encode
-decode_frame = msgspec.msgpack.Decoder(DispatchedFrame).decode
-decode_heartbeat = msgspec.msgpack.Decoder(Heartbeat).decode
+encode = msgspec.json.Encoder().encode
+decode_frames = msgspec.json.Decoder(list[DispatchedFrame]).decode
+"""A value holds as many frames as leave at once: a record each would cost more than the frames."""
+decode_heartbeat = msgspec.json.Decoder(Heartbeat).decode
 
 
 def slot_of(node: str) -> int:

@@ -63,7 +63,73 @@ def run_program(*arguments: str, within_s: float = 90.0) -> "subprocess.Complete
     )
 
 
-class Up:
+class Views:
+    """What is read of a deployment, wherever it runs."""
+
+    @property
+    def api_url(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def clickhouse_url(self) -> str:
+        raise NotImplementedError
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """Return the API's answer, which is 200."""
+        response = httpx.get(f"{self.api_url}{path}", params=parameters, timeout=30)
+        response.raise_for_status()
+        return response.json()
+
+    def command(self, station: str, action: str, wait_s: float = 0, **payload: Any) -> Any:
+        """Ask something of a station through the API; return the command."""
+        response = httpx.post(
+            f"{self.api_url}/v1/stations/{station}/commands",
+            params={"wait": wait_s},
+            json={"action": action, "payload": payload},
+            timeout=30 + wait_s,
+        )
+        response.raise_for_status()
+        return response.json()
+
+    def sql(self, query: str, **parameters: Any) -> str:
+        """Ask ClickHouse as an analyst does, by HTTP."""
+        wanted = {f"param_{name}": value for name, value in parameters.items()}
+        response = httpx.post(self.clickhouse_url, params=wanted, content=query, timeout=30)
+        response.raise_for_status()
+        return response.text
+
+    def cdrs(self, **wanted: Any) -> list[Cdr]:
+        """Follow billing's feed from its begin to where it stands now."""
+        found: list[Cdr] = []
+        after: dict[str, str] = {}
+        while True:
+            page = self.get("/v1/cdrs", limit=1000, **wanted, **after)
+            found += msgspec.convert(page["items"], list[Cdr])
+            if not page["items"]:
+                return found
+            after = {"after": page["next"]}
+
+    def series(self) -> list[SessionEnergy]:
+        """Return each transaction's Wh as ClickHouse has it."""
+        return [
+            SessionEnergy(station, number, None if wh is None else int(wh))
+            for station, number, wh in map(msgspec.json.decode, self.sql(SERIES).splitlines())
+        ]
+
+    def wait_projected(self, within_s: float = 60.0) -> None:
+        """Wait until every projection has read the log to its head."""
+
+        def look() -> bool | None:
+            text = httpx.get(f"{self.api_url}/metrics", timeout=30).text
+            name = "chargeledger_projection_lag_records{"
+            lags = [line.split()[-1] for line in text.splitlines() if line.startswith(name)]
+            is_there = len(lags) == PROJECTIONS and all(float(lag) == 0 for lag in lags)
+            return True if is_there else None
+
+        eventually(look, "all is projected", within_s)
+
+
+class Up(Views):
     """One deployment, over any number of starts; all on the ports of the first."""
 
     def __init__(self, data: Path, settings: Mapping[str, str] | None = None) -> None:
@@ -75,6 +141,14 @@ class Up:
     @property
     def deployment(self) -> Deployment:
         return self.layout.read()
+
+    @property
+    def api_url(self) -> str:
+        return self.deployment.api_url
+
+    @property
+    def clickhouse_url(self) -> str:
+        return self.deployment.clickhouse_url
 
     def start(self) -> None:
         """Return at once; `wait_ready` waits."""
@@ -145,59 +219,3 @@ class Up:
             if ours == [name] or (words and Path(words[0]).name == name):
                 return child
         return None
-
-    def get(self, path: str, **parameters: Any) -> Any:
-        """Return the API's answer, which is 200."""
-        response = httpx.get(f"{self.deployment.api_url}{path}", params=parameters, timeout=30)
-        response.raise_for_status()
-        return response.json()
-
-    def command(self, station: str, action: str, wait_s: float = 0, **payload: Any) -> Any:
-        """Ask something of a station through the API; return the command."""
-        response = httpx.post(
-            f"{self.deployment.api_url}/v1/stations/{station}/commands",
-            params={"wait": wait_s},
-            json={"action": action, "payload": payload},
-            timeout=30 + wait_s,
-        )
-        response.raise_for_status()
-        return response.json()
-
-    def sql(self, query: str, **parameters: Any) -> str:
-        """Ask ClickHouse as an analyst does, by HTTP."""
-        wanted = {f"param_{name}": value for name, value in parameters.items()}
-        response = httpx.post(
-            self.deployment.clickhouse_url, params=wanted, content=query, timeout=30
-        )
-        response.raise_for_status()
-        return response.text
-
-    def cdrs(self, **wanted: Any) -> list[Cdr]:
-        """Follow billing's feed from its begin to where it stands now."""
-        found: list[Cdr] = []
-        after: dict[str, str] = {}
-        while True:
-            page = self.get("/v1/cdrs", limit=1000, **wanted, **after)
-            found += msgspec.convert(page["items"], list[Cdr])
-            if not page["items"]:
-                return found
-            after = {"after": page["next"]}
-
-    def series(self) -> list[SessionEnergy]:
-        """Return each transaction's Wh as ClickHouse has it."""
-        return [
-            SessionEnergy(station, number, None if wh is None else int(wh))
-            for station, number, wh in map(msgspec.json.decode, self.sql(SERIES).splitlines())
-        ]
-
-    def wait_projected(self, within_s: float = 60.0) -> None:
-        """Wait until every projection has read the log to its head."""
-
-        def look() -> bool | None:
-            text = httpx.get(f"{self.deployment.api_url}/metrics", timeout=30).text
-            name = "chargeledger_projection_lag_records{"
-            lags = [line.split()[-1] for line in text.splitlines() if line.startswith(name)]
-            is_there = len(lags) == PROJECTIONS and all(float(lag) == 0 for lag in lags)
-            return True if is_there else None
-
-        eventually(look, "all is projected", within_s)

@@ -1,0 +1,111 @@
+"""A process that owns partitions on Kafka: those that the consumer group hints at, by log.
+
+It follows the registry and the heartbeats of ingress nodes for all of them. It ends when it is told
+to, or when it cannot go on (`AppenderFailed`): whoever runs the deployment starts it anew.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from domain.decisions16 import Policy
+from domain.registry import Registry
+from domain.transaction_ids import TransactionIds
+from infra.dispatcher import Dispatcher
+from infra.domain_worker import Fenced, PartitionWorker
+from infra.journal_kafka import KafkaJournal, topic_of
+from infra.kafka_assignment import Assignment
+from infra.kafka_cluster import KafkaCluster
+from infra.kafka_dispatch import KafkaDispatch
+from infra.node_watch import NodeWatch
+from infra.recovery import fold_registry, follow_registry
+from infra.snapshots import Snapshots
+from schemas.journal import AppenderFailed, Unavailable
+
+RETRY_S = 1.0
+FENCED_S = 3.0
+"""A fenced owner is usually no longer assigned, and learns of it by then."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainNode:
+    cluster: KafkaCluster
+    prefix: str
+    journal: KafkaJournal
+    deliveries: KafkaDispatch
+    nodes: KafkaDispatch
+    snapshots: Snapshots
+    policy: Policy
+    id_key: bytes
+    """Of the transaction ids; the same for the life of the deployment."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Own what is assigned until `stop` is set.
+
+        Raises:
+            AppenderFailed: the producer is broken; a new process must take over.
+            Unavailable: the cluster could not be reached at the start.
+        """
+        registry = Registry()
+        log_filter = await fold_registry(self.journal, registry)
+        watch = NodeWatch(self.nodes)
+        failed: Exception | None = None
+        try:
+            async with Dispatcher(self.deliveries) as dispatcher, asyncio.TaskGroup() as group:
+                following = [
+                    group.create_task(watch.run()),
+                    group.create_task(follow_registry(self.journal, registry, log_filter)),
+                ]
+
+                def worker(partition: int) -> PartitionWorker:
+                    return PartitionWorker(
+                        partition,
+                        journal=self.journal,
+                        dispatcher=dispatcher,
+                        watch=watch,
+                        registry=registry,
+                        snapshots=self.snapshots,
+                        policy=self.policy,
+                        ids=TransactionIds(self.id_key, partition - 1, self.journal.partitions),
+                    )
+
+                async def own(partition: int) -> None:
+                    while True:
+                        await _one_life(worker(partition), assignment)
+
+                topic, owners = topic_of(self.prefix), f"{self.prefix}.owners"
+                assignment = Assignment(self.cluster, topic, owners, own)
+                await assignment.run(stop)
+                for task in following:
+                    task.cancel()
+        except* AppenderFailed as errors:
+            failed = _first(errors)
+        if failed is not None:
+            # One for all the partitions: they share the producer.
+            raise failed
+
+
+async def _one_life(worker: PartitionWorker, assignment: Assignment) -> None:
+    """Own the partition until cancelled, or until it is to be claimed anew."""
+    partition = worker.partition
+    try:
+        await worker.run()
+    except* Fenced:
+        # If the group gave it to somebody else, this is cancelled meanwhile. If it is still ours,
+        # it was claimed by a process that had been asleep: nobody owns it now.
+        _logger.warning("partition %d has another owner's claim", partition)
+        await asyncio.sleep(FENCED_S)
+        await assignment.settled.wait()
+    except* Unavailable as errors:
+        _logger.warning("partition %d: %s", partition, _first(errors))
+        await asyncio.sleep(RETRY_S)
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> Exception:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, Exception)
+    return error
