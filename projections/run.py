@@ -111,6 +111,8 @@ class Projection:
             filters={p: LogFilter(checkpoint.filters.get(p)) for p in partitions},
             recorded_at=stored.recorded_at if stored else 0,
         )
+        # What a session before this one applied and did not cut is folded again: forget it.
+        folding.cut(self._journal.id, with_checkpoint=False)
         reader = self._journal.reader(folding.positions)
         batches: Queue[tuple[Any, Progress] | None] = Queue(maxsize=1)
         try:

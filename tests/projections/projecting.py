@@ -1,12 +1,13 @@
 """Projecting a world into a store, to its head or until something goes wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infra.read_store import PostgresReadStore
 from projections.ports import Progress
 from projections.read_model import ReadModel
 from projections.run import Limits, Projection
+from schemas.journal import Entry, Journal, Reader
 from tests.projections.world import World
 
 SMALL = Limits(batch_records=7, batch_s=0.05, checkpoint_records=20, checkpoint_s=60.0)
@@ -51,3 +52,33 @@ class DyingStore:
     @property
     def is_dead(self) -> bool:
         return self._left <= 0
+
+
+class DrippingJournal:
+    """Plays a log of small commits: a poll returns a record or two."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.id, self.partitions = journal.id, journal.partitions
+
+    async def append(self, partition: int, values: Sequence[bytes]) -> Sequence[int]:
+        return await self._journal.append(partition, values)
+
+    async def head(self, partition: int) -> int:
+        return await self._journal.head(partition)
+
+    def reader(self, positions: Mapping[int, int]) -> Reader:
+        return _DrippingReader(self._journal.reader(positions))
+
+    async def close(self) -> None: ...
+
+
+class _DrippingReader:
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def poll(self, *, records_max: int, timeout_s: float) -> Sequence[Entry]:
+        return await self._reader.poll(records_max=min(2, records_max), timeout_s=timeout_s)
+
+    async def close(self) -> None:
+        await self._reader.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from typing import Any
 
 import psycopg
@@ -18,7 +19,7 @@ from projections.states import FOLD_VERSION
 from schemas.journal import WrongJournal
 from schemas.records import MessageSent, decode, encode
 from tests.engines import PostgresDatabase
-from tests.projections.projecting import SMALL, DyingStore, Killed, heads, project
+from tests.projections.projecting import SMALL, DrippingJournal, DyingStore, Killed, heads, project
 from tests.projections.world import World
 
 pytestmark = pytest.mark.postgres
@@ -106,6 +107,37 @@ async def test_two_projections_of_one_name_make_the_rows_of_one(store: PostgresR
     expected = await expected_digest(world, store)
 
     await asyncio.gather(project(world, store), project(world, store))
+
+    assert (await digest(store)).value == expected
+
+
+async def test_what_was_folded_when_the_position_was_moved_is_forgotten(
+    store: PostgresReadStore,
+) -> None:
+    class Overtaken:
+        """Plays a store in which somebody else was first, while folding went on."""
+
+        writes = 0
+
+        async def write(self, writes: Any, progress: Progress) -> None:
+            self.writes += 1
+            if self.writes in (2, 5):
+                for _ in range(2):
+                    await asyncio.sleep(0)
+                raise PositionMoved("somebody was first")
+            for write in writes:
+                for row in json.loads(write.parameters.get("rows", "[]")):
+                    partition = row.get("partition", -1)
+                    assert row.get("record_offset", -1) < progress.positions.get(partition, 1)
+            await store.write(writes, progress)
+
+    world = await busy_world()
+    expected = await expected_digest(world, store)
+
+    until = await heads(world)
+    sink = ReadModel(Overtaken())
+    dripping = DrippingJournal(world.journal)
+    await Projection(dripping, sink, store, limits=SMALL, until=until).run()
 
     assert (await digest(store)).value == expected
 
