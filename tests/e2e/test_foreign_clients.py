@@ -2,137 +2,21 @@
 
 import asyncio
 import contextlib
-import logging
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import clickhouse_connect
 import pytest
-from ocpp.routing import after, on
-from ocpp.v16 import ChargePoint, call, call_result
-from ocpp.v16.enums import Action
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
-from websockets.typing import Subprotocol
+from ocpp.v16 import call
 
+from tests.e2e.foreign_station import STARTED, STOPPED, connected, seen
 from tests.e2e.running import Up, eventually
 
 TEST_OCPP = Path(sys.executable).with_name("test-ocpp")
-QUIET = logging.getLogger("tests.foreign_clients")
-QUIET.setLevel(logging.CRITICAL)
-STARTED, SAMPLED, STOPPED = "2026-05-04T10:00:00Z", "2026-05-04T10:30:00Z", "2026-05-04T11:00:00Z"
 FATE_WITHIN_S = 10.0
-
-Handler = TypeVar("Handler", bound=Callable[..., Any])
-T = TypeVar("T")
-
-
-def handles(action: Action) -> Callable[[Handler], Handler]:
-    decorate: Callable[[Handler], Handler] = on(action)
-    return decorate
-
-
-def follows(action: Action) -> Callable[[Handler], Handler]:
-    decorate: Callable[[Handler], Handler] = after(action)
-    return decorate
-
-
-class Station(ChargePoint):  # type: ignore[misc]
-    """One connector; it does what it is asked and tells what it does."""
-
-    def __init__(self, name: str, connection: Any) -> None:
-        super().__init__(name, connection, response_timeout=20, logger=QUIET)
-        self.transaction_id = 0
-        self.meter_wh = 1_000
-
-    async def boot(self) -> Any:
-        return await self.call(
-            call.BootNotification(charge_point_model="Two", charge_point_vendor="Foreign")
-        )
-
-    async def begin(self, id_tag: str) -> Any:
-        started = await self.call(
-            call.StartTransaction(
-                connector_id=1, id_tag=id_tag, meter_start=self.meter_wh, timestamp=STARTED
-            )
-        )
-        self.transaction_id = started.transaction_id
-        return started
-
-    async def sample(self, wh: int) -> None:
-        self.meter_wh += wh
-        energy = {"value": str(self.meter_wh), "measurand": "Energy.Active.Import.Register"}
-        power = {"value": "7.36", "measurand": "Power.Active.Import", "unit": "kW"}
-        values = [{"timestamp": SAMPLED, "sampled_value": [energy | {"unit": "Wh"}, power]}]
-        await self.call(
-            call.MeterValues(connector_id=1, transaction_id=self.transaction_id, meter_value=values)
-        )
-
-    async def finish(self, wh: int, reason: str) -> Any:
-        self.meter_wh += wh
-        return await self.call(
-            call.StopTransaction(
-                transaction_id=self.transaction_id,
-                meter_stop=self.meter_wh,
-                timestamp=STOPPED,
-                reason=reason,
-            )
-        )
-
-    @handles(Action.remote_start_transaction)
-    async def on_remote_start(self, **_: Any) -> call_result.RemoteStartTransaction:
-        return call_result.RemoteStartTransaction(status="Accepted")
-
-    @follows(Action.remote_start_transaction)
-    async def after_remote_start(self, id_tag: str, **_: Any) -> None:
-        await self.begin(id_tag)
-
-    @handles(Action.remote_stop_transaction)
-    async def on_remote_stop(self, **_: Any) -> call_result.RemoteStopTransaction:
-        return call_result.RemoteStopTransaction(status="Accepted")
-
-    @follows(Action.remote_stop_transaction)
-    async def after_remote_stop(self, **_: Any) -> None:
-        await self.finish(77, "Remote")
-
-    @handles(Action.get_configuration)
-    async def on_get_configuration(self, **_: Any) -> call_result.GetConfiguration:
-        key = {"key": "HeartbeatInterval", "readonly": False, "value": "300"}
-        return call_result.GetConfiguration(configuration_key=[key])
-
-    @handles(Action.unlock_connector)
-    async def on_unlock(self, **_: Any) -> call_result.UnlockConnector:
-        return call_result.UnlockConnector(status="NotSupported")
-
-
-@asynccontextmanager
-async def connected(up: Up, name: str) -> AsyncIterator[Station]:
-    """Yield a booted station whose reader runs."""
-    async with connect(
-        f"{up.deployment.ocpp_url}/{name}",
-        subprotocols=[Subprotocol("ocpp1.6")],
-        proxy=None,
-    ) as connection:
-        station = Station(name, connection)
-
-        async def read() -> None:
-            with contextlib.suppress(ConnectionClosed):
-                await station.start()
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(read())
-            assert (await station.boot()).status == "Accepted"
-            yield station
-            await connection.close()
-
-
-async def seen(look: Callable[[], T | None], what: str) -> T:
-    """`eventually`, while our stations go on."""
-    return await asyncio.to_thread(eventually, look, what)
 
 
 async def test_a_session_of_the_ocpp_package_is_in_every_view(up: Up) -> None:
@@ -214,7 +98,6 @@ async def test_a_remote_start_and_stop_are_answered_and_their_effects_seen(up: U
         return look
 
     async with connected(up, name) as station:
-        await seen(lambda: station_online(up, name), "the station is online")
         start = await asyncio.to_thread(
             up.command, name, "RemoteStartTransaction", FATE_WITHIN_S, idTag="CAROL", connectorId=1
         )
@@ -233,11 +116,6 @@ async def test_a_remote_start_and_stop_are_answered_and_their_effects_seen(up: U
     assert started["effect_record"] != stopped["effect_record"]
     (cdr,) = up.cdrs(station=name)
     assert (cdr.id_token, cdr.energy_wh, cdr.stop_reason) == ("CAROL", 77, "Remote")
-
-
-def station_online(up: Up, name: str) -> bool | None:
-    found = up.get("/v1/stations", offline=False)["items"]
-    return True if any(each["station"] == name for each in found) else None
 
 
 @pytest.mark.parametrize(
@@ -259,7 +137,6 @@ async def test_what_the_station_answers_is_the_commands_fate(
 ) -> None:
     name = f"FOREIGN-{action}"
     async with connected(up, name):
-        await seen(lambda: station_online(up, name), "the station is online")
         command = await asyncio.to_thread(up.command, name, action, FATE_WITHIN_S, **payload)
 
     assert command["fate"] == "answered"
