@@ -139,32 +139,34 @@ def world() -> World:
             start_acked=True,
             stop_acked=True,
         ),
-        cdrs=[
-            msgspec.convert(
-                {
-                    "id": "x",
-                    "revision": 2,
-                    "state": "FINAL",
-                    "tenant": "default",
-                    "station": "S",
-                    "evse": 2,
-                    "connector": 1,
-                    "transaction_id": "7",
-                    "id_token": "T",
-                    "started_at": "2026-05-04T12:00:00Z",
-                    "ended_at": "2026-05-04T13:00:00Z",
-                    "meter_start_wh": 100,
-                    "meter_stop_wh": 350,
-                    "energy_wh": 250,
-                    "energy_bounds_wh": None,
-                    "stop_reason": "Local",
-                    "flags": (),
-                    "positions": {},
-                },
-                Cdr,
-            )
-        ],
+        cdrs=[cdr_of_the_session()],
         series=[SessionEnergy("S", "7", 250)],
+    )
+
+
+def cdr_of_the_session() -> Cdr:
+    return msgspec.convert(
+        {
+            "id": "x",
+            "revision": 2,
+            "state": "FINAL",
+            "tenant": "default",
+            "station": "S",
+            "evse": 2,
+            "connector": 1,
+            "transaction_id": "7",
+            "id_token": "T",
+            "started_at": "2026-05-04T12:00:00Z",
+            "ended_at": "2026-05-04T13:00:00Z",
+            "meter_start_wh": 100,
+            "meter_stop_wh": 350,
+            "energy_wh": 250,
+            "energy_bounds_wh": None,
+            "stop_reason": "Local",
+            "flags": (),
+            "positions": {},
+        },
+        Cdr,
     )
 
 
