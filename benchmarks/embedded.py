@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -27,6 +28,13 @@ UP_COMMAND = (sys.executable, "-P", "-c", "from infra.cli import main; main()", 
 
 class NotReady(Exception):
     """`up` did not come up in time, or ended; the message is the end of what it said."""
+
+
+class Memory(NamedTuple):
+    """Bytes of one process: its own, and with its share of what it shares."""
+
+    unique: int
+    proportional: int
 
 
 class Embedded:
@@ -83,16 +91,15 @@ class Embedded:
         """Return the CPU seconds spent until now, by role."""
         return {role: _sum_cpu(some) for role, some in self.processes().items()}
 
-    def memory(self) -> tuple[int, int]:
-        """Return (unique, proportional) bytes of all processes together."""
-        unique = proportional = 0
-        for some in self.processes().values():
+    def memory(self) -> list[tuple[str, Memory]]:
+        """Return what each process takes, with its role."""
+        found = []
+        for role, some in self.processes().items():
             for process in some:
                 with suppress(psutil.Error):
                     full = process.memory_full_info()
-                    unique += full.uss
-                    proportional += full.pss
-        return unique, proportional
+                    found.append((role, Memory(full.uss, full.pss)))
+        return found
 
     def stop(self) -> None:
         """End it as Ctrl-C would, but for the signal going to `up` alone."""

@@ -10,11 +10,13 @@ from infra import clock
 from infra.journal_sqlite import SqliteJournal
 from infra.postgres import Postgres
 from infra.read_store import PostgresReadStore
+from projections import clickhouse_sink, read_model
 from projections.progress import find_progress, records_behind
 from projections.times import microseconds
 from schemas.journal import Journal
 
 SAMPLE_EVERY_S = 0.5
+PROJECTIONS = (read_model.NAME, clickhouse_sink.NAME)
 
 Outcome = TypeVar("Outcome")
 
@@ -91,4 +93,7 @@ async def _lags(journal: Journal, store: PostgresReadStore) -> dict[str, Lag]:
         behind = records_behind(progress, heads)
         age_s = max(0.0, (now_us - microseconds(progress.recorded_at)) / 1e6)
         lags[progress.name] = Lag(records=behind, seconds=age_s if behind else 0.0)
+    for name in PROJECTIONS:
+        # One that has written nothing yet has no position.
+        lags.setdefault(name, Lag(records=sum(heads.values()), seconds=0.0))
     return lags
