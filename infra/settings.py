@@ -127,8 +127,8 @@ class Settings(BaseSettings):
         default=16,
         ge=1,
         le=1_024,
-        description="Partitions of a new journal. Fixed when it is created: a process with another"
-        " number refuses to start.",
+        description="Partitions of a new journal; `up` makes 1 unless this is set. Fixed when it is"
+        " created: a process with another number refuses to start.",
     )
     kafka_bootstrap: str = Field(
         default="127.0.0.1:9092", description="Kafka brokers, `host:port,host:port`."

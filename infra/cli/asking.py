@@ -139,7 +139,7 @@ def sql(
 ) -> None:
     """Ask ClickHouse, or with --postgres Postgres, beside a running `up`.
 
-    Example: chargeledger sql "SELECT * FROM energy_by_station_and_hour LIMIT 5"
+    Example: chargeledger sql "SELECT * FROM energy_by_station_hour LIMIT 5"
 
     Example: chargeledger sql --postgres "SELECT id, energy_wh FROM billing.cdrs LIMIT 5"
     """
