@@ -13,7 +13,7 @@ from domain.registry import Registry
 from domain.transaction_ids import TransactionIds
 from infra.dispatcher import Dispatcher
 from infra.domain_worker import Fenced, PartitionWorker
-from infra.journal_kafka import KafkaJournal, topic_of
+from infra.journal_kafka import KafkaJournal
 from infra.kafka_assignment import Assignment
 from infra.kafka_cluster import KafkaCluster
 from infra.kafka_dispatch import KafkaDispatch
@@ -33,6 +33,7 @@ _logger = logging.getLogger(__name__)
 class DomainNode:
     cluster: KafkaCluster
     prefix: str
+    replication: int
     journal: KafkaJournal
     deliveries: KafkaDispatch
     nodes: KafkaDispatch
@@ -75,9 +76,8 @@ class DomainNode:
                     while True:
                         await _one_life(worker(partition), assignment)
 
-                topic, owners = topic_of(self.prefix), f"{self.prefix}.owners"
-                assignment = Assignment(self.cluster, topic, owners, own)
-                await assignment.run(stop)
+                assignment = Assignment(self.cluster, self.prefix, own)
+                await assignment.run(self.journal.partitions, self.replication, stop)
                 for task in following:
                     task.cancel()
         except* AppenderFailed as errors:

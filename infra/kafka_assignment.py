@@ -1,8 +1,9 @@
 """Which partitions this process should own: a hint of Kafka's consumer group; the log decides.
 
-A member of the group reads nothing through it: its partitions are paused, polling only says that it
-lives. While the group rebalances nothing changes hands, so nothing stops: whoever had a partition
-keeps it until somebody else has it, and the log fences who learns of it too late.
+The group is subscribed to topic `<prefix>.assignment`, which has a partition for each that holds
+stations, and nothing in it: polling only says that a member lives. While the group rebalances
+nothing changes hands, so nothing stops: whoever had a partition keeps it until somebody else has
+it, and the log fences who learns of it too late.
 """
 
 import asyncio
@@ -13,11 +14,12 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 
-from infra.kafka_cluster import KafkaCluster, stop_consumer
-from schemas.journal import REGISTRY_PARTITION, Unavailable
+from infra.kafka_cluster import KafkaCluster, passing_settings, stop_consumer
+from schemas.journal import Unavailable
 
 POLL_MS = 500
 RETRY_S = 1.0
+RETENTION_S = 3_600
 SESSION_TIMEOUT_MS = 6_000
 """A member that fell silent so long has its partitions given to others. Brokers take no less."""
 
@@ -32,24 +34,27 @@ _logger = logging.getLogger(__name__)
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types.
     """Runs `own(partition)` for as long as the group gives the partition to this process."""
 
-    def __init__(self, cluster: KafkaCluster, topic: str, group: str, own: Own) -> None:
+    def __init__(self, cluster: KafkaCluster, prefix: str, own: Own) -> None:
         self.settled = asyncio.Event()
         """Not set while the group gives its partitions out anew."""
         self._cluster = cluster
-        self._topic = topic
-        self._group = group
+        self._topic = f"{prefix}.assignment"
+        self._group = f"{prefix}.owners"
         self._own = own
         self._running: dict[int, asyncio.Task[None]] = {}
         self._tasks = asyncio.TaskGroup()
-        self._consumer: AIOKafkaConsumer | None = None
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, partitions: int, replication: int, stop: asyncio.Event) -> None:
         """Own what is given until `stop` is set; an error of `own` ends everything, in a group.
 
         Raises:
             Unavailable: the cluster cannot be reached.
         """
-        consumer = self._consumer = AIOKafkaConsumer(
+        settings = passing_settings(RETENTION_S)
+        await self._cluster.create_topic(
+            self._topic, partitions, replication=replication, settings=settings
+        )
+        consumer = AIOKafkaConsumer(
             bootstrap_servers=self._cluster.bootstrap,
             group_id=self._group,
             enable_auto_commit=False,
@@ -75,10 +80,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self.settled.clear()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        assigned = list(assigned)
-        if assigned and self._consumer is not None:
-            self._consumer.pause(*assigned)
-        ours = {at.partition for at in assigned} - {REGISTRY_PARTITION}
+        # The registry's partition 0 is nobody's.
+        ours = {at.partition + 1 for at in assigned}
         for partition in self._running.keys() - ours:
             self._end(partition)
         for partition in sorted(ours - self._running.keys()):

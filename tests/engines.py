@@ -4,6 +4,7 @@ import secrets
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,8 +48,8 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
             process.wait(timeout=30)
 
 
-@pytest.fixture
-def postgres_database(postgres_server: EmbeddedPostgres) -> Iterator[PostgresDatabase]:
+@contextmanager
+def empty_database(postgres_server: EmbeddedPostgres) -> Iterator[PostgresDatabase]:
     name = f"{DATABASE}_{secrets.token_hex(6)}"
     identifier = sql.Identifier(name)
     with psycopg.connect(postgres_server.superuser_dsn, autocommit=True) as connection:
@@ -62,6 +63,12 @@ def postgres_database(postgres_server: EmbeddedPostgres) -> Iterator[PostgresDat
             ),
         )
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+
+
+@pytest.fixture
+def postgres_database(postgres_server: EmbeddedPostgres) -> Iterator[PostgresDatabase]:
+    with empty_database(postgres_server) as database:
+        yield database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ async def run_domain(settings: Settings, stop: asyncio.Event) -> None:
         node = DomainNode(
             cluster=kafka,
             prefix=prefix,
+            replication=settings.replication,
             journal=journal,
             deliveries=mail,
             nodes=beats,
