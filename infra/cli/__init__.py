@@ -1,5 +1,6 @@
 """The one program, `chargeledger`, and the only place that puts the parts together."""
 
+import os
 import sys
 
 
@@ -11,6 +12,10 @@ def main() -> None:
 
     try:
         app()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`chargeledger replay … | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception as error:
         text = told(error)
         if text is None:

@@ -1,0 +1,171 @@
+"""The command line: it teaches, it is quick, and it says in one sentence what is wrong."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from api.roles import ROLES
+from infra.cli.csv_rows import read_stations, read_tokens
+from infra.cli.failures import SAYABLE, Failed, told
+from infra.cli.program import app
+from infra.cli.registering import KeyRole
+from infra.deployment import DeploymentInUse, Layout
+from infra.journal_sqlite import SqliteJournal
+
+COMMANDS = [
+    *("up", "ingress", "domain", "projections", "api"),
+    *("simulate", "replay", "rebuild", "sql", "settings-page"),
+    *("key create", "key list", "key revoke", "import stations", "import tokens"),
+]
+WITH_EXAMPLES = {"up", "simulate", "replay", "rebuild", "sql", "key create"}
+HEAVY = ("psycopg", "chdb", "clickhouse_connect", "fastapi", "aiokafka", "websockets", "pydantic")
+
+
+def program(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("CHARGELEDGER_")}
+    return subprocess.run(
+        [sys.executable, "-c", "from infra.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environment | settings,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    shown = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"})
+
+    assert shown.exit_code == 0, shown.output
+    assert "Usage:" in shown.output
+    if command in WITH_EXAMPLES:
+        assert "Example: chargeledger" in shown.output
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from infra.cli.program import app\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert shown.stdout.strip() == "[]"
+
+
+def test_the_roles_of_keys_are_those_of_the_api() -> None:
+    assert [role.value for role in KeyRole] == list(ROLES)
+
+
+def test_the_sayable_errors_exist() -> None:
+    for module, names in SAYABLE.items():
+        imported = __import__(module, fromlist=names)
+        for name in names:
+            assert issubclass(getattr(imported, name), Exception), name
+
+
+def test_an_error_for_people_is_told_and_a_bug_is_not() -> None:
+    assert told(DeploymentInUse("x is in use by process 1")) == "x is in use by process 1"
+    assert told(ExceptionGroup("", [ExceptionGroup("", [Failed("so")])])) == "so"
+    assert told(ZeroDivisionError("bug")) is None
+
+
+def test_a_wrong_setting_is_told_by_the_name_of_its_variable() -> None:
+    ran = program("ingress", CHARGELEDGER_SETTLE_S="soon")
+
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("chargeledger: settings: CHARGELEDGER_SETTLE_S:")
+
+
+def test_a_variable_that_means_nothing_is_warned_of() -> None:
+    ran = program("settings-page", CHARGELEDGER_OCPP_PROT="1")
+
+    assert ran.returncode == 0
+    assert "CHARGELEDGER_OCPP_PROT is no setting" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["sql SELECT", "rebuild", "key list", "replay --station X", "simulate"]
+)
+def test_a_directory_without_a_deployment_is_told(command: str, tmp_path: Path) -> None:
+    ran = program(*command.split(), "--data", str(tmp_path / "nothing"))
+
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("chargeledger: "), ran.stderr
+    assert "chargeledger up" in ran.stderr
+
+
+def test_a_role_needs_kafka() -> None:
+    ran = program("domain")
+
+    assert ran.returncode == 1
+    assert "CHARGELEDGER_JOURNAL=kafka" in ran.stderr
+
+
+async def make_journal(data: Path) -> None:
+    journal = await SqliteJournal.create_or_open(Layout(data).journal, 1)
+    await journal.close()
+
+
+def test_tokens_are_imported_once_and_again_at_will(tmp_path: Path) -> None:
+    asyncio.run(make_journal(tmp_path))
+    file = tmp_path / "tokens.csv"
+    file.write_text("uid,status,expires_at,group\nT1,Accepted,2030-01-01T00:00:00Z,F\nT2,,,\n")
+
+    first = program("import", "tokens", str(file), "--data", str(tmp_path))
+    again = program("import", "tokens", str(file), "--data", str(tmp_path))
+    file.write_text("uid,status\nT2,Blocked\nT1,Accepted\n")
+    changed = program("import", "tokens", str(file), "--data", str(tmp_path))
+
+    assert first.stdout == "2 id tokens registered, 0 were so already\n", first.stderr
+    assert again.stdout == "0 id tokens registered, 2 were so already\n"
+    assert changed.stdout == "2 id tokens registered, 0 were so already\n"
+
+
+def test_every_wrong_row_is_named_and_nothing_is_used(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.csv"
+    file.write_text("uid,status,expires_at\nA,Fine,\nB,,2030-01-01T00:00:00\nC,,\nC,,\n,,\nD\n")
+
+    with pytest.raises(Failed) as failure:
+        read_tokens(file)
+
+    lines = str(failure.value).split("\n")[1:]
+    assert [re.split(r":", line)[0] for line in lines] == [
+        *("line 2", "line 3", "line 5", "line 6", "line 7")
+    ]
+    assert "'C' stands in the file twice" in lines[2]
+
+
+def test_columns_that_are_not_known_become_attributes(tmp_path: Path) -> None:
+    file = tmp_path / "stations.csv"
+    file.write_text("\ufeffstation,name,password,site\nCP1,Garage,sixteen-letters-or-more,Bern\n")
+
+    ((station, body),) = read_stations(file)
+
+    assert (station, body.name, dict(body.attributes)) == ("CP1", "Garage", {"site": "Bern"})
+    assert body.password is not None
+
+
+@pytest.mark.parametrize("row", ["CP:1,", "CP1,short", "CP1,sixteen-letters-ör-more"])
+def test_a_station_that_nobody_could_connect_as_is_refused(row: str, tmp_path: Path) -> None:
+    file = tmp_path / "stations.csv"
+    file.write_text(f"station,password\n{row}\n")
+
+    with pytest.raises(Failed, match="line 2"):
+        read_stations(file)
+
+
+def test_a_file_without_the_column_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.csv"
+    file.write_text("token\nA\n")
+
+    with pytest.raises(Failed, match="no column 'uid'"):
+        read_tokens(file)

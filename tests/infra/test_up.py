@@ -1,0 +1,105 @@
+"""`up` before it starts anything: its settings, its ports, its greeting, its figures."""
+
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from infra.cli.failures import Failed
+from infra.cli.greeting import greeting
+from infra.cli.status import lag_s, line_of
+from infra.cli.up import UpPorts, run_up, settings_of_up
+from infra.deployment import Deployment, Layout
+from projections.progress import Counts, ProjectionProgress
+
+DEPLOYMENT = Deployment(
+    pid=1,
+    host="127.0.0.1",
+    ocpp_port=9000,
+    api_host="127.0.0.1",
+    api_port=8080,
+    clickhouse_port=8123,
+    postgres_port=5433,
+    edge_socket="",
+    views_socket="",
+)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("UNKNOWN_STATIONS", "UNKNOWN_TOKENS", "SETTLE_S", "PARTITIONS"):
+        monkeypatch.delenv(f"CHARGELEDGER_{name}", raising=False)
+
+
+def test_on_loopback_a_first_try_needs_no_registration(tmp_path: Path) -> None:
+    settings = settings_of_up(tmp_path, "127.0.0.1")
+
+    assert (settings.unknown_stations, settings.unknown_tokens) == ("accept", "accept")
+    assert settings.settle_s == 0
+
+
+def test_elsewhere_unknown_stations_and_tokens_are_refused(tmp_path: Path) -> None:
+    settings = settings_of_up(tmp_path, "0.0.0.0")
+
+    assert (settings.unknown_stations, settings.unknown_tokens) == ("refuse", "refuse")
+    assert settings.settle_s == 900
+
+
+def test_what_is_set_is_so_on_loopback_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHARGELEDGER_UNKNOWN_TOKENS", "refuse")
+    monkeypatch.setenv("CHARGELEDGER_SETTLE_S", "900")
+
+    settings = settings_of_up(tmp_path, "127.0.0.1")
+
+    assert (settings.unknown_stations, settings.unknown_tokens) == ("accept", "refuse")
+    assert settings.settle_s == 900
+
+
+def test_the_greeting_says_what_is_accepted_and_where(tmp_path: Path) -> None:
+    settings = settings_of_up(tmp_path, "127.0.0.1")
+
+    text = greeting(Layout(tmp_path), settings, DEPLOYMENT, 10)
+
+    assert "ws://127.0.0.1:9000/ocpp/{station}" in text
+    assert "http://127.0.0.1:8080/docs" in text
+    assert "unknown stations: accept, unknown id tokens: accept" in text
+    assert "10 simulated stations" in text
+
+
+def test_a_port_that_is_taken_is_told_with_the_option_to_change_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = UpPorts(ocpp=0, api=taken.getsockname()[1], clickhouse=0, postgres=0)
+
+        with pytest.raises(Failed, match="--api-port"):
+            run_up(tmp_path, "127.0.0.1", ports, 0)
+
+
+def test_the_status_line_has_the_five_figures() -> None:
+    counts = Counts(
+        stations=12,
+        stations_online=10,
+        transactions_active=4,
+        cdrs_open=4,
+        cdrs_held=1,
+        cdrs_final=95,
+        energy_wh=1_234_500,
+        commands_open=0,
+    )
+
+    assert line_of(counts, 0.04) == (
+        "stations 10 online of 12 | sessions 4 active | CDRs 100 (95 final, 1 held)"
+        " | 1234.500 kWh | lag 0.0 s"
+    )
+
+
+def test_the_lag_is_that_of_the_slowest_projection_that_is_behind() -> None:
+    def progress(name: str, offset: int, second: int) -> ProjectionProgress:
+        at = datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC)
+        return ProjectionProgress(name=name, positions={1: offset}, recorded_at=at, poison=0)
+
+    found = [progress("idle", 10, 1), progress("slow", 8, 20), progress("slower", 7, 10)]
+    now_us = int(datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC).timestamp()) * 1_000_000
+
+    assert lag_s(found, {1: 10}, now_us) == 20.0
+    assert lag_s(found[:1], {1: 10}, now_us) == 0.0
