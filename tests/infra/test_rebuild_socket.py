@@ -77,10 +77,9 @@ async def test_a_process_that_ends_on_the_way_is_told(tmp_path: Path) -> None:
         with pytest.raises(StoreUnavailable, match="before it was done"):
             await ask_to_rebuild(path, lambda *_: None)
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-        async with RebuildDesk(path) as desk:
-            group.create_task(ask())
-            await desk.asked.wait()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group, RebuildDesk(path) as desk:
+        group.create_task(ask())
+        await desk.asked.wait()
 
 
 async def test_nobody_there_is_told(tmp_path: Path) -> None:
