@@ -26,6 +26,7 @@ from schemas.records import (
     encode,
 )
 from tests.e2e.checking import SessionEnergy, Told, check
+from tests.e2e.checking_commands import Commanded, wrong_fates
 
 AT = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 OF_STATION: dict[str, Any] = {"tenant": "default", "station": "S", "recorded_at": 1}
@@ -330,3 +331,31 @@ def test_a_repeated_append_counts_once(world: World) -> None:
 
     assert verdict.is_clean, verdict.findings
     assert (verdict.answers, verdict.sessions) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("fate", "answer", "times", "wrong"),
+    [
+        ("answered", {"status": "Accepted"}, 1, 0),
+        ("undeliverable", None, 0, 0),
+        ("unknown", None, 1, 0),
+        ("unknown", None, 0, 0),
+        ("dispatched", None, 1, 1),
+        ("requested", None, 0, 1),
+        ("undeliverable", None, 1, 1),
+        ("unknown", None, 2, 1),
+        ("answered", {"status": "Rejected"}, 1, 1),
+        ("answered", {"status": "Accepted"}, 0, 1),
+    ],
+)
+def test_a_fate_that_contradicts_the_station_is_found(
+    fate: str, answer: Any, times: int, wrong: int
+) -> None:
+    call = changed(sent(0, "m9", "ClearCache", {}), message_type=CALL, command_id="x")
+    entries = [Entry(1, 0, encode(call, "writer", 1))]
+    operation = replace(told("m9", "ClearCache", {}, {"status": "Accepted"}), command=True)
+
+    found = wrong_fates([operation] * times, entries, [Commanded("x", fate, answer)])
+
+    assert len(found) == wrong, found
+    assert len(wrong_fates([operation], [], [])) == 1
