@@ -15,7 +15,7 @@ test: install  ## every test that is not marked long
 	$(PYTEST) -q -m "not long"
 
 test-long: install  ## the full lengths
-	$(PYTEST) -q
+	$(PYTEST) -q --hypothesis-profile=full
 
 install: $(VENV)/.dev  ## only install, with what tests and checks need
 
