@@ -1,6 +1,7 @@
 """`up` is killed, whole or in parts, under load: nothing that was answered is lost or doubled."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -8,8 +9,10 @@ import pytest
 
 from infra.journal_sqlite import SqliteJournal
 from infra.simulator.options import SimulationReport
-from tests.e2e.charging import assert_kept, charging
-from tests.e2e.checking import Told, Verdict, check, entries_of
+from schemas.journal import Entry
+from tests.e2e.charging import STATIONS, assert_kept, charging
+from tests.e2e.checking import Told, check, entries_of
+from tests.e2e.commanding import assert_fates, commanding
 from tests.e2e.running import Up, eventually
 
 LOADED_S = (0.0, 1.5)
@@ -17,23 +20,39 @@ STARTING_S = (0.05, 2.5)
 SEED = 20260504
 
 
-async def verdict_on(up: Up, report: SimulationReport) -> Verdict:
-    await asyncio.to_thread(up.wait_projected)
+async def entries_in(up: Up) -> list[Entry]:
     journal = await SqliteJournal.open_read_only(up.layout.journal)
     try:
-        entries = await entries_of(journal)
+        return await entries_of(journal)
     finally:
         await journal.close()
+
+
+async def assert_all_kept(
+    up: Up, report: SimulationReport, commands: Sequence[str], answers_min: int
+) -> None:
+    await asyncio.to_thread(up.wait_projected)
+    entries = await entries_in(up)
     cdrs = await asyncio.to_thread(up.cdrs)
     series = await asyncio.to_thread(up.series)
-    return check(Told(report.operations, report.transactions), entries, cdrs, series)
+    told = Told(report.operations, report.transactions)
+    assert_kept(report, check(told, entries, cdrs, series), answers_min)
+    await asyncio.to_thread(assert_fates, up, commands, report.operations, entries)
+
+
+def stations(seed: int) -> list[str]:
+    """The names of the fleet that charges with this seed."""
+    return [f"CRASH-{seed}-{number:04d}" for number in range(1, STATIONS + 1)]
 
 
 async def killed_again_and_again(up: Up, seed: int, moments: int) -> None:
     random = Random(seed)
     up.start()
     await asyncio.to_thread(up.wait_ready)
-    async with charging(up.deployment.ocpp_url, seed) as load:
+    async with (
+        charging(up.deployment.ocpp_url, seed) as load,
+        commanding(up, stations(seed)) as commands,
+    ):
         for moment in range(moments):
             # One in four dies while it starts, the others under load.
             if moment % 4 == 3:
@@ -47,7 +66,7 @@ async def killed_again_and_again(up: Up, seed: int, moments: int) -> None:
         await load.more(100)
     (report,) = load.reports
 
-    assert_kept(report, await verdict_on(up, report), answers_min=100 * moments)
+    await assert_all_kept(up, report, commands, answers_min=100 * moments)
     assert up.stop() == 0
 
 
@@ -72,7 +91,10 @@ async def test_nothing_answered_is_lost_when_up_is_killed_twenty_times(tmp_path:
 
 @pytest.mark.slow
 async def test_a_killed_child_is_started_again_and_nothing_is_lost(up: Up) -> None:
-    async with charging(up.deployment.ocpp_url, SEED + 2) as load:
+    async with (
+        charging(up.deployment.ocpp_url, SEED + 2) as load,
+        commanding(up, stations(SEED + 2)) as commands,
+    ):
         for name in ("edge", "projections", "views", "api", "postgres"):
             await load.more(50)
             child = up.child(name)
@@ -88,4 +110,4 @@ async def test_a_killed_child_is_started_again_and_nothing_is_lost(up: Up) -> No
         await load.more(50)
     (report,) = load.reports
 
-    assert_kept(report, await verdict_on(up, report), answers_min=300)
+    await assert_all_kept(up, report, commands, answers_min=300)
