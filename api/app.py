@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from api import cdrs, commands, events, health, id_tokens, problems, stations, transactions
 from api.answers import Items, schemas_of
@@ -40,7 +41,7 @@ SHAPES = (
 
 def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
     """Return the application over these ports. `app.state.closing` ends what would wait."""
-    app = FastAPI(
+    app = FastAPIOffline(
         title=TITLE,
         version=version,
         description=DESCRIPTION,

@@ -1,5 +1,6 @@
 """CDRs, transactions and id tokens as billing and operators read them."""
 
+import re
 from decimal import Decimal
 
 import httpx
@@ -137,7 +138,12 @@ async def test_the_document_of_the_interface_is_whole(client: httpx.AsyncClient)
 
     references = {part.split("'")[0] for part in text.split("#/components/schemas/")[1:]}
     assert references <= set(document["components"]["schemas"])
-    assert (await client.get("/docs")).status_code == 200
+    page = (await client.get("/docs")).text
+    scripts = re.findall(r'(?:src|href)="([^"]+\.(?:js|css))"', page)
+    assert len(scripts) >= 2
+    for script in scripts:
+        assert script.startswith("/")
+        assert (await client.get(script)).status_code == 200
     for path, methods in document["paths"].items():
         for method, described in methods.items():
             protected = path not in ("/healthz", "/readyz")
