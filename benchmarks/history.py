@@ -81,7 +81,7 @@ class History:
             now_us=lambda: self.now_us,
         )
         journal.on_durable(self.log.committed)
-        self._tellers: list[Teller] = []
+        self.tellers: list[Teller] = []
         self._waiting: dict[str, Teller] = {}
         self._answered = asyncio.Event()
 
@@ -110,9 +110,9 @@ class History:
         minutes = Minutes(now)
         for number in range(stations):
             name = f"H{run}-{number:05d}"
-            self._tellers.append(Teller(name, Script(number, minutes, run), f"c{run}{number:x}"))
+            self.tellers.append(Teller(name, Script(number, minutes, run), f"c{run}{number:x}"))
         async with asyncio.TaskGroup() as group:
-            for teller in self._tellers:
+            for teller in self.tellers:
                 group.create_task(self.log.append(self._opened(teller)))
 
     def _opened(self, teller: Teller) -> ConnectionOpened:
@@ -149,11 +149,11 @@ class History:
     async def round(self) -> None:
         """Have each station tell one CALL; return when all are answered."""
         self._answered.clear()
-        for teller in self._tellers:
+        for teller in self.tellers:
             self.now_us += BETWEEN_CALLS_US
             self._waiting[teller.name] = teller
             self.log.post(*read(teller, self.now_us))
-        self.calls += len(self._tellers)
+        self.calls += len(self.tellers)
         await self._answered.wait()
 
     async def close(self) -> None:
@@ -161,7 +161,7 @@ class History:
         self._snapshots.close()
 
     def _sessions(self) -> int:
-        return sum(teller.script.sessions for teller in self._tellers)
+        return sum(teller.script.sessions for teller in self.tellers)
 
     def _delivered(self, offset: int, sent: MessageSent) -> None:
         teller = self._waiting.pop(sent.station)
@@ -183,8 +183,12 @@ def read(teller: Teller, now_us: int) -> tuple[MessageReceived, object]:
     """Return the record of the station's next CALL, and its payload, as ingress posts them."""
     text = unframed(teller.script.next_call()).decode()
     frame = rpc.read("1.6", text)
+    return received(teller, text, frame, now_us), frame.payload
+
+
+def received(teller: Teller, text: str, frame: rpc.Frame, now_us: int) -> MessageReceived:
     teller.number += 1
-    record = MessageReceived(
+    return MessageReceived(
         tenant=TENANT,
         station=teller.name,
         recorded_at=now_us,
@@ -197,7 +201,6 @@ def read(teller: Teller, now_us: int) -> tuple[MessageReceived, object]:
         error=frame.error,
         violations=frame.violations,
     )
-    return record, frame.payload
 
 
 def unframed(data: bytes) -> bytes:
