@@ -50,11 +50,13 @@ def address_of_api(up: subprocess.Popen[str]) -> str:
             sys.stdout.write(line)
             sys.stdout.flush()
             lines.put(line)
+        lines.put("")
 
     threading.Thread(target=read, daemon=True).start()
     deadline = time.monotonic() + READY_WITHIN_S
     while True:
         line = lines.get(timeout=max(0.1, deadline - time.monotonic()))
+        assert line, "up has ended"
         if found := re.search(r"(http://\S+)/docs", line):
             return found[1]
 

@@ -19,6 +19,8 @@ from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 4
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAP_DAC_OVERRIDE = 1
@@ -63,17 +65,27 @@ def _become(uid: int, gid: int) -> None:
         os.setgid(gid)
         os.setuid(uid)
         return
+    libc = ctypes.CDLL(None, use_errno=True)
     _prctl(PR_SET_KEEPCAPS, 1)
+    # initdb asks access(2) whether it may run postgres, which looks at capabilities of a user that
+    # is not root only with this bit. Without the right to set it the directories must be open.
+    zero = ctypes.c_ulong(0)
+    libc.prctl(PR_SET_SECUREBITS, ctypes.c_ulong(SECBIT_NO_SETUID_FIXUP), zero, zero, zero)
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
-    bit = 1 << CAP_DAC_OVERRIDE
-    header = _CapHeader(LINUX_CAPABILITY_VERSION_3, 0)
-    data = (_CapData * 2)(_CapData(bit, bit, bit), _CapData(0, 0, 0))
-    libc = ctypes.CDLL(None, use_errno=True)
-    # A container may have taken the capability away; then the directories must be open to nobody.
-    if libc.capset(ctypes.byref(header), ctypes.byref(data)) == 0:
+    # A container may have taken the capability away; then the directories must be open to nobody,
+    # and with the bit set nothing else takes the other capabilities from us.
+    if _keep_capabilities(libc, 1 << CAP_DAC_OVERRIDE):
         _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE)
+    elif not _keep_capabilities(libc, 0):
+        sys.exit("the capabilities of root cannot be given up")
+
+
+def _keep_capabilities(libc: ctypes.CDLL, bits: int) -> bool:
+    header = _CapHeader(LINUX_CAPABILITY_VERSION_3, 0)
+    data = (_CapData * 2)(_CapData(bits, bits, bits), _CapData(0, 0, 0))
+    return bool(libc.capset(ctypes.byref(header), ctypes.byref(data)) == 0)
 
 
 def _prctl(option: int, *arguments: int) -> None:
