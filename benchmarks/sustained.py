@@ -78,7 +78,7 @@ def _searched(baseline_rate: float) -> int:
     """Return the index of the highest ratio that a short step keeps; 0 if none does."""
     at = FIRST
     up = _hold(baseline_rate * RATIOS[at], STEP_S).is_kept
-    while 0 < at if not up else at < len(RATIOS) - 1:
+    while at > 0 if not up else at < len(RATIOS) - 1:
         at += 1 if up else -1
         is_kept = _hold(baseline_rate * RATIOS[at], STEP_S).is_kept
         if up and not is_kept:
