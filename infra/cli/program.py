@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import asking, registering, serving
+from infra.cli import asking, pricing, registering, serving
 
 app = typer.Typer(
     name="chargeledger",
@@ -46,6 +46,7 @@ app.command(rich_help_panel=LOOK)(asking.simulate)
 app.command(rich_help_panel=LOOK)(asking.replay)
 app.command(rich_help_panel=LOOK)(asking.rebuild)
 app.command(rich_help_panel=LOOK)(asking.sql)
+app.command(rich_help_panel=LOOK)(pricing.price)
 app.command("settings-page", rich_help_panel=LOOK)(asking.settings_page)
 
 key = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
