@@ -8,13 +8,14 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import burst, flatness, hotpath, memory, rebuild, sustained, throughput
+from benchmarks import burst, flatness, hotpath, kafka, memory, rebuild, sustained, throughput
 from benchmarks.rows import Row, markdown, replaced
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 BENCHMARKS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "throughput": (throughput.TITLE, throughput.run),
     "burst": (burst.TITLE, burst.run),
+    "kafka": (kafka.TITLE, kafka.run),
     "sustained": (sustained.TITLE, sustained.run),
     "memory": (memory.TITLE, memory.run),
     "rebuild": (rebuild.TITLE, rebuild.run),
