@@ -5,7 +5,10 @@ into the page in the place that is marked with its name; what else the page says
 """
 
 import argparse
+import os
+import platform
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import burst, flatness, hotpath, kafka, memory, rebuild, sustained, throughput
@@ -24,6 +27,15 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
 }
 
 
+def machine() -> str:
+    """Return when and on what this is measured, and how busy it was with other things just now."""
+    now = datetime.now(UTC)  # noqa: TID251 - a process of its own.
+    return (
+        f"{now:%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores,"
+        f" Python {platform.python_version()}, load average before: {os.getloadavg()[0]:.1f}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
@@ -35,7 +47,8 @@ def main() -> None:
         parser.error(f"no such benchmark: {', '.join(unknown)}")
     for name in arguments.names or list(BENCHMARKS):
         title, run = BENCHMARKS[name]
-        block = markdown(title, run())
+        conditions = machine()
+        block = markdown(title, run(), conditions)
         print(block, flush=True)
         if not arguments.dry:
             page = arguments.page.read_text() if arguments.page.exists() else "# Performance\n"

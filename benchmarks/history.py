@@ -136,7 +136,7 @@ class History:
         while (end := self.journal.next_offset(PARTITION)) < records:
             if 0 < snapshot_at <= end:
                 snapshot_at = 0
-                self._snapshot()
+                self.snapshot()
             await self.round()
         return Written(
             records=self.journal.durable[PARTITION],
@@ -169,7 +169,7 @@ class History:
         if not self._waiting:
             self._answered.set()
 
-    def _snapshot(self) -> None:
+    def snapshot(self) -> None:
         # As the edge leaves one: a restart then folds at most SNAPSHOT_RECORDS, and here just them.
         owner = self.owner
         header = PartitionSnapshot(

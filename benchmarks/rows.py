@@ -15,10 +15,11 @@ class Row:
     asked: str = ""
 
 
-def markdown(title: str, rows: Sequence[Row]) -> str:
+def markdown(title: str, rows: Sequence[Row], conditions: str = "") -> str:
     lines = [
         f"### {title}",
         "",
+        *((conditions, "") if conditions else ()),
         "| what | figure | ratio | asked | command |",
         "|---|---|---|---|---|",
     ]
