@@ -1,6 +1,7 @@
 """A running deployment for the end-to-end tests: each test brings station names of its own."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,5 +17,17 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         deployment.wait_ready()
         yield deployment
         assert deployment.stop() == 0, deployment.output.read_text()
+    finally:
+        deployment.end()
+
+
+@pytest.fixture
+def own_up(tmp_path: Path) -> Iterator[Up]:
+    """A deployment that the test may stop, or close to others."""
+    deployment = Up(tmp_path / "data")
+    deployment.start()
+    try:
+        deployment.wait_ready()
+        yield deployment
     finally:
         deployment.end()

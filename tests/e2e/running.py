@@ -198,6 +198,12 @@ class Up(Views):
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(10)
 
+    def kill_alone(self) -> None:
+        """kill -9 of `up` itself: its children see that it is gone."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+
     def end(self) -> None:
         """Whatever has become of it, leave nothing running."""
         if self._process is None or self._process.poll() is not None:

@@ -2,8 +2,6 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import psycopg
@@ -27,17 +25,6 @@ TEXT_COLUMNS = """
     SELECT table_schema, table_name FROM information_schema.tables
     WHERE table_schema NOT IN ('pg_catalog', 'information_schema') AND table_type = 'BASE TABLE'
 """
-
-
-@pytest.fixture
-def own_up(tmp_path: Path) -> Iterator[Up]:
-    deployment = Up(tmp_path / "data")
-    deployment.start()
-    try:
-        deployment.wait_ready()
-        yield deployment
-    finally:
-        deployment.end()
 
 
 def forms(secret: str) -> list[bytes]:
@@ -115,6 +102,9 @@ def assert_files_are_clean(up: Up) -> None:
     assert any(path.name == "journal.sqlite3" for path in files)
 
 
+@pytest.mark.postgres
+@pytest.mark.clickhouse
+@pytest.mark.slow
 async def test_no_secret_stays_anywhere(own_up: Up) -> None:
     up = own_up
 

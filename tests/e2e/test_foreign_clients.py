@@ -15,6 +15,8 @@ from ocpp.v16 import call
 from tests.e2e.foreign_station import STARTED, STOPPED, connected, seen
 from tests.e2e.running import Up, eventually
 
+pytestmark = [pytest.mark.postgres, pytest.mark.clickhouse, pytest.mark.slow]
+
 TEST_OCPP = Path(sys.executable).with_name("test-ocpp")
 FATE_WITHIN_S = 10.0
 

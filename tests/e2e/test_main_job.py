@@ -4,7 +4,6 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,13 @@ import pytest
 from tests.e2e.foreign_station import connected
 from tests.e2e.running import Up, eventually, run_program
 
+pytestmark = [pytest.mark.postgres, pytest.mark.clickhouse, pytest.mark.slow]
+
 SESSIONS = Path(__file__).parents[1] / "data" / "epfl_dc_sessions_sample.csv"
 PREFIX = "EPFL-"
 TEST_OCPP = Path(sys.executable).with_name("test-ocpp")
 PASSWORD = "a-password-of-24-letters"
 PROJECTIONS = ("postgres", "clickhouse")
-
-
-@pytest.fixture
-def own_up(tmp_path: Path) -> Iterator[Up]:
-    """A deployment that the test may stop, or close to others."""
-    deployment = Up(tmp_path / "data")
-    deployment.start()
-    try:
-        deployment.wait_ready()
-        yield deployment
-    finally:
-        deployment.end()
 
 
 def expected_wh() -> list[tuple[str, int]]:

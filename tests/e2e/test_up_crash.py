@@ -15,6 +15,8 @@ from tests.e2e.checking import Told, check, entries_of
 from tests.e2e.commanding import assert_fates, commanding
 from tests.e2e.running import Up, eventually
 
+pytestmark = [pytest.mark.postgres, pytest.mark.clickhouse, pytest.mark.slow]
+
 LOADED_S = (0.0, 1.5)
 STARTING_S = (0.05, 2.5)
 SEED = 20260504
@@ -66,11 +68,12 @@ async def killed_again_and_again(up: Up, seed: int, moments: int) -> None:
         await load.more(100)
     (report,) = load.reports
 
+    # Some moments fell between a CALL and its answer.
+    assert report.interrupted > 0
     await assert_all_kept(up, report, commands, answers_min=100 * moments)
     assert up.stop() == 0
 
 
-@pytest.mark.slow
 async def test_nothing_answered_is_lost_when_up_is_killed(tmp_path: Path) -> None:
     up = Up(tmp_path / "data")
     try:
@@ -89,7 +92,25 @@ async def test_nothing_answered_is_lost_when_up_is_killed_twenty_times(tmp_path:
         up.end()
 
 
-@pytest.mark.slow
+async def test_nothing_is_lost_when_up_is_killed_alone_and_its_children_live_on(
+    own_up: Up,
+) -> None:
+    up, seed = own_up, SEED + 3
+    async with (
+        charging(up.deployment.ocpp_url, seed) as load,
+        commanding(up, stations(seed)) as commands,
+    ):
+        await load.more(100)
+        up.kill_alone()
+        up.start()
+        await asyncio.to_thread(up.wait_ready)
+        await load.more(100)
+    (report,) = load.reports
+
+    await assert_all_kept(up, report, commands, answers_min=200)
+    assert up.stop() == 0
+
+
 async def test_a_killed_child_is_started_again_and_nothing_is_lost(up: Up) -> None:
     async with (
         charging(up.deployment.ocpp_url, SEED + 2) as load,
