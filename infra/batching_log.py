@@ -23,6 +23,11 @@ WAITING_BYTES_MAX = 32 * 1024 * 1024
 
 BATCH_RECORDS_MAX = 2_000
 BATCH_BYTES_MAX = 512 * 1024
+BUSY_RECORDS = 4
+GATHER_S = 0.004
+"""When so many wait already, the next are given time to become more: a batch costs as much as
+dozens of records. A single one does not wait."""
+
 CLOSE_DOOR_S = 3.0
 """After a batch was handed over and no answer came; a crashed broker says nothing at all."""
 
@@ -119,6 +124,8 @@ class BatchingLog:
                 waiting = lane.waiting.popleft()[1]
                 if not waiting.done():
                     waiting.set_result(None)
+            if len(lane.values) >= BUSY_RECORDS:
+                await asyncio.sleep(GATHER_S)
         lane.running = False
 
     async def _append(self, partition: int, lane: _Lane, batch: list[bytes]) -> None:

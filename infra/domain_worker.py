@@ -27,6 +27,11 @@ DECISIONS_MAX = 1_000
 BATCH_BYTES_MAX = 512 * 1024
 """Of one append, unless a single decision is larger; a decision is one record, never split."""
 
+BUSY_RECORDS = 8
+GATHER_S = 0.004
+"""When so many come at once, the next are given time to become more: every fetch, every batch of
+decisions and every delivery costs as much as dozens of records. A single CALL does not wait."""
+
 RETRY_S = 0.2
 LOST_CHECK_S = 1.0
 SNAPSHOT_RECORDS = 100_000
@@ -130,6 +135,8 @@ class PartitionWorker:
                         _logger.info("partition %d is ours", self.partition)
                     self._dispatch(owner, leaving)
                     await self._dispatcher.room()
+                    if len(entries) >= BUSY_RECORDS:
+                        await asyncio.sleep(GATHER_S)
                     if owner.position - self._snapped >= SNAPSHOT_RECORDS:
                         await self._snapshot(owner)
         finally:

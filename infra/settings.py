@@ -124,11 +124,13 @@ class Settings(BaseSettings):
         " sqlite; the roles `ingress` and `domain` need kafka.",
     )
     partitions: int = Field(
-        default=16,
+        default=4,
         ge=1,
         le=1_024,
-        description="Partitions of a new journal; `up` makes 1 unless this is set. Fixed when it is"
-        " created: a process with another number refuses to start.",
+        description="Partitions of a new journal; `up` makes 1 unless this is set. At most so many"
+        " domain workers can share the stations, and each costs batches of its own: take no more"
+        " than cores you may ever give them. Fixed when it is created: a process with another"
+        " number refuses to start.",
     )
     kafka_bootstrap: str = Field(
         default="127.0.0.1:9092", description="Kafka brokers, `host:port,host:port`."

@@ -6,6 +6,7 @@ from infra.cli.child_edge import policy
 from infra.cli.databases import secrets_directory
 from infra.cli.journals import cluster
 from infra.cli.servers import kafka_journal
+from infra.collector import calm_collector
 from infra.deployment import Layout, read_key
 from infra.domain_node import DomainNode
 from infra.kafka_dispatch import deliveries, nodes
@@ -14,6 +15,7 @@ from infra.snapshots import Snapshots
 
 
 async def run_domain(settings: Settings, stop: asyncio.Event) -> None:
+    calm_collector()
     id_key = read_key(secrets_directory(settings), "transaction-id")
     settings.data.mkdir(parents=True, exist_ok=True)
     snapshots = Snapshots(Layout(settings.data).snapshots)

@@ -8,6 +8,7 @@ from infra.cli.databases import secrets_directory
 from infra.cli.failures import Failed
 from infra.cli.journals import cluster
 from infra.cli.servers import database, kafka_journal
+from infra.collector import calm_collector
 from infra.ingress_node import IngressNode
 from infra.kafka_dispatch import deliveries, nodes
 from infra.settings import Settings
@@ -20,6 +21,7 @@ _logger = logging.getLogger(__name__)
 async def run_ingress(settings: Settings, stop: asyncio.Event) -> None:
     if settings.ingress_slot >= settings.ingress_slots:
         raise Failed(f"slot {settings.ingress_slot}: there are {settings.ingress_slots}, from 0 on")
+    calm_collector()
     keys = vault_keys(secrets_directory(settings))
     settings.data.mkdir(parents=True, exist_ok=True)
     prefix, replication = settings.kafka_prefix, settings.replication
