@@ -12,6 +12,7 @@ skipped. A store that belongs to another journal or fold version is refused.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 from asyncio import Queue
@@ -70,12 +71,15 @@ class Projection:
         self._limits = limits or Limits()
         self._until = until
         self._on_progress = on_progress
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._failures = 0
 
     def stop(self) -> None:
-        """Let `run` write what it has folded, with a checkpoint, and return."""
-        self._stopping = True
+        """Let `run` write what it has folded, with a checkpoint, and return.
+
+        What a store that is away does not take is folded again by the next one.
+        """
+        self._stopping.set()
 
     async def run(self) -> None:
         """Project until stopped.
@@ -90,6 +94,8 @@ class Projection:
                 return
             except* (PositionMoved, StoreUnavailable, Unavailable) as group:
                 logger.warning("projection starts again: %s: %s", self._sink.name, group.exceptions)
+            if self._stopping.is_set():
+                return
             await self._pause()
 
     async def _session(self) -> None:
@@ -130,7 +136,7 @@ class Projection:
         now = asyncio.get_running_loop().time
         batch_due = checkpoint_due = now()
         checkpoint_due += limits.checkpoint_s
-        while not (self._stopping or self._is_reached(folding.written_next)):
+        while not (self._stopping.is_set() or self._is_reached(folding.written_next)):
             left = batch_due - now() if folding.records else limits.batch_s
             room = min(CHUNK_RECORDS, limits.batch_records - folding.records)
             entries = await self._poll(reader, room, max(left, 0.0))
@@ -184,6 +190,8 @@ class Projection:
                 await self._sink.write(batch)
             except StoreUnavailable as error:
                 logger.warning("a batch cannot be written: %s: %s", self._sink.name, error)
+                if self._stopping.is_set():
+                    raise
                 await self._pause()
             else:
                 self._failures = 0
@@ -192,4 +200,5 @@ class Projection:
     async def _pause(self) -> None:
         delay_s = min(RETRY_DELAY_MAX_S, RETRY_DELAY_S * 2 ** min(self._failures, 10))
         self._failures += 1
-        await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), delay_s * random.uniform(0.5, 1.0))

@@ -260,6 +260,44 @@ async def test_trouble_with_the_store_stops_and_skips_nothing(store: PostgresRea
     assert (await digest(store)).value == expected
 
 
+@pytest.mark.parametrize("readable", [True, False])
+async def test_told_to_stop_it_ends_though_its_store_is_away(
+    store: PostgresReadStore, readable: bool
+) -> None:
+    class Away:
+        """Plays a database that has been shut down: at the first write, or before all."""
+
+        def __init__(self) -> None:
+            self.asked = asyncio.Event()
+
+        async def write(self, writes: Any, progress: Progress) -> None:
+            self.asked.set()
+            raise StoreUnavailable("away")
+
+        async def load(self, name: str) -> Any:
+            if not readable:
+                self.asked.set()
+                raise StoreUnavailable("away")
+            return await store.load(name)
+
+        async def save(self, progress: Progress) -> None:
+            raise StoreUnavailable("away")
+
+        async def load_states(self, name: str, keys: Any) -> Any:
+            return await store.load_states(name, keys)
+
+    world = await busy_world()
+    away = Away()
+    projection = Projection(world.journal, ReadModel(away), away, limits=SMALL)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(projection.run())
+        await away.asked.wait()
+
+        projection.stop()
+
+    assert await store.load(NAME) is None
+
+
 async def test_another_journal_is_refused(store: PostgresReadStore) -> None:
     await project(await busy_world(1), store)
 
