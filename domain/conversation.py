@@ -97,6 +97,7 @@ def _received(station: Station, offset: int, record: MessageReceived, payload: A
             record.error,
             record.violations[0] if record.violations else "",
             record.frame,
+            not station.is_newest(record.connection),
             payload,
         )
         if station.outbox:
@@ -140,7 +141,7 @@ def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) ->
                 call.offset,
                 call.recorded_at,
                 offset,
-                not station.is_newest(call.connection),
+                call.superseded,
                 payload if isinstance(payload, dict) else {},
                 record,
                 station.transactions,

@@ -39,7 +39,8 @@ def _transaction_started(station: Station, fact: TransactionStarted, record: Mes
                 succeed(other, fact)
         transaction = begin(fact)
         transaction.start_answer = answer_payload(record)
-        book.add(start_key(fact.evse_id, fact.id_token, fact.started_at), transaction)
+        key = start_key(fact.evse_id, fact.id_token, fact.started_at, fact.meter_start_wh)
+        book.add(key, transaction)
     return fact
 
 

@@ -55,9 +55,16 @@ def read_registers(values: Any) -> tuple[Registers, tuple[str, ...]]:
 
 
 def _sampled(values: Any) -> Iterator[tuple[tuple[int | None, str], list[Any]]]:
-    for value in values if isinstance(values, list) else ():
-        if isinstance(value, dict) and isinstance(sampled := value.get("sampledValue"), list):
-            yield read_time(value.get("timestamp")), sampled
+    for value in _listed(values):
+        if isinstance(value, dict):
+            yield read_time(value.get("timestamp")), _listed(value.get("sampledValue"))
+
+
+def _listed(values: Any) -> list[Any]:
+    # Seen: the one object where an array of objects is due.
+    if isinstance(values, list):
+        return values
+    return [values] if isinstance(values, dict) else []
 
 
 def _is_register(sampled: dict[str, Any]) -> bool:

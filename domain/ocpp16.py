@@ -23,7 +23,7 @@ from domain.facts import (
 from domain.meter_values_16 import read_registers, read_samples
 from domain.readings import read_integer, read_text, read_time
 from domain.station import answer_payload
-from domain.transactions import Transactions, start_key
+from domain.transactions import MATCHED, Transactions, start_key
 from schemas.records import MessageSent
 
 MONEY_ACTIONS = frozenset({"StartTransaction", "MeterValues", "StopTransaction"})
@@ -51,12 +51,11 @@ def is_readable(action: str, payload: Payload) -> bool:
             return (
                 type(payload.get("idTag")) is str
                 and read_integer(payload.get("connectorId"))[0] is not None
-                and read_integer(payload.get("meterStart"))[0] is not None
             )
         case "StopTransaction":
             return read_integer(payload.get("transactionId"))[0] is not None
         case "MeterValues":
-            return isinstance(payload.get("meterValue"), list)
+            return isinstance(payload.get("meterValue"), (list, dict))
         case _:
             return False
 
@@ -65,7 +64,8 @@ def key_of_start(payload: Payload) -> tuple[str, int | None]:
     """Return (key, time of the start)."""
     evse_id = read_integer(payload.get("connectorId"))[0] or 0
     started_at = read_time(payload.get("timestamp"))[0]
-    return start_key(evse_id, str(payload.get("idTag", "")), started_at), started_at
+    id_token, meter_start = payload.get("idTag"), read_integer(payload.get("meterStart"))[0]
+    return start_key(evse_id, read_text(id_token, 20)[0], started_at, meter_start), started_at
 
 
 def transaction_of_stop(payload: Payload, transactions: Transactions) -> tuple[str, str]:
@@ -73,12 +73,10 @@ def transaction_of_stop(payload: Payload, transactions: Transactions) -> tuple[s
     number = read_integer(payload.get("transactionId"))[0]
     if number is not None and number > 0:
         return str(number), ""
-    candidate = transactions.only_candidate(
-        read_integer(payload.get("meterStop"))[0], read_time(payload.get("timestamp"))[0]
-    )
-    if candidate is None:
-        return str(number), ""
-    return candidate.transaction_id, "TXID_MINUS_ONE_MATCHED"
+    meter_stop, ended_at = payload.get("meterStop"), payload.get("timestamp")
+    told = read_integer(meter_stop)[0], read_time(ended_at)[0]
+    meant = transactions.ended_without_id(*told) or transactions.only_candidate(*told)
+    return (meant.transaction_id, MATCHED) if meant is not None else (str(number), "")
 
 
 def _booted(told: Told) -> tuple[Fact, ...]:
@@ -155,8 +153,8 @@ def _meter_values(told: Told) -> tuple[Fact, ...]:
     number = read_integer(get("transactionId"))[0]
     transaction_id = str(number) if number is not None and number > 0 else ""
     if not transaction_id and evse_id > 0:
-        candidates = told.transactions.open_on(evse_id)
-        transaction_id = candidates[0].transaction_id if len(candidates) == 1 else ""
+        current = told.transactions.current_on(evse_id)
+        transaction_id = current.transaction_id if current is not None else ""
     values = get("meterValue")
     registers, flags = read_registers(values)
     return (

@@ -130,7 +130,11 @@ class Owner:
         if isinstance(record, MessageSent):
             if record.action == "StartTransaction":
                 self._count_ids(station)
-            elif record.message_type == CALL or record.action == "StopTransaction":
+            elif (
+                record.message_type == CALL
+                or record.action == "StopTransaction"
+                or (record.action == "MeterValues" and station.transactions.has_unreleased_end)
+            ):
                 self._arm(key, station)
         elif isinstance(record, ConnectionLost):
             self._ending.discard(record.cause)

@@ -51,6 +51,8 @@ class OpenCall(Struct):
     error: str
     violation: str
     frame: str
+    superseded: bool
+    """It came over a connection that was not the newest at this point of the log."""
     payload: Any = None
     """Parsed at the edge; None in a snapshot and in a log that is read again."""
 

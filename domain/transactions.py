@@ -16,6 +16,9 @@ from domain.transaction import Transaction
 KEPT_MAX = 8
 """Released transactions kept whole, so that a repeat gets the first answer to the letter."""
 
+MATCHED = "TXID_MINUS_ONE_MATCHED"
+"""The flag of a transaction that was ended by a stop without an id."""
+
 _DIGEST = 8
 _ENTRY = _DIGEST + 4
 _NEVER = -(2**63)
@@ -31,11 +34,15 @@ class Transactions(Struct):
     """The latest start in the archive: what began after it need not be looked for there."""
 
     def find_start(self, key: str, started_at: int | None) -> Transaction | str | None:
-        """Return the transaction that this start began; its id only, if it is archived."""
+        """Return the transaction that this start began; its id only, if it is archived.
+
+        Without a time a key is not for ever: it means a transaction only while that runs.
+        """
         transaction_id = self.starts.get(key)
         if transaction_id is not None:
-            return self.known[transaction_id]
-        if not self.archive or (started_at is not None and started_at > self.archived_until):
+            known = self.known[transaction_id]
+            return None if started_at is None and known.is_ended else known
+        if started_at is None or not self.archive or started_at > self.archived_until:
             return None
         position = self._find(_digest(key), 0)
         if position < 0:
@@ -49,10 +56,18 @@ class Transactions(Struct):
         return number < 2**32 and self._find(number.to_bytes(4, "big"), _DIGEST) >= 0
 
     def add(self, key: str, transaction: Transaction) -> None:
+        older = self.starts.get(key)
+        if older is not None:
+            self.starts[f"{key}|{older}"] = older
         self.known[transaction.transaction_id] = transaction
         self.starts[key] = transaction.transaction_id
         if len(self.known) > KEPT_MAX:
             self._archive_oldest()
+
+    @property
+    def has_unreleased_end(self) -> bool:
+        """Whether a late sample may still change what becomes of a CDR."""
+        return any(t.is_ended and not t.released for t in self.known.values())
 
     def open_on(self, evse_id: int) -> list[Transaction]:
         return [
@@ -61,8 +76,30 @@ class Transactions(Struct):
             if transaction.evse_id == evse_id and not transaction.is_ended
         ]
 
+    def current_on(self, evse_id: int) -> Transaction | None:
+        """Return the one transaction that runs there; none after it began, if a stop was lost."""
+        unended = self.open_on(evse_id)
+        running = [transaction for transaction in unended if not transaction.succeeded] or unended
+        return running[0] if len(running) == 1 else None
+
+    def ended_without_id(
+        self, meter_stop_wh: int | None, ended_at: int | None
+    ) -> Transaction | None:
+        """Return the transaction that this stop, which has no id, has ended before."""
+        for transaction in self.known.values():
+            if (
+                MATCHED in transaction.flags
+                and transaction.meter_stop_wh == meter_stop_wh
+                and transaction.ended_at == ended_at
+            ):
+                return transaction
+        return None
+
     def only_candidate(self, meter_stop_wh: int | None, ended_at: int | None) -> Transaction | None:
-        """Return the one open transaction that a stop without an id can mean, if it is one."""
+        """Return the one open transaction that a stop without an id can mean, if it is one.
+
+        Of two on one EVSE it is the later one: the earlier one had ended when that began.
+        """
         fitting = [
             transaction
             for transaction in self.known.values()
@@ -70,6 +107,8 @@ class Transactions(Struct):
             and (meter_stop_wh is None or meter_stop_wh >= (transaction.meter_start_wh or 0))
             and (ended_at is None or ended_at >= (transaction.started_at or 0))
         ]
+        busy = {transaction.evse_id for transaction in fitting if not transaction.succeeded}
+        fitting = [t for t in fitting if not (t.succeeded and t.evse_id in busy)]
         return fitting[0] if len(fitting) == 1 else None
 
     def _archive_oldest(self) -> None:
@@ -91,8 +130,12 @@ class Transactions(Struct):
         return position - at if position >= 0 else -1
 
 
-def start_key(evse_id: int, id_token: str, started_at: int | None) -> str:
-    return f"{evse_id}|{id_token.casefold()}|{started_at}"
+def start_key(
+    evse_id: int, id_token: str, started_at: int | None, meter_start_wh: int | None
+) -> str:
+    # Starts that tell no time are told apart by their register.
+    when = started_at if started_at is not None else f"{meter_start_wh} Wh"
+    return f"{evse_id}|{id_token.casefold()}|{when}"
 
 
 def _digest(key: str) -> bytes:
