@@ -114,6 +114,7 @@ class Owner:
             fold(station, offset, record, payload)
         except Exception:  # noqa: BLE001 - a fold is pure: this fails the same way every time.
             self.poisoned[key] = offset
+            self._undecided.pop(key, None)
             return
         self.touched.add(key)
         if isinstance(record, OwnerRecord):

@@ -1,5 +1,8 @@
 """The rules of owning and deciding, each with the interleaving that breaks them."""
 
+import pytest
+
+from domain import command_lane
 from domain.log_filter import LogFilter
 from domain.owner import Owner
 from domain.registry import Registry
@@ -280,3 +283,28 @@ def test_a_call_that_the_edge_could_not_read_gets_its_error_and_recovers_the_sam
     again.settle()
     assert not again.owner.poisoned
     assert dump(again.station) == dump(worker.station)
+
+
+def test_a_record_that_cannot_be_folded_does_not_stop_the_timers_of_other_stations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policy = working()[1].owner.policy._replace(settle_us=900 * SECOND)
+    log, worker = working(policy)
+    log.requests("Reset", {"type": "Soft"}, expires_at=NOW + 10 * SECOND)
+    log.opens("c9", station="CP9")
+    log.calls("StartTransaction", start(), "s", connection="c9", station="CP9")
+
+    def breaks(*_: object) -> None:
+        raise ValueError("a fold that fails")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(command_lane, "dispatched", breaks)
+        worker.settle()
+    assert list(worker.owner.poisoned) == [KEY]
+    started = next(frame for frame in worker.frames() if frame[:2] == [3, "s"])
+    told = stop(started[2]["transactionId"])
+    log.calls("StopTransaction", told, connection="c9", station="CP9")
+    worker.settle()
+    log.now += 901 * SECOND
+    worker.settle()
+    assert isinstance(log.read(len(log.values) - 1), CdrReleased)
