@@ -71,6 +71,7 @@ def delivery_failed(station: Station, offset: int, record: DeliveryFailed, _: An
     command.fate = "requested"
     command.dispatched, command.dispatched_at, command.connection = -1, None, ""
     command.dispatch_cause = offset
+    command.refused_by = record.connection
     return [_moved(station, command, offset, record.recorded_at)]
 
 

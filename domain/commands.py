@@ -57,6 +57,8 @@ class Command(Struct, kw_only=True):
     dispatched: int = -1
     dispatched_at: int | None = None
     connection: str = ""
+    refused_by: str = ""
+    """The connection that did not take it. It takes nothing any more; another one may."""
     deadline: int = 0
     answered: int = -1
     answered_at: int | None = None

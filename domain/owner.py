@@ -253,6 +253,8 @@ class Owner:
         for command in station.commands.values():
             if command.fate != "requested" or command.expires_at <= now:
                 continue
+            if command.refused_by == connection.id:
+                continue
             payload = command.payload.decode()
             return MessageSent(
                 tenant=station.tenant,

@@ -518,3 +518,24 @@ def test_every_command_gets_exactly_one_fate(steps: list[str]) -> None:
     records = [walk.log.read(offset) for offset in range(len(walk.log.values))]
     sent = [r.command_id for r in records if isinstance(r, MessageSent) and r.command_id]
     assert len(sent) == len(set(sent))
+
+
+def test_a_call_that_a_closing_connection_did_not_take_is_not_offered_to_it_again() -> None:
+    log, worker = asked("Reset", {"type": "Soft"})
+    for _ in range(5):
+        offset, sent = worker.dispatched[-1]
+        log.append(
+            DeliveryFailed(
+                tenant="default",
+                station="CP1",
+                recorded_at=log.now,
+                connection=sent.connection,
+                delivery=offset,
+                reason="the connection is closing",
+            )
+        )
+        worker.settle()
+    assert len(calls(worker)) == 1
+    log.opens("c2")
+    worker.settle()
+    assert [sent.connection for sent in calls(worker)] == ["c1", "c2"]
