@@ -5,19 +5,17 @@ price may change, choose a component for each volume, round up by step, multiply
 the limits, round. docs/pricing.md has the rules and the choices that are ours.
 """
 
-from fractions import Fraction
 from itertools import pairwise
 
 from domain.pricing_clock import zone_of
 from domain.pricing_lines import Gathered, gather_reservation, gather_session, round_up
 from domain.pricing_rules import Rules, rules_of
 from domain.pricing_session import (
-    MICROSECONDS,
-    ZERO,
     Period,
     PricedSession,
     Reservation,
     SessionInvalid,
+    seconds_of,
 )
 from domain.pricing_splitting import split
 from domain.pricing_totals import Cost, Usage, total
@@ -57,23 +55,19 @@ def _reserved(reservation: Reservation | None, rules: Rules, zone: str) -> Gathe
     period = Period(
         start_us=reservation.start_us,
         end_us=reservation.end_us,
-        charging_s=_seconds(reservation),
+        charging_s=seconds_of(reservation.end_us - reservation.start_us),
     )
     return gather_reservation(split([period], chosen, zone_of(zone)), chosen)
-
-
-def _seconds(reservation: Reservation) -> Fraction:
-    return Fraction(reservation.end_us - reservation.start_us, MICROSECONDS)
 
 
 def _usage(session: PricedSession) -> Usage:
     periods, reservation = session.periods, session.reservation
     return Usage(
-        energy_wh=sum((each.energy_wh for each in periods), ZERO),
-        charging_s=sum((each.charging_s for each in periods), ZERO),
-        parking_s=sum((each.parking_s for each in periods), ZERO),
-        unpriced_s=sum((each.unpriced_s for each in periods), ZERO),
-        reservation_s=ZERO if reservation is None else _seconds(reservation),
+        energy_wh=sum(each.energy_wh for each in periods),
+        charging_s=sum(each.charging_s for each in periods),
+        parking_s=sum(each.parking_s for each in periods),
+        unpriced_s=sum(each.unpriced_s for each in periods),
+        reservation_s=seconds_of(reservation.end_us - reservation.start_us) if reservation else 0,
     )
 
 

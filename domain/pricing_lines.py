@@ -15,7 +15,7 @@ from enum import StrEnum
 import msgspec
 
 from domain.pricing_rules import Priced, RuleSet, choose
-from domain.pricing_session import ZERO, Exact
+from domain.pricing_session import Exact
 from domain.pricing_splitting import Piece
 from domain.tariff import Dimension
 
@@ -134,7 +134,7 @@ _Prices = list[tuple[Kind, object]]
 
 def _step(lines: Sequence[Draft]) -> None:
     step = lines[-1].priced.component.step_size
-    total = sum((line.volume for line in lines), ZERO)
+    total = sum(line.volume for line in lines)
     if step > 0 and total > 0:
         lines[-1].surplus = -(-total // step) * step - total
 
@@ -180,14 +180,14 @@ def _alike(before: tuple[Piece, _Prices], piece: Piece, prices: _Prices) -> bool
 
 
 def _extend(periods: list[ChargedPeriod], piece: Piece, alike: bool) -> None:
-    start, last = piece.start_us, periods.pop() if alike else None
+    last = periods.pop() if alike else None
     periods.append(
         ChargedPeriod(
-            start_us=last.start_us if last else start,
+            start_us=last.start_us if last else piece.start_us,
             end_us=piece.end_us,
-            energy_wh=(last.energy_wh if last else 0) + piece.energy_wh,
-            charging_s=(last.charging_s if last else 0) + piece.charging_s,
-            parking_s=(last.parking_s if last else 0) + piece.parking_s,
-            unpriced_s=(last.unpriced_s if last else 0) + piece.unpriced_s,
+            energy_wh=last.energy_wh + piece.energy_wh if last else piece.energy_wh,
+            charging_s=last.charging_s + piece.charging_s if last else piece.charging_s,
+            parking_s=last.parking_s + piece.parking_s if last else piece.parking_s,
+            unpriced_s=last.unpriced_s + piece.unpriced_s if last else piece.unpriced_s,
         )
     )

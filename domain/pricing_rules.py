@@ -61,11 +61,8 @@ class Priced(NamedTuple):
     """Including tax = factor x excluding tax."""
     taxes: tuple[Tax, ...]
     because: str
-
-    @property
-    def group(self) -> tuple[Fraction, tuple[Tax, ...]]:
-        """What it charges: two components with the same group are the same price."""
-        return self.price, self.taxes
+    group: tuple[Fraction, tuple[Tax, ...]]
+    """What it charges: two components with the same group are the same price."""
 
 
 class Bounds(NamedTuple):
@@ -241,7 +238,8 @@ def _priced(element: int, component: PriceComponent, because: str) -> Priced:
         taxes.append(Tax(rate.name, rate.percentage, share))
         level += share
     price = Fraction(component.price) / _UNITS.get(component.type, 3600)
-    return Priced(element, component, price, level, tuple(taxes), because)
+    group = (price, tuple(taxes))
+    return Priced(element, component, price, level, group[1], because, group)
 
 
 def _bounds(low: Decimal | int | None, high: Decimal | int | None, scale: int) -> Bounds | None:

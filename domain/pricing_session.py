@@ -122,23 +122,26 @@ def session_of_readings(
 def _between(
     before: Reading, after: Reading, parts: Sequence[tuple[int, int, Activity]]
 ) -> list[Period]:
-    energy = Fraction(after.register_wh) - Fraction(before.register_wh)
+    energy = exact(after.register_wh) - exact(before.register_wh)
     charging_us = sum(end - start for start, end, what in parts if what is Activity.CHARGING)
     flows = [
         what is Activity.CHARGING if charging_us else True  # It must have flowed at some time.
         for _, _, what in parts
     ]
     flowing_us = charging_us or parts[-1][1] - parts[0][0]
-    mean_w = energy * 3600 * MICROSECONDS / flowing_us if flowing_us else None
+    mean_w = None
+    if flowing_us and before.power_w is None and after.power_w is None:
+        mean_w = Fraction(energy * 3600 * MICROSECONDS) / flowing_us
     made = []
     for (start, end, what), flow in zip(parts, flows, strict=True):
+        # Integers are five times as fast as fractions, and most sessions need no others.
         share = Fraction(end - start, flowing_us) if flowing_us and flow else Fraction(flow)
-        seconds = Fraction(end - start, MICROSECONDS)
+        seconds = seconds_of(end - start)
         made.append(
             Period(
                 start_us=start,
                 end_us=end,
-                energy_wh=energy * share,
+                energy_wh=exact(energy * share),
                 charging_s=seconds if what is Activity.CHARGING else 0,
                 parking_s=seconds if what is Activity.PARKING else 0,
                 unpriced_s=seconds if what is Activity.UNPRICED else 0,
@@ -150,12 +153,25 @@ def _between(
     return made
 
 
+def exact(number: int | Decimal | Fraction) -> Exact:
+    """Return the same number, as an integer if it is one."""
+    if isinstance(number, int):
+        return number
+    fraction = Fraction(number)
+    return fraction.numerator if fraction.denominator == 1 else fraction
+
+
+def seconds_of(microseconds: int) -> Exact:
+    whole, rest = divmod(microseconds, MICROSECONDS)
+    return Fraction(microseconds, MICROSECONDS) if rest else whole
+
+
 def _ramp(
     first: int | Decimal | Fraction | None,
     last: int | Decimal | Fraction | None,
-    otherwise: Fraction | None,
+    otherwise: Exact | None,
 ) -> Ramp | None:
-    if first is None and last is None:
+    begin = first if first is not None else last
+    if begin is None:
         return None if otherwise is None else Ramp(otherwise, otherwise)
-    known = Fraction(first if first is not None else last or 0)
-    return Ramp(known, known if last is None else Fraction(last))
+    return Ramp(exact(begin), exact(begin if last is None else last))

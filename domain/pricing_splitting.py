@@ -90,6 +90,8 @@ def _cut(
     energy: Exact,
     reading: int,
 ) -> list[Piece]:
+    if not cuts:
+        return [_whole(period, times, begin, energy, reading)]
     length = period.end_us - period.start_us
     bounds: list[Exact] = [0, *sorted(cuts), 1]
     pieces = []
@@ -119,6 +121,32 @@ def _cut(
             )
         )
     return pieces
+
+
+def _whole(
+    period: Period,
+    times: Sequence[tuple[int, int]],
+    begin: int,
+    energy: Exact,
+    reading: int,
+) -> Piece:
+    return Piece(
+        period.start_us,
+        period.end_us,
+        Moment(
+            _local(times, period.start_us),
+            period.start_us - begin,
+            energy + period.energy_wh if period.energy_wh < 0 else energy,
+            _between(period.current_a, 0, 1),
+            _between(period.power_w, 0, 1),
+        ),
+        period.energy_wh,
+        period.charging_s,
+        period.parking_s,
+        period.unpriced_s,
+        reading,
+        False,
+    )
 
 
 def _local(times: Sequence[tuple[int, int]], at: Exact) -> int:
