@@ -7,6 +7,8 @@ into the page in the place that is marked with its name; what else the page says
 import argparse
 import os
 import platform
+import signal
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +47,8 @@ def main() -> None:
     unknown = sorted(set(arguments.names) - set(BENCHMARKS))
     if unknown:
         parser.error(f"no such benchmark: {', '.join(unknown)}")
+    # What a benchmark has started ends with it, also when it is told to end.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     for name in arguments.names or list(BENCHMARKS):
         title, run = BENCHMARKS[name]
         conditions = machine()

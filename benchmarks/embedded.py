@@ -20,6 +20,7 @@ import psutil
 
 from infra.deployment import Deployment, Layout
 from infra.postgres_embedded import EmbeddedPostgres
+from tests.kafka_broker import dies_with_us
 
 READY_MAX_S = 90.0
 STOPS_MAX_S = 60.0
@@ -48,7 +49,7 @@ class Embedded:
         more = ("--clickhouse-port", "0", "--postgres-port", "0")
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
-                [*UP_COMMAND, "--data", str(data), *ports, *more],
+                [*dies_with_us(), *UP_COMMAND, "--data", str(data), *ports, *more],
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

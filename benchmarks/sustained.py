@@ -6,6 +6,7 @@ after a failure and higher after a success; the best is then held for a minute.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.embedded import directory, embedded
@@ -45,7 +46,11 @@ def run() -> list[Row]:
     with server("benchmarks.baseline") as url:
         baseline = measure(url, stations=STATIONS, seconds=BASELINE_S)
     rate = baseline.calls_per_s
-    at = _searched(rate)
+    at = highest_kept(
+        lambda index: _hold(rate * RATIOS[index], STEP_S).is_kept,
+        first=FIRST,
+        last=len(RATIOS) - 1,
+    )
     held = _hold(rate * RATIOS[at], CONFIRM_S)
     for _ in range(ATTEMPTS_MAX):
         if held.is_kept or at == 0:
@@ -74,17 +79,20 @@ def run() -> list[Row]:
     ]
 
 
-def _searched(baseline_rate: float) -> int:
-    """Return the index of the highest ratio that a short step keeps; 0 if none does."""
-    at = FIRST
-    up = _hold(baseline_rate * RATIOS[at], STEP_S).is_kept
-    while at > 0 if not up else at < len(RATIOS) - 1:
-        at += 1 if up else -1
-        is_kept = _hold(baseline_rate * RATIOS[at], STEP_S).is_kept
-        if up and not is_kept:
-            return at - 1
-        if not up and is_kept:
-            return at
+def highest_kept(is_kept: Callable[[int], bool], *, first: int, last: int) -> int:
+    """Return the highest index up to `last` that is kept, found in steps of one from `first`.
+
+    0 if none is: somebody has to say how bad that is.
+    """
+    at = first
+    if is_kept(at):
+        while at < last and is_kept(at + 1):
+            at += 1
+        return at
+    while at > 0:
+        at -= 1
+        if is_kept(at):
+            break
     return at
 
 
