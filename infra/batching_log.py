@@ -54,11 +54,16 @@ class BatchingLog:
     """`ingress.ports.Log`. Use as `async with`, on one event loop."""
 
     def __init__(
-        self, journal: Journal, *, on_closed: Callable[[Callable[[str, str], bool]], object]
+        self,
+        journal: Journal,
+        *,
+        on_closed: Callable[[Callable[[str, str], bool]], object],
+        close_door_s: float = CLOSE_DOOR_S,
     ) -> None:
         """`on_closed` is told which stations' sockets to close when a door closes."""
         self._journal = journal
         self._on_closed = on_closed
+        self._close_door_s = close_door_s
         self._incarnation = randomness.token_hex(6)
         self._lanes = [_Lane() for _ in range(journal.partitions + 1)]
         self._bytes = 0
@@ -129,7 +134,9 @@ class BatchingLog:
         lane.running = False
 
     async def _append(self, partition: int, lane: _Lane, batch: list[bytes]) -> None:
-        door = asyncio.get_running_loop().call_later(CLOSE_DOOR_S, self._close, partition, lane)
+        door = asyncio.get_running_loop().call_later(
+            self._close_door_s, self._close, partition, lane
+        )
         try:
             while True:
                 try:
@@ -147,7 +154,9 @@ class BatchingLog:
 
     def _close(self, partition: int, lane: _Lane) -> None:
         lane.is_down = True
-        _logger.warning("partition %d has not been written for %.0f s", partition, CLOSE_DOOR_S)
+        _logger.warning(
+            "partition %d has not been written for %.0f s", partition, self._close_door_s
+        )
         self._on_closed(lambda tenant, station: self._partition_of(tenant, station) == partition)
 
 

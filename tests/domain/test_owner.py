@@ -211,6 +211,20 @@ def test_a_dead_ingress_node_with_a_call_in_flight_makes_its_fate_unknown() -> N
     assert len([frame for frame in worker.frames() if frame[0] == 2]) == 1
 
 
+def test_the_end_of_a_lost_connection_is_said_once_until_it_is_read_back() -> None:
+    log, worker = working()
+    (lost,) = worker.owner.lost(lambda node: node == "0/a", NOW)
+
+    assert list(worker.owner.lost(lambda node: node == "0/a", NOW)) == []
+
+    # A second one would not count and never be read back; the station would wait for ever.
+    log.append(lost, writer="w1")
+    log.opens("c2", node="1/b")
+    log.calls("Heartbeat", {}, connection="c2")
+    worker.settle()
+    assert worker.frames()[-1][0] == 3
+
+
 def test_a_call_that_was_not_written_is_sent_on_the_next_connection() -> None:
     log, worker = working()
     log.requests("Reset", {"type": "Soft"})
