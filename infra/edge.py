@@ -175,7 +175,7 @@ class Edge:
 
     def _on_failure(self, error: Exception) -> None:
         _logger.error("the journal cannot be written: %s", error)
-        self.log.fail()
+        self.log.fail(error)
         self._failed.set()
 
     async def _watch_failure(self) -> None:

@@ -80,10 +80,13 @@ class EdgeLog:
 
         Raises:
             Unavailable: nothing was appended.
+            AppendUnknown: they may be in the log; append the same values again.
             UnreadableRecord: one of them is no record; nothing was appended.
         """
         if self._is_down:
             raise Unavailable("the journal cannot be written")
+        # For what is decided because of them, too: that is folded before it is queued.
+        self._journal.require_room()
         records = [decode(value) for value in values]
         first = self._journal.enqueue(partition, values)
         for offset, record in enumerate(records, first):
@@ -109,6 +112,10 @@ class EdgeLog:
         """Decide what is due; return when the next timer is (microseconds), if there is one."""
         if self._is_down:
             return None
+        try:
+            self._journal.require_room()
+        except Unavailable:
+            return None
         for owner in self.owners:
             self._decide(owner, now)
         dues = [due for owner in self.owners if (due := owner.next_due()) is not None]
@@ -131,12 +138,15 @@ class EdgeLog:
         known = action if len(self.latencies) < ACTIONS_MAX else "other"
         return self.latencies.setdefault(known, [0] * LATENCY_BUCKETS)
 
-    def fail(self) -> None:
-        """A commit failed: nothing that waits may leave. The owners are worthless from here on."""
+    def fail(self, error: Exception) -> None:
+        """A commit failed: nothing that waits may leave. The owners are worthless from here on.
+
+        `error` is the journal's: if it is `AppendUnknown`, what waits may be in the log.
+        """
         self._is_down = True
         for _, _, out in self._leaving:
             if not isinstance(out, MessageSent) and not out.done():
-                out.set_exception(Unavailable("the journal could not be written"))
+                out.set_exception(type(error)(f"the journal could not be written: {error}"))
         self._leaving.clear()
 
     def _owner_of(self, record: Record) -> Owner:

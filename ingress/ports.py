@@ -26,6 +26,7 @@ class Log(Protocol):
 
         Raises:
             Unavailable: it is not in the log.
+            AppendUnknown: it may be.
         """
         ...
 

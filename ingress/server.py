@@ -27,7 +27,7 @@ from ingress.options import Options
 from ingress.ports import Directory, Log, Secrets
 from ingress.stream import POLICY_VIOLATION, Stream
 from ingress.wheel import Wheel
-from schemas.journal import Unavailable
+from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import ConnectionClosed, ConnectionOpened, Record
 
 SERVICE_RESTART = 1012
@@ -295,7 +295,7 @@ class Server:
                 await self.log.append(record)
         except Unavailable:
             opening.refuse("unavailable", self._come_again())
-        except TimeoutError:
+        except (TimeoutError, AppendUnknown):
             opening.refuse("unavailable", self._come_again())
             # It may be in the log all the same.
             self._closed(connection_id, admitted.identity, ABNORMAL, "the log was too slow")

@@ -1,0 +1,129 @@
+"""The edge's log when its commits fail or its queue is full: outcomes are three-valued."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from domain.decisions16 import Policy
+from domain.owner import Owner
+from domain.registry import Registry
+from domain.transaction_ids import TransactionIds
+from infra import journal_sqlite, sqlite_log
+from infra.edge_log import EdgeLog
+from infra.journal_sqlite import SqliteJournal
+from schemas.journal import AppendUnknown, Unavailable
+from schemas.records import CommandRequested, ConnectionOpened, Record, encode
+
+NOW = 1_795_428_000_000_000
+
+
+class FsyncFails(sqlite3.Connection):
+    """A disk that takes commits and cannot say so, once `is_broken`."""
+
+    is_broken = False
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        cursor = super().execute(sql, parameters)
+        if sql == sqlite_log.INSERT and self.is_broken:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorname = "SQLITE_IOERR_FSYNC"
+            raise error
+        return cursor
+
+
+@asynccontextmanager
+async def claimed(directory: Path) -> AsyncIterator[tuple[EdgeLog, SqliteJournal, FsyncFails]]:
+    await (await SqliteJournal.create_or_open(directory, 1)).close()
+    lock = sqlite_log.lock(directory)
+    connection = sqlite3.connect(
+        directory / sqlite_log.FILE_NAME,
+        factory=FsyncFails,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    sqlite_log.prepare_for_writing(connection)
+    found = sqlite_log.identity(connection, where="here")
+    journal = SqliteJournal(directory, lock, connection, found)
+    log = EdgeLog(
+        journal,
+        Registry(),
+        incarnation="edge",
+        deliver=lambda _offset, _sent: None,
+        now_us=lambda: NOW,
+    )
+    journal.on_durable(log.committed)
+    journal.on_failure(log.fail)
+    owner = Owner(
+        1, name="0/edge", policy=Policy(), ids=TransactionIds(b"k" * 32), registry=log.registry
+    )
+    log.start([owner])
+    log.claim(owner, NOW)
+    await log.append(opening("c1"))
+    try:
+        yield log, journal, connection
+    finally:
+        await journal.close()
+
+
+def opening(connection: str) -> ConnectionOpened:
+    return ConnectionOpened(
+        tenant="default",
+        station="CP1",
+        recorded_at=NOW,
+        connection=connection,
+        protocol="1.6",
+        node="0/edge",
+        remote="",
+        proof="none",
+        registered=True,
+    )
+
+
+def request(command_id: str = "k1", payload: bytes = b'{"type":"Soft"}') -> Record:
+    return CommandRequested(
+        tenant="default",
+        station="CP1",
+        recorded_at=NOW,
+        command_id=command_id,
+        action="Reset",
+        payload=msgspec.Raw(payload),
+        payload_digest="",
+        expires_at=NOW + 60_000_000,
+        actor="somebody",
+    )
+
+
+async def test_what_a_failed_commit_may_have_written_is_unknown_to_who_appended_it(
+    tmp_path: Path,
+) -> None:
+    async with claimed(tmp_path) as (log, _, connection):
+        connection.is_broken = True
+        async with asyncio.timeout(20):
+            outcomes = await asyncio.gather(
+                log.append_values(1, [encode(request(), "api", 1)]),
+                log.append(opening("c2")),
+                return_exceptions=True,
+            )
+        assert [type(outcome) for outcome in outcomes] == [AppendUnknown, AppendUnknown]
+        with pytest.raises(Unavailable):
+            await log.append(opening("c3"))
+
+
+async def test_a_full_queue_refuses_before_anything_is_folded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with claimed(tmp_path) as (log, journal, _):
+        [owner] = log.owners
+        value = encode(request(payload=b'{"type":"%b"}' % (b"S" * 4000)), "api", 1)
+        # Room for the request, and none for the CALL that it makes.
+        monkeypatch.setattr(journal_sqlite, "QUEUE_BYTES_MAX", len(value) + 100)
+        head = journal.next_offset(1)
+        with pytest.raises(Unavailable):
+            await log.append_values(1, [value])
+        assert (owner.position, journal.next_offset(1)) == (head, head)
