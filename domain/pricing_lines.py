@@ -64,6 +64,8 @@ class Gathered:
     drafts: list[Draft] = field(default_factory=list)
     periods: list[ChargedPeriod] = field(default_factory=list)
     flags: set[str] = field(default_factory=set)
+    energy_prices: dict[int, object] = field(default_factory=dict)
+    """By reading: two prices for energy that was read as one were interpolated."""
 
 
 _Volume = Callable[[Piece], Exact]
@@ -74,14 +76,15 @@ _SESSION: tuple[tuple[Kind, Dimension, _Volume], ...] = (
 )
 
 
-def gather_session(pieces: Sequence[Piece], rules: RuleSet) -> Gathered:
-    gathered = Gathered()
+def gather_session(gathered: Gathered, pieces: Sequence[Piece], rules: RuleSet) -> None:
+    """Add what these pieces cost; pieces of an earlier tariff may be there already."""
+    energy_prices = gathered.energy_prices
     dimensions = {each for rule in rules.rules for each in rule.priced}
     parts = [part for part in _SESSION if part[1] in dimensions]
-    _fixed_once(gathered, Kind.FIXED, pieces, rules)
+    if all(draft.kind is not Kind.FIXED for draft in gathered.drafts):
+        _fixed_once(gathered, Kind.FIXED, pieces, rules)
     latest: dict[Kind, Draft] = {}
     before: tuple[Piece, _Prices] | None = None
-    energy_prices: dict[int, object] = {}
     for piece in pieces:
         prices: _Prices = []
         for kind, dimension, volume_of in parts:
@@ -103,7 +106,6 @@ def gather_session(pieces: Sequence[Piece], rules: RuleSet) -> Gathered:
             gathered.flags.add(INTERPOLATED)
         _extend(gathered.periods, piece, bool(before and _alike(before, piece, prices)))
         before = piece, prices
-    return gathered
 
 
 def gather_reservation(pieces: Sequence[Piece], rules: RuleSet) -> Gathered:

@@ -19,7 +19,6 @@ from domain.tariff import (
     Dimension,
     PriceComponent,
     ReservationKind,
-    Restrictions,
     Tariff,
     TariffElement,
     Weekday,
@@ -31,6 +30,7 @@ _THURSDAY = 3
 """The weekday of 1 January 1970, Monday being 0."""
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _WEEKDAYS = {day: number for number, day in enumerate(Weekday)}
+_UNNAMED = "YES, BY RATES NOT NAMED"
 _UNITS = {Dimension.FLAT: 1, Dimension.ENERGY: 1000, Dimension.TIME: 3600}
 
 
@@ -57,8 +57,9 @@ class Priced(NamedTuple):
     element: int
     component: PriceComponent
     price: Fraction
-    factor: Fraction
-    """Including tax = factor x excluding tax."""
+    without: Fraction | None
+    """The share of that price which is no tax; None: it contains taxes that nobody named."""
+    including: Fraction
     taxes: tuple[Tax, ...]
     because: str
     group: tuple[Fraction, tuple[Tax, ...]]
@@ -104,22 +105,22 @@ class Rules(NamedTuple):
     reserved: RuleSet
     expired: RuleSet
     """For a reservation that nobody came for: RESERVATION_EXPIRES goes before RESERVATION."""
-    names_a_rate: bool
 
 
 @lru_cache(maxsize=1024)
 def rules_of(tariff: Tariff) -> Rules:
-    rules = [
-        _rule(number, element.restrictions, element.price_components, _why(number, element))
-        for number, element in enumerate(tariff.elements)
-    ]
+    mode: str = tariff.tax_included or "NO"
+    if mode == "YES" and not any(
+        part.rates for element in tariff.elements for part in element.price_components
+    ):
+        mode = _UNNAMED
+    rules = [_rule(number, element, mode) for number, element in enumerate(tariff.elements)]
     reserved = [each for each in rules if each.reservation is ReservationKind.RESERVATION]
     expires = [each for each in rules if each.reservation is ReservationKind.RESERVATION_EXPIRES]
     return Rules(
         _rule_set([each for each in rules if each.reservation is None]),
         _rule_set(reserved),
         _rule_set(expires + reserved),
-        any(part.taxes for each in rules for part in each.priced.values()),
     )
 
 
@@ -171,12 +172,11 @@ def _unknown(rule: Rule, at: Moment) -> str:
     return ""
 
 
-def _rule(
-    number: int, limits: Restrictions, components: Iterable[PriceComponent], because: str
-) -> Rule:
+def _rule(number: int, element: TariffElement, mode: str) -> Rule:
     priced: dict[Dimension, Priced] = {}
-    for component in components:
-        priced.setdefault(component.type, _priced(number, component, because))
+    because, limits = _why(number, element), element.restrictions
+    for component in element.price_components:
+        priced.setdefault(component.type, _priced(number, component, because, mode))
     days = (_day(limits.start_date), _day(limits.end_date))
     return Rule(
         priced,
@@ -227,19 +227,26 @@ def _marks(rules: Iterable[Rule]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _priced(element: int, component: PriceComponent, because: str) -> Priced:
+def _priced(element: int, component: PriceComponent, because: str, mode: str) -> Priced:
     taxes: list[Tax] = []
     lower = level = Fraction(1)
     stack: int | None = None
-    for rate in sorted(component.rates, key=lambda rate: rate.stack):
+    rates = () if mode == "N/A" else component.rates
+    for rate in sorted(rates, key=lambda rate: rate.stack):
         if rate.stack != stack:
             lower, stack = level, rate.stack
         share = lower * Fraction(rate.percentage) / 100
         taxes.append(Tax(rate.name, rate.percentage, share))
         level += share
     price = Fraction(component.price) / _UNITS.get(component.type, 3600)
+    without: Fraction | None = Fraction(1)
+    including = level
+    if mode == "YES":
+        without, including = 1 / level, Fraction(1)
+    elif mode == _UNNAMED:
+        without = None
     group = (price, tuple(taxes))
-    return Priced(element, component, price, level, group[1], because, group)
+    return Priced(element, component, price, without, including, group[1], because, group)
 
 
 def _bounds(low: Decimal | int | None, high: Decimal | int | None, scale: int) -> Bounds | None:

@@ -18,6 +18,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 Exact = int | Fraction
 ZERO = Fraction(0)
@@ -82,6 +83,42 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 class Change(NamedTuple):
     at_us: int
     activity: Activity
+
+
+def parted(period: Period, at_us: int) -> tuple[Period, Period]:
+    """Cut a period at a time inside it that was not read."""
+    share = Fraction(at_us - period.start_us, period.end_us - period.start_us)
+    first, last = (_share(period, each) for each in (share, 1 - share))
+    current, power = period.current_a, period.power_w
+    return (
+        replace(
+            first,
+            end_us=at_us,
+            current_a=current and Ramp(current.first, _along(current, share)),
+            power_w=power and Ramp(power.first, _along(power, share)),
+        ),
+        replace(
+            last,
+            start_us=at_us,
+            current_a=current and Ramp(_along(current, share), current.last),
+            power_w=power and Ramp(_along(power, share), power.last),
+            is_measured=False,
+        ),
+    )
+
+
+def _share(period: Period, share: Fraction) -> Period:
+    return replace(
+        period,
+        energy_wh=period.energy_wh * share,
+        charging_s=period.charging_s * share,
+        parking_s=period.parking_s * share,
+        unpriced_s=period.unpriced_s * share,
+    )
+
+
+def _along(ramp: Ramp, share: Fraction) -> Exact:
+    return ramp.first + (ramp.last - ramp.first) * share
 
 
 class SessionInvalid(ValueError):

@@ -34,19 +34,24 @@ class Piece(NamedTuple):
     """It begins where a value was calculated to cross a limit, not at a known time."""
 
 
-def split(periods: Sequence[Period], rules: RuleSet, zone: ZoneInfo) -> list[Piece]:
-    """Return the pieces in order. Their volumes are the periods' volumes, exactly."""
+def split(
+    periods: Sequence[Period], rules: RuleSet, zone: ZoneInfo, earlier: Sequence[Period] = ()
+) -> list[Piece]:
+    """Return the pieces in order. Their volumes are the periods' volumes, exactly.
+
+    `earlier` periods of the same session count for its duration and energy so far.
+    """
     if not periods:
         return []
-    begin = periods[0].start_us
+    begin = (earlier or periods)[0].start_us
     times: Sequence[tuple[int, int]] = NOBODY_KNOWS
     if rules.marks_us:
         end = max(each.end_us for each in periods)
-        times = edges(zone, begin, end + 1, rules.marks_us)
+        times = edges(zone, periods[0].start_us, end + 1, rules.marks_us)
     changes = sorted({at for at, _ in times} | {begin + int(each) for each in rules.durations_us})
     pieces: list[Piece] = []
-    energy: Exact = 0
-    reading = 0
+    energy: Exact = sum(each.energy_wh for each in earlier)
+    reading = sum(each.is_measured for each in earlier)
     for period in periods:
         reading += period.is_measured
         cuts = _cuts(period, rules, changes, energy)

@@ -104,16 +104,15 @@ def total(
     drafts: Sequence[Draft],
     usage: Usage,
     *,
-    names_a_rate: bool,
     took_place: bool,
     periods: Sequence[ChargedPeriod] = (),
     flags: Iterable[str] = (),
 ) -> Cost:
-    """`took_place`: there was a session, so the minimum price is owed."""
-    hides_tax = tariff.tax_included == "YES" and not names_a_rate
-    lines = [_line(draft, tariff, hides_tax) for draft in drafts]
+    """`tariff` has the limits. `took_place`: there was a session, so the minimum is owed."""
+    lines = [_line(draft) for draft in drafts]
     sums = _sums(lines)
-    excl = None if hides_tax else sum((each for each, _ in sums.values() if each), ZERO)
+    known = [each for each, _ in sums.values() if each is not None]
+    excl = sum(known, ZERO) if len(known) == len(sums) else None
     incl = sum((each for _, each in sums.values()), ZERO)
     limited, limit, unknown = _limit(tariff, excl, incl, took_place)
     if limit:
@@ -147,17 +146,9 @@ _Sums = dict[Kind | None, tuple[Fraction | None, Fraction]]
 _Taxes = dict[tuple[str, Decimal] | None, tuple[Fraction, Fraction]]
 
 
-def _line(draft: Draft, tariff: Tariff, hides_tax: bool) -> Line:
+def _line(draft: Draft) -> Line:
     priced = draft.priced
     amount = Fraction((draft.volume + draft.surplus) * priced.price)
-    excl: Fraction | None = amount
-    incl = amount
-    if hides_tax:
-        excl = None
-    elif tariff.tax_included == "YES":
-        excl = amount / priced.factor
-    elif tariff.tax_included != "N/A":
-        incl = amount * priced.factor
     step = priced.component.step_size
     return Line(
         kind=draft.kind,
@@ -168,8 +159,8 @@ def _line(draft: Draft, tariff: Tariff, hides_tax: bool) -> Line:
         end_us=draft.end_us,
         volume=draft.volume,
         step_surplus=draft.surplus,
-        excl=excl,
-        incl=incl,
+        excl=None if priced.without is None else amount * priced.without,
+        incl=amount * priced.including,
         because=f"{priced.because}, rounded up to steps of {step}"
         if draft.surplus
         else priced.because,
@@ -245,8 +236,8 @@ def _tax_sums(
 ) -> _Taxes:
     taxes: _Taxes = {}
     for draft, line in zip(drafts, lines, strict=True):
-        if line.excl is None or (line.excl == line.incl and draft.priced.factor != 1):
-            continue  # No tax, or a tariff to which none applies.
+        if line.excl is None:
+            continue
         for tax in draft.priced.taxes:
             taxed, amount = taxes.get(_name(tax), (ZERO, ZERO))
             taxes[_name(tax)] = taxed + line.excl, amount + line.excl * tax.share

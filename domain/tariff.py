@@ -54,6 +54,8 @@ class TaxRate(msgspec.Struct, frozen=True, cache_hash=True):
 
     def __post_init__(self) -> None:
         _bounded("percentage", self.percentage)
+        if self.percentage < 0:
+            raise ValueError("percentage is negative")
 
 
 class PriceComponent(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
@@ -72,6 +74,8 @@ class PriceComponent(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True)
         _bounded("price", self.price)
         if self.vat is not None:
             _bounded("vat", self.vat)
+            if self.vat < 0:
+                raise ValueError("vat is negative")
         if self.step_size < 0:
             raise ValueError("step_size is negative")
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from msgspec.structs import replace
 
-from domain.pricing import price
+from domain.pricing import TariffChange, price
 from domain.pricing_clock import HOUR_US, ZoneUnknown, edges, zone_of
 from domain.pricing_lines import Kind
 from domain.pricing_session import (
@@ -412,6 +412,33 @@ def test_two_half_cents_are_one_cent_and_the_correction_is_shown() -> None:
         ("0.01", "0.00"),
         ("0.00", "-0.01"),
     ]
+
+
+def test_after_a_change_the_other_tariff_prices_and_steps_stand_for_themselves() -> None:
+    first = tariff(element(component("FLAT", "1"), component("ENERGY", "0.2", 500)))
+    other = tariff(
+        element(component("FLAT", "3"), component("ENERGY", "0.3", 1000)),
+        max_price={"before_taxes": 100},
+    )
+    session = PricedSession(periods=(charge("2026-03-09T09:00:00Z", 1, 6_400),))
+
+    priced = price(session, first, "UTC", [TariffChange(at("2026-03-09T09:30:00Z"), other)])
+
+    assert [(line.kind, line.volume, line.step_surplus) for line in priced.lines] == [
+        (Kind.FIXED, 1, 0),
+        (Kind.ENERGY, 3200, 300),
+        (Kind.ENERGY, 3200, 800),
+    ]
+    assert amounts(priced)[0] == str(Fraction("2.9"))
+    assert priced.flags == ("INTERPOLATED",)
+
+
+def test_a_change_of_currency_is_an_error() -> None:
+    session = PricedSession(periods=(charge("2026-03-09T09:00:00Z", 1),))
+    kroner = tariff(element(component("TIME", "1")), currency="SEK")
+
+    with pytest.raises(SessionInvalid, match="currency"):
+        price(session, by_the_hour(), "UTC", [TariffChange(0, kroner)])
 
 
 @pytest.mark.parametrize(

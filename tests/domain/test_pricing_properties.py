@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from domain.pricing import price
+from domain.pricing import TariffChange, price
 from domain.pricing_money import apportion, half_up
 from domain.pricing_session import MICROSECONDS, Period, PricedSession
 from domain.pricing_totals import Cost
@@ -54,6 +54,21 @@ def test_a_period_cut_in_two_costs_the_same(
     assert amounts(price(PricedSession(periods=periods), charged, zone)) == amounts(
         price(session, charged, zone)
     )
+
+
+@settings(max_examples=100, deadline=None)
+@given(tariffs(steps=no_step), sessions(), zones, st.data())
+def test_a_change_to_the_same_tariff_changes_nothing(
+    charged: Tariff, session: PricedSession, zone: str, data: st.DataObject
+) -> None:
+    begin, end = session.periods[0].start_us, session.periods[-1].end_us
+    times = data.draw(st.lists(st.integers(begin - 10, end + 10), max_size=3, unique=True))
+    changes = [TariffChange(at, charged) for at in sorted(times)]
+
+    changed = price(session, charged, zone, changes)
+
+    assert amounts(changed) == amounts(price(session, charged, zone))
+    assert changed.usage == price(session, charged, zone).usage
 
 
 @settings(max_examples=100, deadline=None)

@@ -75,6 +75,7 @@ FIRST = ("elements", 0, "price_components", 0)
         ((*FIRST, "price"), Decimal("1E+99"), "elements[0].price_components[0].price"),
         ((*FIRST, "type"), "POWER", "elements[0].price_components[0].type"),
         ((*FIRST, "type"), None, "elements[0].price_components[0].type"),
+        ((*FIRST, "vat"), Decimal(-1), "elements[0].price_components[0].vat"),
         ((*FIRST, "step_size"), -1, "elements[0].price_components[0].step_size"),
         ((*FIRST, "step_size"), Decimal("1.5"), "elements[0].price_components[0].step_size"),
         (("elements", 0, "restrictions", "start_time"), "8:00", "elements[0].restrictions"),
