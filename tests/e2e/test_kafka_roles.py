@@ -46,7 +46,10 @@ def broker() -> Iterator[Cluster]:
 def roles(
     broker: Cluster, postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Roles]:
-    """All four, ready. Each test brings station names of its own and leaves them running."""
+    """All four, ready. Each test brings station names of its own and leaves them running.
+
+    At the end SIGTERM must end each with exit code 0.
+    """
     directory = tmp_path_factory.mktemp("roles")
     with (
         empty_database(postgres_server) as database,
@@ -55,6 +58,8 @@ def roles(
         deployment.start_all()
         deployment.wait_ready()
         yield deployment
+        for name in ROLES:
+            assert deployment.stop(name) == 0, deployment.said(name)
 
 
 async def verdict_on(roles: Roles, report: SimulationReport) -> Verdict:
