@@ -1,8 +1,8 @@
 """OCPP 1.6: the answer to each CALL of a station. Pure.
 
-A report is always answered with a result where its money can be read, whatever else is wrong with
-it (4.8, 4.10); anything else that breaks its schema gets the error code that its version spells
-(OCPP-J 1.6, 4.2.3). An answer to a repeat is the first answer.
+A report is always answered with a result where what it is about can be read, whatever else is wrong
+with it (4.8, 4.10); anything else that breaks its schema gets the error code that its version
+spells (OCPP-J 1.6, 4.2.3). An answer to a repeat is the first answer.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from domain.ocpp16 import MONEY_ACTIONS, is_readable, key_of_start, transaction_of_stop
+from domain.ocpp16 import is_readable, key_of_start, transaction_of_stop
 from domain.readings import read_text, to_iso
 from domain.registry import Registry
 from domain.station import OpenCall, Station, payload_of
@@ -56,8 +56,6 @@ def answer(call: OpenCall, context: Callable[[dict[str, Any]], Context]) -> Answ
 
 
 def _counts_all_the_same(call: OpenCall) -> bool:
-    if call.action not in MONEY_ACTIONS:
-        return False
     payload = payload_of(call)
     return isinstance(payload, dict) and is_readable(call.action, payload)
 

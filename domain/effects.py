@@ -18,6 +18,9 @@ from domain.transaction import begin, evolve, succeed
 from domain.transactions import start_key
 from schemas.records import MessageSent
 
+CONNECTORS_MAX = 256
+"""Of a station; what more it tells of is in the log only. The largest sites have a few dozen."""
+
 
 def take_effect(station: Station, fact: Fact, record: MessageSent) -> Fact:
     """Apply the fact; `record` is our answer. Return what was the case.
@@ -71,8 +74,9 @@ def _transaction_ended(station: Station, fact: TransactionEnded, record: Message
 
 
 def _status_reported(station: Station, fact: ConnectorStatusReported, _: MessageSent) -> Fact:
-    if not fact.superseded:
-        before = station.connectors.get(fact.evse_id)
+    before = station.connectors.get(fact.evse_id)
+    is_known = before is not None or len(station.connectors) < CONNECTORS_MAX
+    if is_known and not fact.superseded:
         station.connectors[fact.evse_id] = Connector(
             fact.connector_id,
             fact.status,

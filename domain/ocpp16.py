@@ -26,9 +26,6 @@ from domain.station import answer_payload
 from domain.transactions import MATCHED, Transactions, start_key
 from schemas.records import MessageSent
 
-MONEY_ACTIONS = frozenset({"StartTransaction", "MeterValues", "StopTransaction"})
-"""What is kept and answered wherever it is readable: an error would make the station discard it."""
-
 Payload = Mapping[str, Any]
 
 
@@ -44,9 +41,33 @@ class Told(Struct, frozen=True):
     transactions: Transactions
 
 
+_TOLD = {
+    "Authorize": "idTag",
+    "DiagnosticsStatusNotification": "status",
+    "FirmwareStatusNotification": "status",
+    "StatusNotification": "status",
+}
+"""What a report is about: one text."""
+
+_TEXT_MAX = 50
+"""The longest that 1.6 has for any of these; a longer one is none of them."""
+
+
 def is_readable(action: str, payload: Payload) -> bool:
-    """Whether the fields that money hangs on can be read, whatever else is wrong (4.8, 4.10)."""
+    """Whether what this report is about can be read, whatever else is wrong with it.
+
+    An error would make the station discard a money message (4.8, 4.10); after one to its boot, many
+    stay offline, and after one to an Authorize the driver stands before a closed door.
+    """
+    if (name := _TOLD.get(action)) and not _is_text(payload.get(name)):
+        return False
     match action:
+        case "BootNotification":
+            return _is_text(payload.get("chargePointVendor")) and _is_text(
+                payload.get("chargePointModel")
+            )
+        case "StatusNotification":
+            return read_integer(payload.get("connectorId"))[0] is not None
         case "StartTransaction":
             return (
                 type(payload.get("idTag")) is str
@@ -57,7 +78,11 @@ def is_readable(action: str, payload: Payload) -> bool:
         case "MeterValues":
             return isinstance(payload.get("meterValue"), (list, dict))
         case _:
-            return False
+            return action == "Heartbeat" or action in _TOLD
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str and 0 < len(value) <= _TEXT_MAX
 
 
 def key_of_start(payload: Payload) -> tuple[str, int | None]:
@@ -86,10 +111,10 @@ def _booted(told: Told) -> tuple[Fact, ...]:
             offset=told.offset,
             recorded_at=told.recorded_at,
             superseded=told.superseded,
-            vendor=str(get("chargePointVendor", "")),
-            model=str(get("chargePointModel", "")),
-            serial_number=str(get("chargePointSerialNumber", get("chargeBoxSerialNumber", ""))),
-            firmware_version=str(get("firmwareVersion", "")),
+            vendor=_shown(get("chargePointVendor", "")),
+            model=_shown(get("chargePointModel", "")),
+            serial_number=_shown(get("chargePointSerialNumber", get("chargeBoxSerialNumber", ""))),
+            firmware_version=_shown(get("firmwareVersion", "")),
         ),
     )
 
@@ -107,9 +132,9 @@ def _status_reported(told: Told) -> tuple[Fact, ...]:
             evse_id=evse_id,
             connector_id=1 if evse_id else 0,
             status=str(get("status", "")),
-            error_code=str(get("errorCode", "")),
+            error_code=_shown(get("errorCode", "")),
             detail=" ".join(
-                str(get(name)) for name in ("info", "vendorId", "vendorErrorCode") if get(name)
+                _shown(get(name)) for name in ("info", "vendorId", "vendorErrorCode") if get(name)
             ),
             at=read_time(get("timestamp"))[0],
         ),
@@ -215,6 +240,11 @@ def _progressed(job: str) -> Callable[[Told], tuple[Fact, ...]]:
         )
 
     return meaning
+
+
+def _shown(value: Any) -> str:
+    # Past its schema it may be anything; the longest of 1.6 has 255 characters.
+    return str(value)[:255]
 
 
 def _flags(*flags: str) -> tuple[str, ...]:

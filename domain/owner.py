@@ -134,7 +134,10 @@ class Owner:
             elif (
                 record.message_type == CALL
                 or record.action == "StopTransaction"
-                or (record.action == "MeterValues" and station.transactions.has_unreleased_end)
+                or (
+                    record.action == "MeterValues"
+                    and station.transactions.has_changed(record.cause)
+                )
             ):
                 self._arm(key, station)
         elif isinstance(record, ConnectionLost):

@@ -64,10 +64,9 @@ class Transactions(Struct):
         if len(self.known) > KEPT_MAX:
             self._archive_oldest()
 
-    @property
-    def has_unreleased_end(self) -> bool:
-        """Whether a late sample may still change what becomes of a CDR."""
-        return any(t.is_ended and not t.released for t in self.known.values())
+    def has_changed(self, offset: int) -> bool:
+        """Whether the CALL at this offset changed what becomes of a CDR."""
+        return any(transaction.changed == offset for transaction in self.known.values())
 
     def open_on(self, evse_id: int) -> list[Transaction]:
         return [

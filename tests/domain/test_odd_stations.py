@@ -189,3 +189,79 @@ def test_what_the_newest_connection_said_counts_however_late_it_is_decided() -> 
     worker.settle()
     assert worker.station.identity is not None
     assert worker.station.connectors[1].status == "Faulted"
+
+
+# Reports that break their schema and can be read all the same; each was sent by a real make.
+
+
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        (
+            "BootNotification",
+            {
+                "chargePointVendor": "Schneider Electric",
+                "chargePointModel": "EVlink Smart Wallbox",
+                "chargeBoxSerialNumber": "EVB1A22P2RI3N182341200100350795E5",
+            },
+        ),
+        (
+            "BootNotification",
+            {"chargePointVendor": "V", "chargePointModel": "M", "iccid": 5, "imsi": 6},
+        ),
+        ("Authorize", {"idTag": "TAG", "timestamp": "2026-11-23T10:00:00Z"}),
+        ("StatusNotification", {"connectorId": 1, "status": "Available", "errorCode": "Error"}),
+        (
+            "StatusNotification",
+            {
+                "connectorId": 1,
+                "status": "Available",
+                "errorCode": "NoError",
+                "timestamp": "2024-04-26T14:35:02+02",
+            },
+        ),
+        ("Heartbeat", {"time": 5}),
+    ],
+)
+def test_a_readable_report_that_breaks_its_schema_is_answered(
+    action: str, payload: dict[str, Any]
+) -> None:
+    log, worker = working()
+    log.calls(action, payload, error="PropertyConstraintViolation", violations=("$: odd",))
+    worker.settle()
+    [frame] = worker.frames()
+    assert frame[0] == 3
+    assert payload.get("status", "Available") == (
+        worker.station.connectors[1].status if action == "StatusNotification" else "Available"
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        ("BootNotification", {"chargePointVendor": "V"}),
+        ("Authorize", {"idTag": 5}),
+        ("Authorize", {"idTag": "T" * 51}),
+        ("StatusNotification", {"connectorId": 1, "errorCode": "NoError"}),
+        ("StatusNotification", {"status": "Available", "errorCode": "NoError"}),
+        ("StatusNotification", {"connectorId": 1, "status": "S" * 51, "errorCode": "NoError"}),
+        ("Heartbeat", "payload"),
+        ("DataTransfer", {"data": "no vendor"}),
+    ],
+)
+def test_a_report_that_cannot_be_read_gets_the_versions_error(action: str, payload: Any) -> None:
+    log, worker = working()
+    log.calls(action, payload, error="OccurenceConstraintViolation", violations=("$: odd",))
+    worker.settle()
+    assert [frame[:3:2] for frame in worker.frames()] == [[4, "OccurenceConstraintViolation"]]
+
+
+def test_a_station_that_tells_of_connectors_without_end_does_not_grow_without_end() -> None:
+    log, worker = working()
+    for evse_id in range(300):
+        told = {"connectorId": evse_id, "errorCode": "NoError", "status": "Available"}
+        log.calls("StatusNotification", told)
+    log.calls("StatusNotification", {"connectorId": 7, "errorCode": "NoError", "status": "Faulted"})
+    worker.settle()
+    assert len(worker.station.connectors) == 256
+    assert worker.station.connectors[7].status == "Faulted"
