@@ -59,8 +59,14 @@ class Folding:
                 admitted.append((partition, offset, record, key))
                 if key not in stations and partition and key[1]:
                     missing[key] = partition
-        if missing:
+        while missing:
             await self.states.fetch(missing, missing.values())
+            # Meanwhile the writer may have saved a checkpoint and let others of ours go.
+            missing = {
+                key: partition
+                for partition, _, _, key in admitted
+                if key not in stations and partition and key[1]
+            }
         self._fold_admitted(admitted)
         self._count(entries)
 

@@ -180,6 +180,28 @@ async def test_states_leave_memory_and_come_back(store: PostgresReadStore) -> No
     assert (await digest(store)).value == await expected_digest(world, store)
 
 
+async def test_a_station_that_leaves_memory_while_another_comes_is_brought_back(
+    store: PostgresReadStore,
+) -> None:
+    class Slow:
+        """Plays a store that is slow to find states: checkpoints are saved meanwhile."""
+
+        load, save = store.load, store.save
+
+        async def load_states(self, name: str, keys: Any) -> Any:
+            await asyncio.sleep(0.05)
+            return await store.load_states(name, keys)
+
+    world = await busy_world(sessions=8)
+    expected = await expected_digest(world, store)
+
+    limits = Limits(batch_records=4, batch_s=10.0, checkpoint_records=1, stations_max=1)
+    until = await heads(world)
+    await Projection(world.journal, ReadModel(store), Slow(), limits=limits, until=until).run()
+
+    assert (await digest(store)).value == expected
+
+
 async def test_a_repeat_and_a_fenced_record_do_not_count_after_a_restart(
     store: PostgresReadStore,
 ) -> None:
