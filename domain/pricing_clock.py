@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
-_SECOND_US = 1_000_000
 _ZONE = re.compile(r"[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from domain.pricing import TariffChange, price
 from domain.pricing_clock import HOUR_US, ZoneUnknown, edges, zone_of
 from domain.pricing_lines import Kind
+from domain.pricing_money import apportion
 from domain.pricing_session import (
     Activity,
     Change,
@@ -91,6 +92,18 @@ def test_clocks_are_found_where_they_move() -> None:
     assert found == [(start, 11 * HOUR_US), (at("2026-04-04T15:00:00Z"), 21 * HOUR_US // 2)]
 
 
+def test_clocks_that_move_there_and_back_in_one_session_are_both_found() -> None:
+    start = at("2026-03-01T00:00:00Z")
+
+    found = edges(zone_of(AMSTERDAM), start, start + 300 * 24 * HOUR_US, [])
+
+    assert found == [
+        (start, HOUR_US),
+        (at("2026-03-29T01:00:00Z"), 2 * HOUR_US),
+        (at("2026-10-25T01:00:00Z"), HOUR_US),
+    ]
+
+
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../UTC", "", "Europe", "/etc/localtime"])
 def test_a_zone_that_does_not_exist_is_an_error(zone: str) -> None:
     with pytest.raises(ZoneUnknown):
@@ -122,6 +135,31 @@ def test_a_line_says_why() -> None:
 
     assert line.because == "element 1 (start_time 08:00), rounded up to steps of 500"
     assert (line.volume, line.step_surplus) == (4100, 400)
+
+
+def test_charging_that_was_interrupted_is_two_lines() -> None:
+    begin, pause, again = (f"2026-03-09T{hour}:00:00Z" for hour in ("09", "10", "11"))
+
+    priced = cost(by_the_hour(), charge(begin, 1), park(pause, 1), charge(again, 2))
+
+    assert [(line.start_us, line.volume) for line in priced.lines] == [
+        (at(begin), 3600),
+        (at(again), 7200),
+    ]
+
+
+def test_energy_that_flows_back_is_paid_back() -> None:
+    charged = tariff(
+        element(component("ENERGY", "1", 500), max_kwh=10), element(component("ENERGY", "2", 500))
+    )
+
+    priced = cost(
+        charged,
+        charge("2026-03-09T09:00:00Z", 1, 12_000),
+        charge("2026-03-09T10:00:00Z", 1, -4_000),
+    )
+
+    assert amounts(priced)[0] == "8"
 
 
 def test_energy_that_reaches_a_tier_is_cut_there_and_said_to_be_interpolated() -> None:
@@ -399,6 +437,14 @@ def test_money_is_rounded_to_the_unit_of_its_currency(
     priced = cost(charged, charge("2026-03-09T09:00:00Z", 1, wh))
 
     assert (str(priced.excl_rounded), str(priced.incl_rounded)) == expected
+
+
+def test_a_missing_unit_goes_to_the_part_that_lost_most() -> None:
+    parts = [Fraction("0.2"), Fraction("0.7"), Fraction("0.1"), Fraction(5)]
+
+    rounded = apportion(parts, Decimal(6), 0)
+
+    assert [each.amount for each in rounded] == [0, 1, 0, 5]
 
 
 def test_two_half_cents_are_one_cent_and_the_correction_is_shown() -> None:
