@@ -33,29 +33,31 @@ def decimals_of(currency: str) -> int:
 
 def half_up(value: Fraction | int, decimals: int) -> Decimal:
     """Round half away from zero, as `decimal.ROUND_HALF_UP` does."""
-    return _decimal(_units(Fraction(value) * 10**decimals), decimals)
+    return _decimal(_units(value.numerator * 10**decimals, value.denominator), decimals)
 
 
 def apportion(parts: Sequence[Fraction], total: Decimal, decimals: int) -> list[Money]:
     """Round the parts so that they add up to the total. Their exact sum is near the total."""
-    scaled = [part * 10**decimals for part in parts]
-    units = [each.numerator // each.denominator for each in scaled]
-    missing = _units(Fraction(total) * 10**decimals) - sum(units)
-    by_loss = sorted(range(len(parts)), key=lambda i: (units[i] - scaled[i], i))
-    for turn in range(abs(missing)):
-        if not by_loss:
-            break
-        place = turn % len(by_loss)
-        units[by_loss[place if missing > 0 else -1 - place]] += 1 if missing > 0 else -1
+    scale = 10**decimals
+    units = [part.numerator * scale // part.denominator for part in parts]
+    missing = int(total.scaleb(decimals)) - sum(units)
+    if missing and parts:
+        by_loss = sorted(range(len(parts)), key=lambda i: (units[i] - parts[i] * scale, i))
+        for turn in range(abs(missing)):
+            place = turn % len(by_loss)
+            units[by_loss[place if missing > 0 else -1 - place]] += 1 if missing > 0 else -1
     return [
-        Money(_decimal(each, decimals), _decimal(each - _units(exact), decimals))
-        for each, exact in zip(units, scaled, strict=True)
+        Money(
+            _decimal(each, decimals),
+            _decimal(each - _units(part.numerator * scale, part.denominator), decimals),
+        )
+        for each, part in zip(units, parts, strict=True)
     ]
 
 
-def _units(value: Fraction) -> int:
-    magnitude = (2 * abs(value.numerator) + value.denominator) // (2 * value.denominator)
-    return magnitude if value >= 0 else -magnitude
+def _units(numerator: int, denominator: int) -> int:
+    magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return magnitude if numerator >= 0 else -magnitude
 
 
 def _decimal(units: int, decimals: int) -> Decimal:
