@@ -157,6 +157,7 @@ def _released(station: Station, offset: int, record: CdrReleased, _: Any) -> lis
     transaction = station.transactions.known.get(record.transaction_id)
     if transaction is not None:
         release(transaction, offset)
+        station.transactions.settling.pop(record.transaction_id, None)
     return [
         CdrFixed(
             offset=offset,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from domain.cdr import releasable
 from domain.facts import (
     ConnectorStatusReported,
     Fact,
@@ -14,7 +15,7 @@ from domain.facts import (
     TransactionStarted,
 )
 from domain.station import Connector, Station, answer_payload
-from domain.transaction import begin, evolve, succeed
+from domain.transaction import Transaction, begin, evolve, succeed
 from domain.transactions import start_key
 from schemas.records import MessageSent
 
@@ -50,14 +51,20 @@ def _transaction_started(station: Station, fact: TransactionStarted, record: Mes
 def _meter_values_reported(station: Station, fact: MeterValuesReported, _: MessageSent) -> Fact:
     transaction = station.transactions.known.get(fact.transaction_id)
     if transaction is not None:
-        evolve(transaction, fact)
+        _evolve(station, transaction, fact)
     return fact
+
+
+def _evolve(station: Station, transaction: Transaction, fact: Fact) -> None:
+    evolve(transaction, fact)
+    if transaction.is_ended and releasable(transaction):
+        station.transactions.settling[transaction.transaction_id] = None
 
 
 def _transaction_ended(station: Station, fact: TransactionEnded, record: MessageSent) -> Fact:
     transaction = station.transactions.known.get(fact.transaction_id)
     if transaction is not None:
-        evolve(transaction, fact)
+        _evolve(station, transaction, fact)
         if not transaction.stop_answer:
             transaction.stop_answer = answer_payload(record)
         return fact

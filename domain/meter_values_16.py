@@ -44,7 +44,7 @@ def read_registers(values: Any) -> tuple[Registers, tuple[str, ...]]:
         if flag:
             flags[flag] = None
         for one in sampled:
-            if not isinstance(one, dict) or not _is_register(one):
+            if type(one) is not dict or not _is_register(one):
                 continue
             value = read_decimal(one.get("value"))
             if value is None:

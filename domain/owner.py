@@ -325,10 +325,10 @@ class Owner:
             if command.is_open:
                 due = command.deadline if command.dispatched >= 0 else command.expires_at
                 heappush(self._timers, (due, key))
-        for transaction in station.transactions.known.values():
-            if cdr.releasable(transaction):
-                due = transaction.end_received + self.policy.settle_us
-                heappush(self._timers, (due, key))
+        book = station.transactions
+        for transaction_id in book.settling:
+            due = book.known[transaction_id].end_received + self.policy.settle_us
+            heappush(self._timers, (due, key))
 
     def _due(self, station: Station, now: int) -> OwnerRecord | None:
         for command in station.commands.values():
@@ -343,11 +343,11 @@ class Owner:
                     epoch=self.epoch or 0,
                     command_id=command.command_id,
                 )
-        for transaction in station.transactions.known.values():
-            if (
-                cdr.releasable(transaction)
-                and transaction.end_received + self.policy.settle_us <= now
-            ):
+        book = station.transactions
+        for transaction_id in book.settling:
+            transaction = book.known[transaction_id]
+            due = transaction.end_received + self.policy.settle_us
+            if due <= now and cdr.releasable(transaction):
                 return self._release(station, transaction, now)
         return None
 

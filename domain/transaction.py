@@ -164,6 +164,8 @@ def _read_registers(transaction: Transaction, registers: Registers) -> None:
 
 
 def _flag(transaction: Transaction, flags: tuple[str, ...]) -> bool:
+    if not flags:
+        return False
     new = [flag for flag in dict.fromkeys(flags) if flag not in transaction.flags]
     transaction.flags.extend(new)
     return bool(new)

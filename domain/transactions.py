@@ -28,6 +28,8 @@ class Transactions(Struct):
     known: dict[str, Transaction] = {}
     starts: dict[str, str] = {}
     """Start key → transaction id, of those in `known`."""
+    settling: dict[str, None] = {}
+    """Ids of those that ended with nothing to hold them, until they are released."""
     archive: bytearray = msgspec.field(default_factory=bytearray)
     """Of the others: digest of the start key, then the id, in order of archiving."""
     archived_until: int = _NEVER

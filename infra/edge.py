@@ -42,7 +42,7 @@ HOLD_S = 3.0
 
 REOPEN_S = 0.5
 
-SNAPSHOT_RECORDS = 100_000
+SNAPSHOT_RECORDS = 50_000
 """A restart folds at most about this many records per partition: a second or two."""
 
 SNAPSHOT_CHUNK = 20

@@ -7,7 +7,7 @@ from infra.child import become_child
 from infra.deployment import Deployment, Layout
 from infra.settings import Settings
 
-BEHIND = 10
+BEHIND = 19
 """Niceness of the processes that may lag: stations never wait for a projection."""
 
 
