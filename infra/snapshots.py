@@ -77,11 +77,15 @@ class Snapshots:
         """Keep all of it or nothing. Call it only when everything in it is durable in the log."""
         events = [
             StoredEvent(
-                f"p{partition}/", header.position, _PARTITION, msgspec.msgpack.encode(header)
+                _of_partition(partition, header.journal_id),
+                header.position,
+                _PARTITION,
+                msgspec.msgpack.encode(header),
             )
         ]
+        of_stations = _of_stations(partition, header.journal_id)
         events += [
-            StoredEvent(f"s{partition}/{key}", offset, _STATION, state)
+            StoredEvent(f"{of_stations}{key}", offset, _STATION, state)
             for key, offset, state in stations
         ]
         self._recorder.insert_events(events)
@@ -90,15 +94,27 @@ class Snapshots:
         self, partition: int, journal_id: str
     ) -> tuple[PartitionSnapshot, list[Station]] | None:
         """Return the newest, or None if there is none for this log and this fold."""
-        headers = self._recorder.select_newest(_PARTITION, f"p{partition}/")
-        found = [msgspec.msgpack.decode(header, type=PartitionSnapshot) for header in headers[-1:]]
-        if not found or found[0].journal_id != journal_id:
+        of_partition = _of_partition(partition, journal_id)
+        headers = self._recorder.select_newest(_PARTITION, of_partition)
+        if not headers:
             return None
-        states = self._recorder.select_newest(_STATION, f"s{partition}/")
-        return found[0], [load(state) for state in states]
+        header = msgspec.msgpack.decode(headers[-1], type=PartitionSnapshot)
+        states = self._recorder.select_newest(_STATION, _of_stations(partition, journal_id))
+        return header, [load(state) for state in states]
 
     def close(self) -> None:
         self._recorder.datastore.close()
+
+
+# Offsets of two logs do not compare, so their snapshots do not share originators.
+
+
+def _of_partition(partition: int, journal_id: str) -> str:
+    return f"p{partition}/{journal_id}/"
+
+
+def _of_stations(partition: int, journal_id: str) -> str:
+    return f"s{partition}/{journal_id}/"
 
 
 def take(station: Station) -> StationSnapshot:
