@@ -1,7 +1,7 @@
 """The one way to read the JSON of a frame: at the edge, and again whenever the log is folded anew.
 
 A frame is untrusted. What is refused here is refused for ever and by everybody: nesting deeper than
-`DEPTH_MAX`, integers past 18 digits, numbers whose exponent runs away, NUL characters and lone
+`DEPTH_MAX`, integers past 64 bits, numbers whose exponent runs away, NUL characters and lone
 surrogates (RFC 8259, 8.2; 9). Decimals stay exact (`Decimal`).
 """
 
@@ -15,7 +15,7 @@ from schemas.records import CALL, CALLRESULT, SEND, MessageReceived
 DEPTH_MAX = 32
 """OCPP's own payloads nest nine deep (2.1, charging schedules)."""
 
-INTEGER_BOUND = 10**18
+INTEGER_BOUND = 2**63
 """Integers stay below it: they fit a 64-bit column of any store."""
 
 DECIMAL_CHARACTERS_MAX = 40

@@ -75,6 +75,15 @@ class TestCall:
         assert frame.error == "PropertyConstraintViolation"
         assert len(frame.violations) == 2
 
+    def test_a_transaction_id_of_64_bits_is_read(self) -> None:
+        # Seen: an initial value of 2^63 - 1, with samples that count.
+        payload = '{"connectorId":1,"transactionId":9223372036854775807,"meterValue":[]}'
+
+        frame = rpc.read("1.6", f'[2,"5236","MeterValues",{payload}]')
+
+        assert frame.action == "MeterValues"
+        assert frame.payload["transactionId"] == 2**63 - 1
+
     def test_control_bytes_in_an_id_tag_do_not_cost_the_energy(self) -> None:
         text = (
             '[2,"100000023","StopTransaction",{"meterStop":1388,"idTag":"BA86I250\x02\x16",'
