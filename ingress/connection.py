@@ -117,6 +117,9 @@ class Connection(asyncio.Protocol):
         if stream.frames_seen:
             self._spend(stream.frames_seen, now_us)
             stream.frames_seen = 0
+        if not stream.has_answered:
+            return
+        stream.has_answered = False
         self._flush()
         if self.is_open and not stream.is_open:
             if stream.ended is not None:

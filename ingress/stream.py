@@ -47,6 +47,7 @@ class Stream:
         "_protocol",
         "_wanted",
         "frames_seen",
+        "has_answered",
         "ponged",
     )
 
@@ -66,6 +67,8 @@ class Stream:
         self.frames_seen = 0
         """All frames, control frames too: what a flood costs us."""
         self.ponged = False
+        self.has_answered = False
+        """Something was received that the protocol may have answered, or ended upon."""
 
     def receive(self, data: bytes) -> Sequence[Message]:
         """Return the messages that are complete now; afterwards ask `ended` and `to_write`."""
@@ -131,6 +134,7 @@ class Stream:
         if self._protocol.eof_sent:
             return
         self._protocol.receive_data(data)
+        self.has_answered = True
         for frame in self._protocol.events_received():
             if not isinstance(frame, Frame):
                 continue

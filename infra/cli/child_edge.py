@@ -9,6 +9,7 @@ from infra.append_socket import AppendSocket
 from infra.child import say_ready, stop_on
 from infra.deployment import Deployment, Layout, read_key
 from infra.edge import EdgeOptions, edge
+from infra.giving_way import FullFlag, tell_when_full
 from infra.metrics import edge_metrics
 from infra.postgres import Postgres
 from infra.postgres_embedded import EmbeddedPostgres
@@ -49,7 +50,9 @@ async def run_edge(settings: Settings, layout: Layout, deployment: Deployment) -
             asyncio.TaskGroup() as group,
         ):
             group.create_task(verifiers.run(stop))
+            telling = group.create_task(tell_when_full(FullFlag(layout.full_flag)))
             await running.run(stop, lambda port: say_ready(str(port)))
+            telling.cancel()
         verifiers.close()
 
 

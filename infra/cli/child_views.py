@@ -13,6 +13,7 @@ from infra.clickhouse import ChdbEngine
 from infra.clickhouse_http import serve
 from infra.clickhouse_tables import ClickHouseTables
 from infra.deployment import Deployment, Layout
+from infra.giving_way import FullFlag, GivingWay
 from infra.journal_sqlite import SqliteJournal
 from infra.postgres import Postgres
 from infra.postgres_embedded import EmbeddedPostgres
@@ -44,7 +45,8 @@ async def run_views(settings: Settings, layout: Layout, deployment: Deployment) 
             RebuildDesk(Path(deployment.views_socket)) as desk,
         ):
             say_ready(str(http.port))
-            await _project(journal, tables, database, desk, stop)
+            flag = FullFlag(layout.full_flag)
+            await _project(journal, flag, tables, database, desk, stop)
         client.close()
     finally:
         engine.close()
@@ -53,6 +55,7 @@ async def run_views(settings: Settings, layout: Layout, deployment: Deployment) 
 
 async def _project(
     journal: Journal,
+    flag: FullFlag,
     tables: ClickHouseTables,
     database: Postgres,
     desk: RebuildDesk,
@@ -66,7 +69,8 @@ async def _project(
         return await rebuild(journal, tables, rebuilding, on_progress=report)
 
     while not stop.is_set():
-        projection = Projection(journal, ClickHouseSink(tables, store), store, limits=LIMITS)
+        sink = ClickHouseSink(tables, store)
+        projection = Projection(GivingWay(journal, flag), sink, store, limits=LIMITS)
         await run_projections([projection], stop, desk.asked)
         if desk.asked.is_set():
             await desk.serve(rebuilt)

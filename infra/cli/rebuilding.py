@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from infra.cli.failures import Failed
 from infra.cli.journals import journal_to_read
 from infra.clickhouse import ChdbEngine, server_client
 from infra.clickhouse_tables import ClickHouseTables
+from infra.deployment import Deployment
 from infra.postgres import Postgres
 from infra.read_store import PostgresReadStore
 from infra.rebuild_socket import Report, ask_to_rebuild
@@ -31,8 +33,7 @@ def run_rebuild(name: str, data: Path) -> None:
         raise Failed(f"there is no projection {name!r}; there are {' and '.join(NAMES)}")
     settings = Settings(data=data)
     are_same = True
-    for each in [name] if name else NAMES:
-        rebuilt = asyncio.run(_shown(each, settings))
+    for each, rebuilt in asyncio.run(_all_shown([name] if name else NAMES, settings)).items():
         sys.stdout.write(_verdict(each, rebuilt))
         are_same = are_same and rebuilt.is_same
     if not are_same:
@@ -46,35 +47,54 @@ def _verdict(name: str, rebuilt: Rebuilt) -> str:
     )
 
 
-async def _shown(name: str, settings: Settings) -> Rebuilt:
+async def _all_shown(names: Sequence[str], settings: Settings) -> dict[str, Rebuilt]:
+    """Rebuild them, each with its bar: at once where `up` does one of them in a process of its own.
+
+    Raises:
+        Failed: and what the rebuilds raise; of several the first.
+    """
     columns = (
-        TextColumn(f"rebuilding {name}"),
+        TextColumn("rebuilding {task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("records"),
         TimeElapsedColumn(),
     )
     console = Console(stderr=True)
-    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task("", total=None)
-        return await _rebuild(
-            name, settings, lambda done, total: bars.update(task, completed=done, total=total)
-        )
+    with (
+        beside(settings) as running,
+        Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars,
+    ):
+        rebuilds = [_shown(name, settings, running, bars) for name in names]
+        if running is not None:
+            return dict(zip(names, await asyncio.gather(*rebuilds), strict=True))
+        return {name: await rebuild for name, rebuild in zip(names, rebuilds, strict=True)}
 
 
-async def _rebuild(name: str, settings: Settings, report: Report) -> Rebuilt:
-    with beside(settings) as running:
-        if name == "clickhouse" and running is not None:
-            return await ask_to_rebuild(Path(running.views_socket), report)
-        async with (
-            journal_to_read(settings) as journal,
-            postgres_dsn(settings, running) as dsn,
-            Postgres(dsn) as database,
-        ):
-            store = PostgresReadStore(database, is_rebuild=True)
-            if name == "postgres":
-                return await projections.rebuild.rebuild(journal, store, on_progress=report)
-            return await _rebuild_clickhouse(journal, store, settings, report)
+async def _shown(name: str, settings: Settings, running: Deployment | None, bars: Bars) -> Rebuilt:
+    task = bars.add_task(name, total=None)
+    return await _rebuild(
+        name,
+        settings,
+        running,
+        lambda done, total: bars.update(task, completed=done, total=total),
+    )
+
+
+async def _rebuild(
+    name: str, settings: Settings, running: Deployment | None, report: Report
+) -> Rebuilt:
+    if name == "clickhouse" and running is not None:
+        return await ask_to_rebuild(Path(running.views_socket), report)
+    async with (
+        journal_to_read(settings) as journal,
+        postgres_dsn(settings, running) as dsn,
+        Postgres(dsn) as database,
+    ):
+        store = PostgresReadStore(database, is_rebuild=True)
+        if name == "postgres":
+            return await projections.rebuild.rebuild(journal, store, on_progress=report)
+        return await _rebuild_clickhouse(journal, store, settings, report)
 
 
 async def _rebuild_clickhouse(

@@ -1,0 +1,55 @@
+"""Projections give way to a full edge, and to nobody else."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from infra.giving_way import PAUSE_S, WORK_S, FullFlag, GivingWay, tell_when_full
+from infra.journal_memory import MemoryJournal
+from tests.contract.journal import lines
+
+
+def test_one_process_sees_what_another_set(tmp_path: Path) -> None:
+    writer, reader = FullFlag(tmp_path / "full"), FullFlag(tmp_path / "full")
+
+    for is_full in (False, True, False):
+        writer.set(is_full)
+        assert reader.is_set == is_full
+
+
+async def test_a_loop_that_works_all_the_time_is_full_and_an_idle_one_is_not(
+    tmp_path: Path,
+) -> None:
+    flag = FullFlag(tmp_path / "full")
+    telling = asyncio.ensure_future(tell_when_full(flag))  # noqa: TID251 - cancelled below.
+    seen = set()
+    end = time.thread_time() + 0.5
+    while time.thread_time() < end:
+        seen.add(flag.is_set)
+        await asyncio.sleep(0)
+    assert True in seen
+    async with asyncio.timeout(10):
+        while flag.is_set:  # noqa: ASYNC110 - it is another process' byte.
+            await asyncio.sleep(0.01)
+    telling.cancel()
+    await asyncio.wait([telling])
+    assert not flag.is_set
+
+
+async def test_a_reader_pauses_while_the_flag_is_set_and_misses_nothing(tmp_path: Path) -> None:
+    flag = FullFlag(tmp_path / "full")
+    journal = MemoryJournal(1)
+    await journal.append(1, lines("a", 3))
+    reader = GivingWay(journal, flag).reader({1: 0})
+
+    flag.set(True)
+    await asyncio.sleep(WORK_S)
+    started = time.monotonic()
+    paused = await reader.poll(records_max=2, timeout_s=1.0)
+    assert time.monotonic() - started >= PAUSE_S
+    flag.set(False)
+    rest = await reader.poll(records_max=2, timeout_s=1.0)
+
+    assert [entry.value for entry in [*paused, *rest]] == lines("a", 3)
+    await reader.close()
+    await journal.close()
