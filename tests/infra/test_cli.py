@@ -20,7 +20,7 @@ from infra.journal_sqlite import SqliteJournal
 
 COMMANDS = [
     *("up", "ingress", "domain", "projections", "api"),
-    *("simulate", "replay", "rebuild", "sql", "settings-page"),
+    *("simulate", "replay", "rebuild", "sql", "price", "settings-page"),
     *("key create", "key list", "key revoke", "import stations", "import tokens"),
 ]
 WITH_EXAMPLES = {"up", "simulate", "replay", "rebuild", "sql", "key create"}
