@@ -58,9 +58,6 @@ def become_child(level: str, niceness: int = 0) -> None:
         if sys.platform == "linux":
             # Nice alone leaves it the rest of its time slice when a station's frame comes.
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-            # Beside the edge on its own core they would still cost it a tenth, by its caches.
-            cores = sorted(os.sched_getaffinity(0))
-            os.sched_setaffinity(0, cores[len(cores) // 2 :])
     os.set_blocking(sys.stdout.fileno(), False)
     configure_logging(level)
     logging.getLogger().addHandler(_Notices(logging.WARNING))
