@@ -55,9 +55,6 @@ def become_child(level: str, niceness: int = 0) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if niceness:
         os.nice(niceness)
-        if sys.platform == "linux":
-            # Nice alone leaves it the rest of its time slice when a station's frame comes.
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     os.set_blocking(sys.stdout.fileno(), False)
     configure_logging(level)
     logging.getLogger().addHandler(_Notices(logging.WARNING))

@@ -17,7 +17,7 @@ from pathlib import Path
 from schemas.journal import Entry, Journal, Reader
 
 LOOK_S = 0.1
-FULL = 0.75
+FULL = 0.85
 """Of a core, by the thread of the edge's event loop; the rest is its waiting for the disk."""
 
 WORK_S = 0.1
