@@ -75,6 +75,11 @@ class Command(Struct, kw_only=True):
     def is_open(self) -> bool:
         return self.fate in OPEN_FATES
 
+    @property
+    def due(self) -> int:
+        """When it times out: on its way its answer's deadline, before that its expiry."""
+        return self.deadline if self.dispatched >= 0 else self.expires_at
+
 
 class CommandMoved(Fact, frozen=True, kw_only=True):
     """Requested, dispatched, settled, annotated, or its effect was seen: `command` as it is now."""

@@ -324,8 +324,7 @@ class Owner:
     def _arm(self, key: Key, station: Station) -> None:
         for command in station.commands.values():
             if command.is_open:
-                due = command.deadline if command.dispatched >= 0 else command.expires_at
-                heappush(self._timers, (due, key))
+                heappush(self._timers, (command.due, key))
         book = station.transactions
         for transaction_id in book.settling:
             due = book.known[transaction_id].end_received + self.policy.settle_us
@@ -333,8 +332,7 @@ class Owner:
 
     def _due(self, station: Station, now: int) -> OwnerRecord | None:
         for command in station.commands.values():
-            due = command.deadline if command.dispatched >= 0 else command.expires_at
-            if command.is_open and due <= now:
+            if command.is_open and command.due <= now:
                 return TimeoutElapsed(
                     tenant=station.tenant,
                     station=station.station,
