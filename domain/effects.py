@@ -19,12 +19,15 @@ from domain.transaction import Transaction, begin, evolve, succeed
 from domain.transactions import start_key
 from schemas.records import MessageSent
 
+Sent = MessageSent | None
+"""Our answer; None to a SEND, which has none."""
+
 CONNECTORS_MAX = 256
 """Of a station; what more it tells of is in the log only. The largest sites have a few dozen."""
 
 
-def take_effect(station: Station, fact: Fact, record: MessageSent) -> Fact:
-    """Apply the fact; `record` is our answer. Return what was the case.
+def take_effect(station: Station, fact: Fact, record: Sent) -> Fact:
+    """Apply the fact; `record` is our answer, if one was due. Return what was the case.
 
     That is the fact itself, or a `MessageOrphaned` in its place.
     """
@@ -32,7 +35,7 @@ def take_effect(station: Station, fact: Fact, record: MessageSent) -> Fact:
     return effect(station, fact, record) if effect is not None else fact
 
 
-def _transaction_started(station: Station, fact: TransactionStarted, record: MessageSent) -> Fact:
+def _transaction_started(station: Station, fact: TransactionStarted, record: Sent) -> Fact:
     book = station.transactions
     known = book.known.get(fact.transaction_id)
     if known is not None:
@@ -42,13 +45,13 @@ def _transaction_started(station: Station, fact: TransactionStarted, record: Mes
             if not other.succeeded and (other.started_at or 0) <= (fact.started_at or 0):
                 succeed(other, fact)
         transaction = begin(fact)
-        transaction.start_answer = answer_payload(record)
+        transaction.start_answer = answer_payload(record) if record is not None else ""
         key = start_key(fact.evse_id, fact.id_token, fact.started_at, fact.meter_start_wh)
         book.add(key, transaction)
     return fact
 
 
-def _meter_values_reported(station: Station, fact: MeterValuesReported, _: MessageSent) -> Fact:
+def _meter_values_reported(station: Station, fact: MeterValuesReported, _: Sent) -> Fact:
     transaction = station.transactions.known.get(fact.transaction_id)
     if transaction is not None:
         _evolve(station, transaction, fact)
@@ -61,11 +64,11 @@ def _evolve(station: Station, transaction: Transaction, fact: Fact) -> None:
         station.transactions.settling[transaction.transaction_id] = None
 
 
-def _transaction_ended(station: Station, fact: TransactionEnded, record: MessageSent) -> Fact:
+def _transaction_ended(station: Station, fact: TransactionEnded, record: Sent) -> Fact:
     transaction = station.transactions.known.get(fact.transaction_id)
     if transaction is not None:
         _evolve(station, transaction, fact)
-        if not transaction.stop_answer:
+        if not transaction.stop_answer and record is not None:
             transaction.stop_answer = answer_payload(record)
         return fact
     if fact.repeated:
@@ -80,7 +83,7 @@ def _transaction_ended(station: Station, fact: TransactionEnded, record: Message
     )
 
 
-def _status_reported(station: Station, fact: ConnectorStatusReported, _: MessageSent) -> Fact:
+def _status_reported(station: Station, fact: ConnectorStatusReported, _: Sent) -> Fact:
     before = station.connectors.get(fact.evse_id)
     is_known = before is not None or len(station.connectors) < CONNECTORS_MAX
     if is_known and not fact.superseded:
@@ -99,19 +102,19 @@ def _status_reported(station: Station, fact: ConnectorStatusReported, _: Message
     return fact
 
 
-def _booted(station: Station, fact: StationBooted, _: MessageSent) -> Fact:
+def _booted(station: Station, fact: StationBooted, _: Sent) -> Fact:
     if not fact.superseded:
         station.identity = fact
     return fact
 
 
-def _progressed(station: Station, fact: StationProgressed, _: MessageSent) -> Fact:
+def _progressed(station: Station, fact: StationProgressed, _: Sent) -> Fact:
     if not fact.superseded:
         station.jobs[fact.job] = fact
     return fact
 
 
-_EFFECTS: dict[type[Fact], Callable[[Station, Any, MessageSent], Fact]] = {
+_EFFECTS: dict[type[Fact], Callable[[Station, Any, Sent], Fact]] = {
     StationBooted: _booted,
     ConnectorStatusReported: _status_reported,
     TransactionStarted: _transaction_started,

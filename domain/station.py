@@ -9,7 +9,7 @@ from domain.commands import Command
 from domain.facts import StationBooted, StationProgressed
 from domain.transactions import Transactions
 from schemas.frames import reread
-from schemas.records import CALL, MessageSent
+from schemas.records import CALL, VERSION_16, MessageSent
 
 OUTBOX_MAX = 8
 """Frames of ours that nobody has confirmed yet, kept for a new owner to hand over again."""
@@ -53,6 +53,8 @@ class OpenCall(Struct):
     frame: str
     superseded: bool
     """It came over a connection that was not the newest at this point of the log."""
+    version: str = VERSION_16
+    """Of OCPP, that its connection speaks."""
     payload: Any = None
     """Parsed at the edge; None in a snapshot and in a log that is read again."""
 

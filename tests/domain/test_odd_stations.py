@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from domain.answering import Policy
 from domain.cdr import cdr_of
 from domain.conversation import fold
-from domain.decisions16 import Policy
 from domain.facts import MessageOrphaned
 from domain.log_filter import LogFilter
 from domain.station import Station
