@@ -12,15 +12,20 @@ from domain.facts import (
     StationBooted,
     StationProgressed,
     TransactionEnded,
+    TransactionEventReported,
     TransactionStarted,
 )
 from domain.station import Connector, Station, answer_payload
 from domain.transaction import Transaction, begin, evolve, succeed
+from domain.transaction_events import begin_by_event, evolve_by_event
 from domain.transactions import start_key
 from schemas.records import MessageSent
 
 Sent = MessageSent | None
 """Our answer; None to a SEND, which has none."""
+
+EVENT_ANSWERS_MAX = 16
+"""Of a transaction. A token is presented two or three times in one."""
 
 CONNECTORS_MAX = 256
 """Of a station; what more it tells of is in the log only. The largest sites have a few dozen."""
@@ -83,6 +88,27 @@ def _transaction_ended(station: Station, fact: TransactionEnded, record: Sent) -
     )
 
 
+def _transaction_event(station: Station, fact: TransactionEventReported, record: Sent) -> Fact:
+    book = station.transactions
+    transaction = book.known.get(fact.transaction_id)
+    if transaction is None:
+        transaction = begin_by_event(fact)
+        book.add(f"event|{fact.transaction_id}", transaction)
+    else:
+        evolve_by_event(transaction, fact)
+    if transaction.is_ended and releasable(transaction):
+        book.settling[transaction.transaction_id] = None
+    if record is not None and fact.id_token and fact.seq_no is not None:
+        _remember_answer(transaction, fact.seq_no, record)
+    return fact
+
+
+def _remember_answer(transaction: Transaction, seq_no: int, record: MessageSent) -> None:
+    answers = transaction.event_answers
+    if seq_no not in answers and len(answers) < EVENT_ANSWERS_MAX:
+        answers[seq_no] = answer_payload(record)
+
+
 def _status_reported(station: Station, fact: ConnectorStatusReported, _: Sent) -> Fact:
     before = station.connectors.get(fact.evse_id)
     is_known = before is not None or len(station.connectors) < CONNECTORS_MAX
@@ -120,5 +146,6 @@ _EFFECTS: dict[type[Fact], Callable[[Station, Any, Sent], Fact]] = {
     TransactionStarted: _transaction_started,
     MeterValuesReported: _meter_values_reported,
     TransactionEnded: _transaction_ended,
+    TransactionEventReported: _transaction_event,
     StationProgressed: _progressed,
 }

@@ -6,7 +6,7 @@ keeps its schema, and carries no state.
 
 from collections.abc import Mapping
 
-from domain import ocpp16
+from domain import ocpp2, ocpp16
 from domain.told import Meaning
 
 OCPP16: Mapping[str, Meaning] = {
@@ -24,8 +24,17 @@ OCPP16: Mapping[str, Meaning] = {
     "StatusNotification": Meaning(ocpp16.status_reported, ocpp16.names_connector_status),
     "StopTransaction": Meaning(ocpp16.ended, ocpp16.names_transaction),
 }
-OCPP201: Mapping[str, Meaning] = {}
-OCPP21: Mapping[str, Meaning] = {}
+OCPP201: Mapping[str, Meaning] = {
+    "Authorize": Meaning(None, ocpp2.names_id_token),
+    "BootNotification": Meaning(ocpp2.booted, ocpp2.names_station),
+    "Heartbeat": Meaning(None, lambda _: True),
+    "MeterValues": Meaning(ocpp2.meter_values, ocpp2.has_values),
+    "StatusNotification": Meaning(ocpp2.status_reported, ocpp2.names_connector_status),
+    "TransactionEvent": Meaning(ocpp2.transaction_event, ocpp2.names_transaction),
+}
+OCPP21: Mapping[str, Meaning] = {
+    **OCPP201,
+}
 
 MEANINGS: Mapping[str, Mapping[str, Meaning]] = {
     "1.6": OCPP16,
