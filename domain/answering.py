@@ -7,7 +7,7 @@ import msgspec
 
 from domain.registry import Registry
 from domain.station import OpenCall, Station
-from schemas.records import CALLERROR, CALLRESULT
+from schemas.records import CALLERROR, CALLRESULT, VERSION_16
 
 
 class Policy(NamedTuple):
@@ -26,6 +26,7 @@ class Context(NamedTuple):
     registry: Registry
     policy: Policy
     draw_id: Callable[[], int]
+    version: str = VERSION_16
 
 
 class Answer(NamedTuple):

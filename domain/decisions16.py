@@ -3,15 +3,22 @@
 An answer to a repeat is the first answer.
 """
 
+from domain import admission
 from domain.answering import Context, json_text
+from domain.authorization import standing_of
 from domain.ocpp16 import key_of_start, transaction_of_stop
 from domain.readings import read_text, to_iso
 from domain.transaction import Transaction
 
+_STATUS = {"Unknown": "Invalid"}
+"""What 1.6 calls a token that nobody registered (7.2)."""
+
 
 def boot(c: Context) -> str:
-    interval = c.policy.heartbeat_interval_s
-    return f'{{"status":"Accepted","currentTime":"{to_iso(c.now)}","interval":{interval}}}'
+    status = admission.boot_policy(c.registry, c.station)
+    accepted = status == admission.ACCEPTED
+    interval = c.policy.heartbeat_interval_s if accepted else admission.BOOT_RETRY_S
+    return f'{{"status":"{status}","currentTime":"{to_iso(c.now)}","interval":{interval}}}'
 
 
 def heartbeat(c: Context) -> str:
@@ -42,16 +49,12 @@ def stop(c: Context) -> str:
 
 
 def _token_info(c: Context, id_token: str) -> str:
-    token = c.registry.token(c.station.tenant, id_token)
+    status, token = standing_of(c, id_token)
     if token is None:
-        status = "Accepted" if c.policy.accept_unknown_tokens and id_token else "Invalid"
-        return f'{{"status":"{status}"}}'
-    status = token.status
+        return f'{{"status":"{_STATUS.get(status, status)}"}}'
     members = ""
     if token.expires_at is not None:
         members = f'"expiryDate":"{to_iso(token.expires_at)}",'
-        if status == "Accepted" and token.expires_at <= c.now:
-            status = "Expired"
     if token.group:
         members += f'"parentIdTag":{json_text(token.group)},'
     return f'{{{members}"status":"{status}"}}'

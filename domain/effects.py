@@ -98,7 +98,7 @@ def _transaction_event(station: Station, fact: TransactionEventReported, record:
         evolve_by_event(transaction, fact)
     if transaction.is_ended and releasable(transaction):
         book.settling[transaction.transaction_id] = None
-    if record is not None and fact.id_token and fact.seq_no is not None:
+    if record is not None and fact.token_status and fact.seq_no is not None:
         _remember_answer(transaction, fact.seq_no, record)
     return fact
 
@@ -110,11 +110,11 @@ def _remember_answer(transaction: Transaction, seq_no: int, record: MessageSent)
 
 
 def _status_reported(station: Station, fact: ConnectorStatusReported, _: Sent) -> Fact:
-    before = station.connectors.get(fact.evse_id)
+    place = fact.evse_id, fact.connector_id
+    before = station.connectors.get(place)
     is_known = before is not None or len(station.connectors) < CONNECTORS_MAX
     if is_known and not fact.superseded:
-        station.connectors[fact.evse_id] = Connector(
-            fact.connector_id,
+        station.connectors[place] = Connector(
             fact.status,
             fact.error_code,
             fact.detail,
@@ -131,6 +131,7 @@ def _status_reported(station: Station, fact: ConnectorStatusReported, _: Sent) -
 def _booted(station: Station, fact: StationBooted, _: Sent) -> Fact:
     if not fact.superseded:
         station.identity = fact
+        station.boot_status = fact.status
     return fact
 
 

@@ -27,6 +27,8 @@ class StationBooted(Fact, frozen=True, kw_only=True):
     firmware_version: str = ""
     reason: str = ""
     """Why it started (2.x)."""
+    status: str = "Accepted"
+    """As we answered it: Accepted, Pending or Rejected."""
 
 
 class ConnectorStatusReported(Fact, frozen=True, kw_only=True):
@@ -139,7 +141,7 @@ class TransactionEventReported(Fact, frozen=True, kw_only=True):
     """Presented now; empty: none was."""
     id_token_type: str = ""
     token_status: str = ""
-    """As we answered it, where a token was presented."""
+    """As we answered it; empty where no token was presented, be it one of type NoAuthorization."""
     group: str = ""
     """groupIdToken of the token, as we answered it."""
     remote_start_id: int | None = None

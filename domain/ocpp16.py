@@ -89,8 +89,14 @@ def booted(told: Told) -> tuple[Fact, ...]:
             model=_shown(get("chargePointModel", "")),
             serial_number=_shown(get("chargePointSerialNumber", get("chargeBoxSerialNumber", ""))),
             firmware_version=_shown(get("firmwareVersion", "")),
+            status=_boot_status(told),
         ),
     )
+
+
+def _boot_status(told: Told) -> str:
+    answer = msgspec.json.decode(answer_payload(told.answer)) if told.answer is not None else {}
+    return str(answer.get("status", ""))
 
 
 def status_reported(told: Told) -> tuple[Fact, ...]:

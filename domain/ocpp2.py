@@ -52,7 +52,7 @@ def names_id_token(payload: Payload) -> bool:
 
 
 def names_transaction(payload: Payload) -> bool:
-    return bool(_transaction_id(payload)[0])
+    return bool(transaction_id_in(payload)[0])
 
 
 def has_values(payload: Payload) -> bool:
@@ -74,6 +74,7 @@ def booted(told: Told) -> tuple[Fact, ...]:
             serial_number=_shown(station.get("serialNumber", "")),
             firmware_version=_shown(station.get("firmwareVersion", "")),
             reason=_shown(told.payload.get("reason", "")),
+            status=_shown(_answer(told).get("status", "")),
         ),
     )
 
@@ -118,7 +119,7 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
 def transaction_event(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
     info, evse = object_in(told.payload, "transactionInfo"), object_in(told.payload, "evse")
-    transaction_id, id_flag = _transaction_id(told.payload)
+    transaction_id, id_flag = transaction_id_in(told.payload)
     if not transaction_id:
         return ()
     presented = object_in(told.payload, "idToken")
@@ -129,7 +130,7 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
     type_flag = "" if event_type in EVENT_TYPES else SCHEMA_DEVIATION
     values = get("meterValue")
     readings = read_registers(values)
-    answered = object_in(_answer(told) if id_token else {}, "idTokenInfo")
+    answered = object_in(_answer(told) if presented else {}, "idTokenInfo")
     return (
         TransactionEventReported(
             offset=told.offset,
@@ -165,7 +166,8 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
     )
 
 
-def _transaction_id(payload: Payload) -> tuple[str, str]:
+def transaction_id_in(payload: Payload) -> tuple[str, str]:
+    """Return (transaction id, flag)."""
     value = object_in(payload, "transactionInfo").get("transactionId")
     if type(value) is int:
         return str(value), SCHEMA_DEVIATION

@@ -225,9 +225,11 @@ class Owner:
         call = next(iter(station.open_calls.values()))
 
         def context(payload: dict[str, Any]) -> Context:
-            return Context(station, payload, now, self.registry, self.policy, self._draw)
+            return Context(
+                station, payload, now, self.registry, self.policy, self._draw, call.version
+            )
 
-        answer = routes.answer(call, context)
+        answer = routes.answer(call, station, context)
         return MessageSent(
             tenant=station.tenant,
             station=station.station,

@@ -29,7 +29,6 @@ class Connection(Struct):
 
 
 class Connector(Struct):
-    connector_id: int
     status: str
     error_code: str
     detail: str
@@ -68,7 +67,10 @@ class Station(Struct):
     connection: Connection | None = None
     seen_at: int = 0
     identity: StationBooted | None = None
-    connectors: dict[int, Connector] = {}
+    boot_status: str = ""
+    """What its last BootNotification was answered; empty: it never booted here."""
+    connectors: dict[tuple[int, int], Connector] = {}
+    """By (EVSE, connector); (0, 0) is the station as a whole, of which 1.6 tells."""
     jobs: dict[str, StationProgressed] = {}
     open_calls: dict[int, OpenCall] = {}
     commands: dict[str, Command] = {}

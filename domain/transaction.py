@@ -54,6 +54,9 @@ class Transaction(Struct, kw_only=True):
     start_answer: str = ""
     """The payload that the first start got, as JSON; a repeat gets it again."""
     stop_answer: str = ""
+    start_told: int = -1
+    """Offset of the CALL that told the register at the start, which in 2.x is any event."""
+    stop_told: int = -1
     by_events: bool = False
     """Reported by TransactionEvents (2.x): its id is the station's own."""
     event_answers: dict[int, str] = {}

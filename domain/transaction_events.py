@@ -52,7 +52,7 @@ def _apply(t: Transaction, fact: TransactionEventReported) -> bool:
         t.start_received, t.started_at = fact.recorded_at, fact.at
         changed = True
     if fact.begin is not None and t.meter_start_wh is None:
-        t.meter_start_wh = int(fact.begin[1])
+        t.meter_start_wh, t.start_told = int(fact.begin[1]), fact.offset
         changed = True
     if fact.event_type == "Ended" and not t.is_ended:
         t.ended, t.end_answered = fact.offset, fact.answered
@@ -60,7 +60,7 @@ def _apply(t: Transaction, fact: TransactionEventReported) -> bool:
         t.stop_reason = fact.stopped_reason or "Local"
         changed = True
     if fact.end is not None and t.meter_stop_wh is None:
-        t.meter_stop_wh = int(fact.end[1])
+        t.meter_stop_wh, t.stop_told = int(fact.end[1]), fact.offset
         changed = True
     read_registers(t, fact.registers)
     return changed
@@ -74,11 +74,11 @@ def _locate(t: Transaction, fact: TransactionEventReported) -> bool:
 
 
 def _identify(t: Transaction, fact: TransactionEventReported) -> bool:
-    if not fact.id_token:
+    if not fact.token_status:
         return False
     if fact.event_type == "Ended":
         t.stop_token = fact.id_token
-    if t.id_token:
+    if t.token_status:
         return False
     t.id_token, t.token_status = fact.id_token, fact.token_status
     return True

@@ -16,6 +16,7 @@ from domain.facts import (
     Fact,
     MeterValuesReported,
     TransactionEnded,
+    TransactionEventReported,
     TransactionStarted,
 )
 from domain.station import Station
@@ -62,6 +63,7 @@ class ClickHouseSink:
             MeterValuesReported: self._meter_values,
             TransactionStarted: self._started,
             TransactionEnded: self._ended,
+            TransactionEventReported: self._event_reported,
             CdrFixed: self._sessions.cdr_fixed,
             ConnectorStatusReported: self._status_reported,
             ConnectionChanged: self._connection_changed,
@@ -132,6 +134,10 @@ class ClickHouseSink:
 
     def _ended(self, station: Station, fact: TransactionEnded) -> None:
         meter_values.transaction_ended(station, fact, self._values.extend)
+        self._sessions.transaction_changed(station, fact, fact.transaction_id)
+
+    def _event_reported(self, station: Station, fact: TransactionEventReported) -> None:
+        meter_values.transaction_event(station, fact, self._values.extend)
         self._sessions.transaction_changed(station, fact, fact.transaction_id)
 
     def _status_reported(self, station: Station, fact: ConnectorStatusReported) -> None:
