@@ -45,8 +45,11 @@ class Eventful:
         await self.world.calls(name, "StatusNotification", status)
 
     async def says_the_status_of_one_of_two_evses(self, name: str) -> None:
-        status = {"evseId": self.chance.choice([1, 2]), "connectorId": self.chance.choice([1, 2])}
-        status["connectorStatus"] = self.chance.choice(STATUSES)
+        status = {
+            "evseId": self.chance.choice([1, 2]),
+            "connectorId": self.chance.choice([1, 2]),
+            "connectorStatus": self.chance.choice(STATUSES),
+        }
         await self.world.calls(name, "StatusNotification", status, protocol="2.0.1")
 
     async def tells_an_event(self, name: str) -> None:
