@@ -28,10 +28,10 @@ INCARNATION = "0123456789ab"
 
 
 def run() -> list[Row]:
-    return [_row(*each) for each in _frames()]
+    return [_row(*each) for each in frames()]
 
 
-def _frames() -> list[tuple[str, str, str, Any]]:
+def frames() -> list[tuple[str, str, str, Any]]:
     """Name, version, action and payload of each."""
     sampled_16 = [
         {
