@@ -33,6 +33,7 @@ from schemas.records import (
 Value = TypeVar("Value")
 Key = tuple[str, str]
 
+
 class Version(NamedTuple, Generic[Value]):
     offset: int
     valid_from: int
@@ -47,6 +48,11 @@ class History(Generic[Value]):
 
     def __init__(self) -> None:
         self.versions: list[Version[Value]] = []
+
+    def add(self, version: Version[Value]) -> None:
+        """Add what was registered; the same once more, a repeat of the record, adds nothing."""
+        if not self.versions or self.versions[-1][1:] != version[1:]:
+            self.versions.append(version)
 
     def at(self, time: int, position: int) -> Version[Value] | None:
         """Return the version of this time; None: none is known at this position, or it is gone."""
@@ -116,20 +122,20 @@ class Reference:
         if isinstance(record, TariffPut):
             self._put_tariff(offset, record)
         elif isinstance(record, TariffRemoved):
-            self._tariff(record.tenant, record.tariff_id).append(
+            self._tariff(record.tenant, record.tariff_id).add(
                 Version(offset, record.valid_from, None)
             )
         elif isinstance(record, TariffAssigned):
             scopes = self._assigned.setdefault(record.tenant, {})
-            scopes.setdefault(scope_of(record), History()).versions.append(
+            scopes.setdefault(scope_of(record), History()).add(
                 Version(offset, record.valid_from, record.tariff_id or None)
             )
         elif isinstance(record, LocationPut):
             self._put_location(offset, record)
         elif isinstance(record, LocationRemoved):
             key = (record.tenant, record.location_id)
-            versions = self._locations.setdefault(key, History()).versions
-            versions.append(Version(offset, record.recorded_at, None))
+            history = self._locations.setdefault(key, History())
+            history.add(Version(offset, record.recorded_at, None))
         elif isinstance(record, StationRegistered):
             self._register(offset, record, record.attributes)
         elif isinstance(record, StationDeregistered):
@@ -205,11 +211,10 @@ class Reference:
 
     def _register(self, offset: int, record: Record, attributes: dict[str, Any] | None) -> None:
         history = self._stations.setdefault((record.tenant, record.station), History())
-        history.versions.append(Version(offset, record.recorded_at, attributes))
+        history.add(Version(offset, record.recorded_at, attributes))
 
-    def _tariff(self, tenant: str, tariff_id: str) -> list[Version[KnownTariff]]:
-        tariffs = self._tariffs.setdefault(tenant, {})
-        return tariffs.setdefault(tariff_id, History()).versions
+    def _tariff(self, tenant: str, tariff_id: str) -> History[KnownTariff]:
+        return self._tariffs.setdefault(tenant, {}).setdefault(tariff_id, History())
 
     def _put_tariff(self, offset: int, record: TariffPut) -> None:
         document = bytes(record.tariff)
@@ -219,9 +224,7 @@ class Reference:
             known = KnownTariff(None, document, None)
         else:
             known = KnownTariff(tariff, document, read_time(tariff.end_date_time)[0])
-        self._tariff(record.tenant, record.tariff_id).append(
-            Version(offset, record.valid_from, known)
-        )
+        self._tariff(record.tenant, record.tariff_id).add(Version(offset, record.valid_from, known))
 
     def _put_location(self, offset: int, record: LocationPut) -> None:
         try:
@@ -229,8 +232,9 @@ class Reference:
         except msgspec.MsgspecError:
             return
         key = (record.tenant, record.location_id)
-        versions = self._locations.setdefault(key, History()).versions
-        versions.append(Version(offset, record.recorded_at, location))
+        self._locations.setdefault(key, History()).add(
+            Version(offset, record.recorded_at, location)
+        )
         for located in location.stations:
             self._located.setdefault((record.tenant, located.station), {})[record.location_id] = (
                 None

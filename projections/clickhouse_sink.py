@@ -18,6 +18,7 @@ from domain.facts import (
     TransactionEnded,
     TransactionStarted,
 )
+from domain.reference import Reference
 from domain.station import Station
 from projections import connector_status, messages, meter_values, sessions
 from projections.clickhouse_ports import Rows, Table, Tables
@@ -51,6 +52,7 @@ class ClickHouseSink:
     ) -> None:
         """`suffix` is that of the tables' names in the database: a rebuild fills tables beside."""
         self.name = name
+        self.reference = Reference()
         self._tables = tables
         self._positions = positions
         self._suffix = suffix

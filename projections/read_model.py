@@ -25,6 +25,7 @@ from domain.facts import (
     TransactionEnded,
     TransactionStarted,
 )
+from domain.reference import Reference
 from domain.station import Station
 from domain.transaction import Transaction
 from projections import rows, session_rows
@@ -79,6 +80,7 @@ class ReadModel:
 
     def __init__(self, store: RowStore, events_from: Mapping[int, int] | None = None) -> None:
         """`events_from`: of a rebuild, the oldest events worth writing by partition."""
+        self.reference = Reference()
         self._store = store
         self._events_from = events_from or {}
         self._new = _Collected()
