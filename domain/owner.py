@@ -16,9 +16,9 @@ from typing import Any, cast
 
 from msgspec import Raw
 
-from domain import cdr, decisions16
+from domain import cdr, routes
+from domain.answering import Context, Policy
 from domain.conversation import fold
-from domain.decisions16 import Context, Policy
 from domain.log_filter import LogFilter
 from domain.registry import Registry
 from domain.station import Station
@@ -225,9 +225,11 @@ class Owner:
         call = next(iter(station.open_calls.values()))
 
         def context(payload: dict[str, Any]) -> Context:
-            return Context(station, payload, now, self.registry, self.policy, self._draw)
+            return Context(
+                station, payload, now, self.registry, self.policy, self._draw, call.version
+            )
 
-        answer = decisions16.answer(call, context)
+        answer = routes.answer(call, station, context)
         return MessageSent(
             tenant=station.tenant,
             station=station.station,

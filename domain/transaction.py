@@ -54,6 +54,13 @@ class Transaction(Struct, kw_only=True):
     start_answer: str = ""
     """The payload that the first start got, as JSON; a repeat gets it again."""
     stop_answer: str = ""
+    start_told: int = -1
+    """Offset of the CALL that told the register at the start, which in 2.x is any event."""
+    stop_told: int = -1
+    by_events: bool = False
+    """Reported by TransactionEvents (2.x): its id is the station's own."""
+    event_answers: dict[int, str] = {}
+    """By seqNo: the payload that an event with an id token got, as JSON; a repeat gets it again."""
 
     @property
     def is_ended(self) -> bool:
@@ -75,7 +82,7 @@ def begin(fact: TransactionStarted) -> Transaction:
         changed=fact.offset,
         flags=[],
     )
-    _flag(transaction, fact.flags)
+    flag(transaction, fact.flags)
     return transaction
 
 
@@ -88,8 +95,8 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
         return False
     if isinstance(fact, MeterValuesReported):
         before = (transaction.first_register_wh, transaction.last_register_wh)
-        changed = _flag(transaction, fact.flags)
-        _read_registers(transaction, fact.registers)
+        changed = flag(transaction, fact.flags)
+        read_registers(transaction, fact.registers)
         if transaction.is_ended or transaction.succeeded:
             # A late sample moves its bounds, or contradicts its end.
             after = (transaction.first_register_wh, transaction.last_register_wh)
@@ -122,9 +129,9 @@ def release(transaction: Transaction, offset: int) -> None:
 
 def _start_again(transaction: Transaction, fact: TransactionStarted) -> bool:
     if fact.meter_start_wh == transaction.meter_start_wh:
-        return _flag(transaction, ("DUPLICATE_START",))
+        return flag(transaction, ("DUPLICATE_START",))
     transaction.conflicting_start_wh = fact.meter_start_wh
-    return _flag(transaction, ("CONFLICTING_START",))
+    return flag(transaction, ("CONFLICTING_START",))
 
 
 def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
@@ -133,7 +140,7 @@ def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
             transaction.ended_at,
             transaction.meter_stop_wh,
         )
-        return _flag(transaction, ("DUPLICATE_STOP" if same else "CONFLICTING_STOP",))
+        return flag(transaction, ("DUPLICATE_STOP" if same else "CONFLICTING_STOP",))
     transaction.ended = fact.offset
     transaction.end_answered = fact.answered
     transaction.end_received = fact.recorded_at
@@ -141,16 +148,16 @@ def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
     transaction.meter_stop_wh = fact.meter_stop_wh
     transaction.stop_reason = fact.reason
     transaction.stop_token = fact.id_token
-    _flag(transaction, fact.flags)
+    flag(transaction, fact.flags)
     if fact.reason == "PowerLoss":
-        _flag(transaction, ("POWER_LOSS",))
+        flag(transaction, ("POWER_LOSS",))
     if fact.id_token and fact.id_token.casefold() != transaction.id_token.casefold():
-        _flag(transaction, ("STOP_TAG_MISMATCH",))
-    _read_registers(transaction, fact.registers)
+        flag(transaction, ("STOP_TAG_MISMATCH",))
+    read_registers(transaction, fact.registers)
     return True
 
 
-def _read_registers(transaction: Transaction, registers: Registers) -> None:
+def read_registers(transaction: Transaction, registers: Registers) -> None:
     for at, value in registers:
         if abs(value) > _REGISTER_MAX:
             continue
@@ -163,7 +170,7 @@ def _read_registers(transaction: Transaction, registers: Registers) -> None:
             transaction.last_register_at = at
 
 
-def _flag(transaction: Transaction, flags: tuple[str, ...]) -> bool:
+def flag(transaction: Transaction, flags: tuple[str, ...]) -> bool:
     if not flags:
         return False
     new = [flag for flag in dict.fromkeys(flags) if flag not in transaction.flags]

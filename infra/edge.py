@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from domain.decisions16 import Policy
+from domain.answering import Policy
 from domain.owner import Owner
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds
@@ -105,9 +105,7 @@ class Edge:
 
     async def recover(self) -> None:
         """Fold the log, claim every partition and end the connections of earlier lives."""
-        self._registry.stations.clear()
-        self._registry.tokens.clear()
-        self._registry.position = 0
+        self._registry.clear()
         await fold_registry(self.journal, self._registry)
         owners = [await self._folded(p) for p in range(1, self.journal.partitions + 1)]
         self.log.start(owners)

@@ -16,8 +16,10 @@ from domain.facts import (
     Fact,
     MeterValuesReported,
     TransactionEnded,
+    TransactionEventReported,
     TransactionStarted,
 )
+from domain.reference import Reference
 from domain.station import Station
 from projections import connector_status, messages, meter_values, sessions
 from projections.clickhouse_ports import Rows, Table, Tables
@@ -51,6 +53,7 @@ class ClickHouseSink:
     ) -> None:
         """`suffix` is that of the tables' names in the database: a rebuild fills tables beside."""
         self.name = name
+        self.reference = Reference()
         self._tables = tables
         self._positions = positions
         self._suffix = suffix
@@ -62,6 +65,7 @@ class ClickHouseSink:
             MeterValuesReported: self._meter_values,
             TransactionStarted: self._started,
             TransactionEnded: self._ended,
+            TransactionEventReported: self._event_reported,
             CdrFixed: self._sessions.cdr_fixed,
             ConnectorStatusReported: self._status_reported,
             ConnectionChanged: self._connection_changed,
@@ -132,6 +136,10 @@ class ClickHouseSink:
 
     def _ended(self, station: Station, fact: TransactionEnded) -> None:
         meter_values.transaction_ended(station, fact, self._values.extend)
+        self._sessions.transaction_changed(station, fact, fact.transaction_id)
+
+    def _event_reported(self, station: Station, fact: TransactionEventReported) -> None:
+        meter_values.transaction_event(station, fact, self._values.extend)
         self._sessions.transaction_changed(station, fact, fact.transaction_id)
 
     def _status_reported(self, station: Station, fact: ConnectorStatusReported) -> None:

@@ -20,6 +20,8 @@ from msgspec.structs import replace
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
 """OCPP-J message types. A frame in which none can be read has type 0."""
 
+VERSION_16 = "1.6"
+
 
 class UnreadableRecord(Exception):
     """A value in the journal that is no record of a kind and version known here."""
@@ -71,6 +73,8 @@ class MessageReceived(Record, frozen=True, kw_only=True, tag="message-received.v
     """The error code its version prescribes for what is wrong with it; empty if nothing is."""
     violations: tuple[str, ...] = ()
     """What is wrong with it, for people: JSON path and rule, at most a few."""
+    protocol: str = VERSION_16
+    """The OCPP version of its connection. Encoded only where it is another."""
 
 
 class DeliveryFailed(Record, frozen=True, kw_only=True, tag="delivery-failed.v1"):
@@ -197,7 +201,67 @@ class IdTokenRemoved(Record, frozen=True, kw_only=True, tag="id-token-removed.v1
     uid: str
 
 
-RegistryRecord = StationRegistered | StationDeregistered | IdTokenPut | IdTokenRemoved
+class TariffPut(Record, frozen=True, kw_only=True, tag="tariff-put.v1"):
+    """A tariff as it is for sessions that begin from `valid_from` on, until a later version."""
+
+    actor: str
+    tariff_id: str
+    valid_from: int
+    """Microseconds; 0: since ever."""
+    tariff: Raw
+    """The whole OCPI document, of 2.2.1 or 2.3.0, as it was given."""
+    reason: str = ""
+
+
+class TariffRemoved(Record, frozen=True, kw_only=True, tag="tariff-removed.v1"):
+    """Prices no session that begins from `valid_from` on."""
+
+    actor: str
+    tariff_id: str
+    valid_from: int
+    reason: str = ""
+
+
+class TariffAssigned(Record, frozen=True, kw_only=True, tag="tariff-assigned.v1"):
+    """Which tariff prices the sessions of a scope; all of the scope's members empty: the tenant's.
+
+    The station is the envelope's. No tariff: the scope has none of its own any more.
+    """
+
+    actor: str
+    valid_from: int
+    tariff_id: str
+    group: str = ""
+    """Of id tokens; compared without case."""
+    location_id: str = ""
+    evse: int = 0
+    reason: str = ""
+
+
+class LocationPut(Record, frozen=True, kw_only=True, tag="location-put.v1"):
+    """The whole location as it is from now on: a document of `schemas.location.Location`."""
+
+    actor: str
+    location_id: str
+    location: Raw
+
+
+class LocationRemoved(Record, frozen=True, kw_only=True, tag="location-removed.v1"):
+    actor: str
+    location_id: str
+
+
+RegistryRecord = (
+    StationRegistered
+    | StationDeregistered
+    | IdTokenPut
+    | IdTokenRemoved
+    | TariffPut
+    | TariffRemoved
+    | TariffAssigned
+    | LocationPut
+    | LocationRemoved
+)
 AnyRecord = (
     ConnectionOpened
     | ConnectionClosed
@@ -214,6 +278,11 @@ AnyRecord = (
     | StationDeregistered
     | IdTokenPut
     | IdTokenRemoved
+    | TariffPut
+    | TariffRemoved
+    | TariffAssigned
+    | LocationPut
+    | LocationRemoved
 )
 
 _encode = msgspec.json.Encoder().encode

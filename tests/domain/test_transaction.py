@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.answering import Policy
 from domain.cdr import cdr_of
-from domain.decisions16 import Policy
 from domain.registry import Registry
 from domain.station import dump
 from schemas.cdr import Cdr, canonical
