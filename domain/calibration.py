@@ -13,7 +13,11 @@ from msgspec import Struct
 
 from domain import signatures
 from domain.readings import read_time
-from domain.signed_values import SignedValue, Verdict, container, digest
+from domain.signed_values import SignedValue, container, digest
+from schemas.signatures import SignatureVerdict
+
+NAMES = ("eichrecht", "public_key_hex", "public_keys")
+"""Of the attributes that are read here."""
 
 
 class MeterKey(Struct, frozen=True, kw_only=True):
@@ -45,19 +49,19 @@ def calibration_of(attributes: Mapping[str, Any]) -> Calibration:
 
 def judge(
     values: Sequence[SignedValue], calibration: Calibration, *, evse: int, at: int | None
-) -> tuple[Verdict, ...]:
+) -> tuple[SignatureVerdict, ...]:
     """Return what each signature is worth; `at`: when the transaction ended, for the keys."""
     return tuple(_judged(value.text, calibration, evse, at) for value in values)
 
 
-def _judged(text: str, calibration: Calibration, evse: int, at: int | None) -> Verdict:
+def _judged(text: str, calibration: Calibration, evse: int, at: int | None) -> SignatureVerdict:
     found = container(text)
     if found is None:
-        return Verdict(container=digest(text), validity="unverifiable")
+        return SignatureVerdict(container=digest(text), validity="unverifiable")
     fitting = [key for key in calibration.keys if _fits(key, found.meter, evse, at)]
     # A key that names the meter speaks for it alone; one that names none speaks where none does.
     named = [key for key in fitting if key.meter] or fitting
-    verdict = Verdict(container=digest(text), validity="unverifiable", meter=found.meter)
+    verdict = SignatureVerdict(container=digest(text), validity="unverifiable", meter=found.meter)
     for key in named:
         validity = signatures.verify(
             found.signed,
@@ -66,7 +70,7 @@ def _judged(text: str, calibration: Calibration, evse: int, at: int | None) -> V
             encoding=found.encoding,
             key=key.key,
         )
-        verdict = Verdict(
+        verdict = SignatureVerdict(
             container=verdict.container,
             validity=validity,
             meter=found.meter,

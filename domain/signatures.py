@@ -10,13 +10,12 @@ import binascii
 import re
 from functools import lru_cache
 from hashlib import sha256, sha512
-from typing import Literal
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
-Validity = Literal["valid", "invalid", "unverifiable"]
+from schemas.signatures import Validity
 
 _ALGORITHM = re.compile(r"ECDSA-([0-9A-Za-z]{1,20})-(SHA256|SHA384|SHA512)", re.ASCII)
 _HASHES: dict[str, type[hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from domain import ocmf
 from domain.ocmf import Container, Reading
-from domain.signatures import Validity
+from schemas.signatures import Validity
 
 KEPT_MAX = 32
 """Of one transaction: those that carry a begin, an end or an exception. The frames keep all."""
@@ -42,17 +42,6 @@ class SignedValue(Struct, frozen=True, kw_only=True):
     """JSON pointer to it in the frame."""
     text: str
     """Character for character as it was sent."""
-
-
-class Verdict(Struct, frozen=True, kw_only=True):
-    """What one signature is worth, by the keys that were registered then."""
-
-    container: str
-    """sha256 of the text that carries it."""
-    validity: Validity
-    meter: str = ""
-    key: str = ""
-    """sha256 of the public key that was used; empty: none was registered."""
 
 
 class SignedEnergy(Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from domain.facts import (
     ConnectorStatusReported,
     Fact,
     MeterValuesReported,
+    SignaturesVerified,
     TransactionEnded,
     TransactionEventReported,
     TransactionStarted,
@@ -66,6 +67,7 @@ class ClickHouseSink:
             TransactionStarted: self._started,
             TransactionEnded: self._ended,
             TransactionEventReported: self._event_reported,
+            SignaturesVerified: self._verified,
             CdrFixed: self._sessions.cdr_fixed,
             ConnectorStatusReported: self._status_reported,
             ConnectionChanged: self._connection_changed,
@@ -140,6 +142,9 @@ class ClickHouseSink:
 
     def _event_reported(self, station: Station, fact: TransactionEventReported) -> None:
         meter_values.transaction_event(station, fact, self._values.extend)
+        self._sessions.transaction_changed(station, fact, fact.transaction_id)
+
+    def _verified(self, station: Station, fact: SignaturesVerified) -> None:
         self._sessions.transaction_changed(station, fact, fact.transaction_id)
 
     def _status_reported(self, station: Station, fact: ConnectorStatusReported) -> None:

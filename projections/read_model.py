@@ -21,6 +21,7 @@ from domain.facts import (
     Fact,
     MessageOrphaned,
     MeterValuesReported,
+    SignaturesVerified,
     StationBooted,
     TransactionEnded,
     TransactionEventReported,
@@ -224,6 +225,12 @@ class ReadModel:
         cdr = cdr_of(station.tenant, station.station, station.partition, transaction)
         self._cdr(station, offset, fact, cdr, None)
 
+    def _verified(self, station: Station, offset: int, fact: SignaturesVerified, _: Record) -> None:
+        transaction = station.transactions.known.get(fact.transaction_id)
+        if transaction is not None and transaction.changed == fact.offset:
+            self._transaction(station, offset, transaction)
+            self._cdr_changed(station, offset, fact, transaction)
+
     def _fixed(self, station: Station, offset: int, fact: CdrFixed, _: Record) -> None:
         self._cdr(station, offset, fact, _decode_cdr(fact.document), fact.document)
 
@@ -285,6 +292,7 @@ class ReadModel:
         TransactionEnded: _ended,
         TransactionEventReported: _event_reported,
         CdrFixed: _fixed,
+        SignaturesVerified: _verified,
         CommandMoved: _command,
         MessageOrphaned: _orphaned,
     }

@@ -3,6 +3,8 @@
 Field names are column names. A bound may pass 64 bits, so it is written as text.
 """
 
+from decimal import Decimal
+
 from msgspec import Struct
 
 from domain.cdr import cdr_of
@@ -28,7 +30,7 @@ class TransactionRow(Struct, frozen=True, kw_only=True):
     meter_start_wh: int | None
     meter_stop_wh: int | None
     meter_last_wh: int | None
-    energy_wh: int | None
+    energy_wh: int | Decimal | None
     stop_reason: str | None
     state: str
     flags: tuple[str, ...]
@@ -54,7 +56,7 @@ class CdrRow(Struct, frozen=True, kw_only=True):
     ended_at: int | None
     meter_start_wh: int | None
     meter_stop_wh: int | None
-    energy_wh: int | None
+    energy_wh: int | Decimal | None
     energy_lower_wh: str | None
     energy_upper_wh: str | None
     stop_reason: str | None
@@ -68,7 +70,7 @@ class CdrCountRow(Struct, frozen=True):
     id: str
     tenant: str
     state: str
-    energy_wh: int | None
+    energy_wh: int | Decimal | None
 
 
 TOKEN_KEY_CHARACTERS = 200

@@ -44,7 +44,7 @@ WHERE tenant = %(tenant)s AND id = %(id)s::uuid;
 -- Before `write`: what it adds, less what it replaces.
 WITH new AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(rows)s)
-        AS new (id uuid, tenant text, state text, energy_wh bigint)
+        AS new (id uuid, tenant text, state text, energy_wh numeric)
 ), old AS MATERIALIZED (
     SELECT c.id, c.tenant, c.state, c.energy_wh FROM read.cdrs AS c JOIN new USING (id)
 )
