@@ -7,7 +7,7 @@ import msgspec
 
 from domain.registry import Registry
 from domain.station import OpenCall, Station
-from schemas.records import CALLERROR, CALLRESULT, VERSION_16
+from schemas.records import CALLERROR, VERSION_16
 
 
 class Policy(NamedTuple):
@@ -34,12 +34,10 @@ class Answer(NamedTuple):
     frame: str
 
 
+_encode = msgspec.json.Encoder().encode
+
 Rule = str | Callable[[Context], str]
 """The payload of the result as JSON: always the same, or decided."""
-
-
-def result(call: OpenCall, payload: str) -> Answer:
-    return Answer(CALLRESULT, f"[3,{json_text(call.message_id)},{payload}]")
 
 
 def error(call: OpenCall, code: str, description: str) -> Answer:
@@ -49,4 +47,4 @@ def error(call: OpenCall, code: str, description: str) -> Answer:
 
 
 def json_text(text: str) -> str:
-    return msgspec.json.encode(text).decode()
+    return _encode(text).decode()

@@ -40,6 +40,9 @@ from schemas.records import (
 
 Key = tuple[str, str]
 
+_MAY_SETTLE = ("MeterValues", "TransactionEvent")
+"""Beside StopTransaction: what may change a CDR that waits for its release, or begin its wait."""
+
 
 class Owner:
     def __init__(
@@ -137,7 +140,7 @@ class Owner:
                 record.message_type == CALL
                 or record.action == "StopTransaction"
                 or (
-                    record.action == "MeterValues"
+                    record.action in _MAY_SETTLE
                     and station.transactions.settling
                     and station.transactions.has_changed(record.cause)
                 )
@@ -149,8 +152,11 @@ class Owner:
             self._ending.discard(record.cause)
 
     def _count_ids(self, station: Station) -> None:
-        newest = next(reversed(station.transactions.known), "")
+        transactions = station.transactions.known
+        newest = next(reversed(transactions), "")
         if not newest.isdecimal() or not 0 < int(newest) <= ID_MAX:
+            return
+        if transactions[newest].by_events:
             return
         counter = self._drawn.pop(int(newest), None)
         if counter is None:

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 from domain import decisions2, decisions16
 from domain.admission import HELD_BACK, may_say
-from domain.answering import Answer, Context, Rule, error, result
+from domain.answering import Answer, Context, Rule, error, json_text
 from domain.meanings import MEANINGS
 from domain.station import OpenCall, Station, payload_of
 from domain.told import Meaning
+from schemas.records import CALLRESULT
 
 _OCPP16: Mapping[str, Rule] = {
     "Authorize": decisions16.authorize,
@@ -105,15 +106,20 @@ def answer(
 ) -> Answer:
     """Return the frame that answers this CALL. Total: it never raises for what a station sent."""
     route = ROUTES[call.version].get(call.action)
-    meaning = route.meaning if route is not None else None
-    if call.error and not (meaning is not None and meaning.reads(payload_of(call))):
+    if call.error and not _is_readable(call, route):
         return error(call, call.error, call.violation)
     if station.boot_status in HELD_BACK and not may_say(station, call):
         return error(call, "SecurityError", f"the station is {station.boot_status}")
     if route is None:
         return error(call, "NotSupported", f"{call.action} is not supported here")
-    rule = route.answer
-    if isinstance(rule, str):
-        return result(call, rule)
-    payload = payload_of(call)
-    return result(call, rule(context(payload if isinstance(payload, dict) else {})))
+    text = route.answer
+    if not isinstance(text, str):
+        payload = payload_of(call)
+        text = text(context(payload if isinstance(payload, dict) else {}))
+    return Answer(CALLRESULT, f"[3,{json_text(call.message_id)},{text}]")
+
+
+def _is_readable(call: OpenCall, route: Route | None) -> bool:
+    if route is None or route.meaning is None:
+        return False
+    return route.meaning.reads(payload_of(call))
