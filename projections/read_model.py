@@ -70,6 +70,7 @@ class _Collected:
         self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}
         self.transactions: dict[tuple[int, str], tuple[Station, Transaction, int]] = {}
         self.cdrs: dict[str, session_rows.CdrRow] = {}
+        self.cdr_revisions: list[session_rows.CdrRevisionRow] = []
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
         self.id_tokens: dict[tuple[str, str], rows.IdTokenRow] = {}
         self.id_tokens_removed: dict[tuple[str, str], rows.IdTokenRow] = {}
@@ -82,11 +83,20 @@ class ReadModel:
 
     name = NAME
 
-    def __init__(self, store: RowStore, events_from: Mapping[int, int] | None = None) -> None:
-        """`events_from`: of a rebuild, the oldest events worth writing by partition."""
+    def __init__(
+        self,
+        store: RowStore,
+        events_from: Mapping[int, int] | None = None,
+        on_revision: Callable[[session_rows.CdrRevisionRow], None] | None = None,
+    ) -> None:
+        """`events_from`: of a rebuild, the oldest events worth writing by partition.
+
+        `on_revision` is told of each revision of a CDR, as it is made.
+        """
         self.reference = Reference()
         self._store = store
         self._events_from = events_from or {}
+        self._on_revision = on_revision
         self._new = _Collected()
         self._cdr_index = 0
         self._event_index = 0
@@ -239,6 +249,10 @@ class ReadModel:
     ) -> None:
         row = session_rows.cdr_row(cdr, document, station.partition, offset, self._cdr_index)
         self._cdr_index += 1
+        revision = session_rows.cdr_revision_row(row)
+        self._new.cdr_revisions.append(revision)
+        if self._on_revision is not None:
+            self._on_revision(revision)
         known = self._new.cdrs.get(row.id)
         if known is None or known.state != "FINAL":
             self._new.cdrs[row.id] = row
@@ -318,6 +332,7 @@ class ReadModel:
             ),
             ("cdrs.count", [session_rows.cdr_count_row(row) for row in new.cdrs.values()]),
             ("cdrs.write", list(new.cdrs.values())),
+            ("cdrs.write_revisions", new.cdr_revisions),
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
             ("id_tokens.remove", list(new.id_tokens_removed.values())),
             ("id_tokens.write", list(new.id_tokens.values())),

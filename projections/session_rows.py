@@ -66,6 +66,17 @@ class CdrRow(Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class CdrRevisionRow(Struct, frozen=True, kw_only=True):
+    id: str
+    revision: int
+    tenant: str
+    partition: int
+    record_offset: int
+    state: str
+    body: str
+    sha256: str
+
+
 class CdrCountRow(Struct, frozen=True):
     id: str
     tenant: str
@@ -142,6 +153,19 @@ def cdr_row(cdr: Cdr, document: bytes | None, partition: int, offset: int, index
         positions=cdr.positions,
         body=body.decode(),
         sha256=digest(body),
+    )
+
+
+def cdr_revision_row(row: CdrRow) -> CdrRevisionRow:
+    return CdrRevisionRow(
+        id=row.id,
+        revision=row.revision,
+        tenant=row.tenant,
+        partition=row.partition,
+        record_offset=row.record_offset,
+        state=row.state,
+        body=row.body,
+        sha256=row.sha256,
     )
 
 

@@ -30,7 +30,7 @@ class TransactionRow(Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
     meter_start_wh: int | None
     meter_stop_wh: int | None
-    meter_last_wh: int | Decimal | None
+    meter_last_wh: int | None
     """The latest register that a sample showed."""
     energy_wh: int | Decimal | None
     """None until both registers are known and agree."""
@@ -92,6 +92,7 @@ def _transaction(row: dict[str, Any]) -> TransactionRow:
         row[name] = utc(row[name])
     row["flags"] = tuple(row["flags"])
     row["id"] = str(row["id"])
-    for name in ("meter_last_wh", "energy_wh"):
-        row[name] = None if row[name] is None else whole(row[name])
+    last, energy = row["meter_last_wh"], row["energy_wh"]
+    row["meter_last_wh"] = None if last is None else int(last)
+    row["energy_wh"] = None if energy is None else whole(Decimal(energy))
     return TransactionRow(**row)

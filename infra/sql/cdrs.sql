@@ -85,3 +85,14 @@ ON CONFLICT (id) DO UPDATE SET
     body = excluded.body,
     sha256 = excluded.sha256
 WHERE cdrs.state <> 'FINAL';
+
+-- name: revisions
+SELECT revision, state, partition, record_offset, body, sha256
+FROM read.cdr_revisions
+WHERE tenant = %(tenant)s AND id = %(id)s::uuid
+ORDER BY revision;
+
+-- name: write_revisions
+INSERT INTO read.cdr_revisions
+SELECT * FROM json_populate_recordset(NULL::read.cdr_revisions, %(rows)s)
+ON CONFLICT DO NOTHING;

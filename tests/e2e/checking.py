@@ -308,9 +308,9 @@ def _check_energy(
         }
         for name, energy_wh in figures.items():
             if energy_wh != told.energy_wh:
-                off_wh = abs(told.energy_wh - (energy_wh or 0))
+                off_wh = int(abs(told.energy_wh - Decimal(energy_wh or 0)))
                 sentence = f"{key}: {told.energy_wh} Wh told, {name} {energy_wh}"
-                verdict.count("wh_delta", sentence, max(1, int(off_wh)))
+                verdict.count("wh_delta", sentence, max(1, off_wh))
 
 
 def _energy(registers: Mapping[str, int]) -> int | None:

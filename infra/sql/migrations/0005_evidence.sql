@@ -28,3 +28,16 @@ $$;
 
 COMMENT ON COLUMN billing.cdrs.energy_wh IS
 'Wh: stop minus start, or the signed difference where calibration law binds. Null is unknown, never zero.';
+
+CREATE TABLE read.cdr_revisions (
+    id uuid NOT NULL,
+    revision bigint NOT NULL,
+    tenant text COLLATE "C" NOT NULL,
+    partition integer NOT NULL,
+    record_offset bigint NOT NULL,
+    state text COLLATE "C" NOT NULL,
+    body text NOT NULL,
+    sha256 text NOT NULL,
+    PRIMARY KEY (id, revision)
+);
+COMMENT ON TABLE read.cdr_revisions IS 'Every CDR as it was after each record that changed it.';
