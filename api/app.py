@@ -6,7 +6,18 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from api import cdrs, commands, events, health, id_tokens, problems, stations, transactions
+from api import (
+    cdrs,
+    commands,
+    events,
+    health,
+    id_tokens,
+    locations,
+    problems,
+    stations,
+    tariffs,
+    transactions,
+)
 from api.answers import Items, schemas_of
 from api.asked import Recent
 from api.command_shape import Command
@@ -16,6 +27,7 @@ from api.ports import Ports
 from projections.id_tokens import IdTokenRow
 from projections.messages import Page as MessagePage
 from projections.stations import StationDetail, StationRow
+from projections.tariffs import LocationRow
 from projections.transactions import TransactionRow
 
 TITLE = "ChargeLedger"
@@ -34,6 +46,11 @@ SHAPES = (
     StationRow,
     TransactionRow,
     id_tokens.IdTokenWritten,
+    LocationRow,
+    locations.LocationWritten,
+    tariffs.Assigned,
+    tariffs.TariffDetail,
+    tariffs.TariffWritten,
     problems.Problem,
     stations.Registered,
 )
@@ -54,7 +71,17 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
     app.state.recent = Recent()
     app.state.streams = Streams()
     problems.install(app)
-    for module in (stations, commands, transactions, cdrs, id_tokens, events, health):
+    for module in (
+        stations,
+        commands,
+        transactions,
+        cdrs,
+        id_tokens,
+        tariffs,
+        locations,
+        events,
+        health,
+    ):
         app.include_router(module.router)
     app.add_middleware(Measured, metrics=app.state.metrics)
     generated = app.openapi

@@ -28,7 +28,7 @@ from domain.facts import (
 from domain.reference import Reference
 from domain.station import Station
 from domain.transaction import Transaction
-from projections import rows, session_rows
+from projections import registry_rows, rows, session_rows
 from projections.events import KEPT_RECORDS
 from projections.ports import Progress, RowStore, Write
 from schemas.cdr import Cdr, cdr_id
@@ -36,9 +36,14 @@ from schemas.records import (
     ConnectionOpened,
     IdTokenPut,
     IdTokenRemoved,
+    LocationPut,
+    LocationRemoved,
     Record,
     StationDeregistered,
     StationRegistered,
+    TariffAssigned,
+    TariffPut,
+    TariffRemoved,
 )
 
 NAME = "read"
@@ -69,6 +74,9 @@ class _Collected:
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
         self.id_tokens: dict[tuple[str, str], rows.IdTokenRow] = {}
         self.id_tokens_removed: dict[tuple[str, str], rows.IdTokenRow] = {}
+        self.tariffs: list[registry_rows.TariffVersionRow] = []
+        self.assignments: list[registry_rows.TariffAssignmentRow] = []
+        self.locations: list[registry_rows.LocationVersionRow] = []
         self.orphans: list[rows.OrphanRow] = []
         self.events: list[rows.EventRow] = []
 
@@ -124,6 +132,12 @@ class ReadModel:
                 key = (record.tenant, record.uid.casefold())
                 new.id_tokens.pop(key, None)
                 new.id_tokens_removed[key] = rows.IdTokenRow(tenant=key[0], uid_key=key[1])
+            case TariffPut() | TariffRemoved():
+                new.tariffs.append(registry_rows.tariff_version(offset, record))
+            case TariffAssigned():
+                new.assignments.append(registry_rows.tariff_assignment(offset, record))
+            case LocationPut() | LocationRemoved():
+                new.locations.append(registry_rows.location_version(offset, record))
             case _:
                 pass
 
@@ -290,6 +304,9 @@ class ReadModel:
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
             ("id_tokens.remove", list(new.id_tokens_removed.values())),
             ("id_tokens.write", list(new.id_tokens.values())),
+            ("tariffs.write", new.tariffs),
+            ("tariffs.write_assignments", new.assignments),
+            ("tariffs.write_locations", new.locations),
             ("orphans.write", new.orphans),
             ("events.write", new.events),
         ]

@@ -70,6 +70,27 @@ COPY (
     FROM read.id_tokens ORDER BY tenant, uid_key
 ) TO STDOUT;
 
+-- name: tariff_versions
+COPY (
+    SELECT
+        tenant, tariff_id, record_offset, valid_from, document, actor, reason, recorded_at
+    FROM read.tariff_versions ORDER BY tenant, tariff_id, record_offset
+) TO STDOUT;
+
+-- name: tariff_assignments
+COPY (
+    SELECT
+        tenant, record_offset, group_key, group_id, location_id, station, evse, tariff_id,
+        valid_from, actor, reason, recorded_at
+    FROM read.tariff_assignments ORDER BY tenant, record_offset
+) TO STDOUT;
+
+-- name: location_versions
+COPY (
+    SELECT tenant, location_id, record_offset, document, actor, recorded_at
+    FROM read.location_versions ORDER BY tenant, location_id, record_offset
+) TO STDOUT;
+
 -- name: orphans
 COPY (
     SELECT
