@@ -10,15 +10,18 @@ meaning.
 from collections.abc import Callable
 from typing import Any
 
-from domain import command_lane, ocpp16
+from domain import cdr_lane, command_lane, ocpp16
 from domain.effects import take_effect
-from domain.facts import CdrFixed, ConnectionChanged, Fact
+from domain.facts import ConnectionChanged, Fact
 from domain.station import OUTBOX_MAX, Connection, OpenCall, Station, payload_of
-from domain.transaction import release
 from schemas.records import (
     CALL,
     CALLERROR,
     CALLRESULT,
+    CdrActionRefused,
+    CdrActionRequested,
+    CdrCorrected,
+    CdrRejected,
     CdrReleased,
     CommandRequested,
     ConnectionClosed,
@@ -153,21 +156,6 @@ def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) ->
     return told
 
 
-def _released(station: Station, offset: int, record: CdrReleased, _: Any) -> list[Fact]:
-    transaction = station.transactions.known.get(record.transaction_id)
-    if transaction is not None:
-        release(transaction, offset)
-        station.transactions.settling.pop(record.transaction_id, None)
-    return [
-        CdrFixed(
-            offset=offset,
-            recorded_at=record.recorded_at,
-            transaction_id=record.transaction_id,
-            document=bytes(record.document),
-        )
-    ]
-
-
 _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     ConnectionOpened: _opened,
     ConnectionClosed: _closed,
@@ -177,5 +165,9 @@ _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     CommandRequested: command_lane.requested,
     DeliveryFailed: command_lane.delivery_failed,
     TimeoutElapsed: command_lane.timed_out,
-    CdrReleased: _released,
+    CdrReleased: cdr_lane.released,
+    CdrActionRequested: cdr_lane.requested,
+    CdrActionRefused: cdr_lane.refused,
+    CdrRejected: cdr_lane.rejected,
+    CdrCorrected: cdr_lane.corrected,
 }

@@ -36,7 +36,7 @@ def _transaction_started(station: Station, fact: TransactionStarted, record: Mes
     book = station.transactions
     known = book.known.get(fact.transaction_id)
     if known is not None:
-        evolve(known, fact)
+        _evolve(station, known, fact)
     elif not fact.repeated:
         for other in book.open_on(fact.evse_id):
             if not other.succeeded and (other.started_at or 0) <= (fact.started_at or 0):
@@ -56,8 +56,11 @@ def _meter_values_reported(station: Station, fact: MeterValuesReported, _: Messa
 
 
 def _evolve(station: Station, transaction: Transaction, fact: Fact) -> None:
-    evolve(transaction, fact)
-    if transaction.is_ended and releasable(transaction):
+    changed = evolve(transaction, fact)
+    if transaction.released:
+        if changed and transaction.document:
+            station.transactions.correcting[transaction.transaction_id] = None
+    elif transaction.is_ended and releasable(transaction):
         station.transactions.settling[transaction.transaction_id] = None
 
 

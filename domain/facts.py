@@ -83,6 +83,8 @@ class TransactionStarted(Fact, frozen=True, kw_only=True):
     token_status: str
     """As we answered it: Accepted, Blocked, Expired, Invalid, ConcurrentTx."""
     group: str = ""
+    registry: int = -1
+    """How much of the registry our answer knew."""
     meter_start_wh: int | None
     started_at: int | None
     reservation_id: int | None = None

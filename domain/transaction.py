@@ -6,6 +6,8 @@ changes a figure. Reports come at least once and in any order; telling one twice
 figures.
 """
 
+from decimal import Decimal
+
 from msgspec import Struct
 
 from domain.facts import (
@@ -15,9 +17,28 @@ from domain.facts import (
     TransactionEnded,
     TransactionStarted,
 )
+from schemas.cdr import Decided
 
 _REGISTER_MAX = 2**63 - 1
 """No register says more, and no snapshot and no CDR can hold it; the frame keeps it."""
+
+
+class Estimate(Struct, frozen=True, kw_only=True):
+    """What a person released it with. It counts until the station tells more."""
+
+    energy_wh: int | None
+    ended_at: int | None
+    ended: int
+    """As the evidence stood: the offset of its end, -1 for none, and its end register."""
+    meter_stop_wh: int | None
+
+
+class Repriced(Struct, frozen=True, kw_only=True):
+    """By what a person had it priced anew."""
+
+    tariff_id: str
+    """Empty: by the one assigned, as known at `registry`."""
+    registry: int
 
 
 class Transaction(Struct, kw_only=True):
@@ -50,10 +71,26 @@ class Transaction(Struct, kw_only=True):
     revision: int = 1
     changed: int
     """Offset of the record that made this revision."""
+    changed_at: int = 0
+    """When we received it."""
     released: bool = False
     start_answer: str = ""
     """The payload that the first start got, as JSON; a repeat gets it again."""
     stop_answer: str = ""
+    registry: int = -1
+    """The registry position that the answer to its start knew: it is priced by what that knew."""
+    group: str = ""
+    """Of the token that started it, as we answered."""
+    readings: list[tuple[int, Decimal]] = []
+    states: list[tuple[int, str]] = []
+    reservation_id: int | None = None
+    document: bytes = b""
+    """The latest released one, while the transaction is kept whole."""
+    sequence: int = 0
+    """Of that document, in the chain of corrections."""
+    rejected: Decided | None = None
+    estimate: Estimate | None = None
+    repriced: Repriced | None = None
 
     @property
     def is_ended(self) -> bool:
@@ -74,6 +111,9 @@ def begin(fact: TransactionStarted) -> Transaction:
         meter_start_wh=fact.meter_start_wh,
         changed=fact.offset,
         flags=[],
+        registry=fact.registry,
+        group=fact.group,
+        reservation_id=fact.reservation_id,
     )
     _flag(transaction, fact.flags)
     return transaction
@@ -82,10 +122,8 @@ def begin(fact: TransactionStarted) -> Transaction:
 def evolve(transaction: Transaction, fact: Fact) -> bool:
     """Apply what was said of this transaction; return whether its CDR is another one now.
 
-    Nothing changes a released transaction: what comes later is for a correction.
+    Of a released transaction it is what a correction would be made of; its CDR stays.
     """
-    if transaction.released:
-        return False
     if isinstance(fact, MeterValuesReported):
         before = (transaction.first_register_wh, transaction.last_register_wh)
         changed = _flag(transaction, fact.flags)
@@ -103,6 +141,7 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
     if changed:
         transaction.revision += 1
         transaction.changed = fact.offset
+        transaction.changed_at = fact.recorded_at
     return changed
 
 
@@ -114,8 +153,16 @@ def succeed(transaction: Transaction, fact: TransactionStarted) -> None:
     transaction.changed = fact.offset
 
 
-def release(transaction: Transaction, offset: int) -> None:
+def release(transaction: Transaction, offset: int, document: bytes) -> None:
     transaction.released = True
+    transaction.rejected = None
+    transaction.document = document
+    transaction.revision += 1
+    transaction.changed = offset
+
+
+def reject(transaction: Transaction, offset: int, decided: Decided) -> None:
+    transaction.rejected = decided
     transaction.revision += 1
     transaction.changed = offset
 

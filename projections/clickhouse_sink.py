@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from domain.cdr_requests import CdrDenied
 from domain.facts import (
     CdrFixed,
     ConnectionChanged,
@@ -57,7 +58,7 @@ class ClickHouseSink:
         self._positions = positions
         self._suffix = suffix
         self._messages = MessageRows()
-        self._sessions = SessionRows()
+        self._sessions = SessionRows(self.reference)
         self._values: Rows = []
         self._status: Rows = []
         self._meanings: dict[type[Fact], Callable[[Station, Any], None]] = {
@@ -65,6 +66,7 @@ class ClickHouseSink:
             TransactionStarted: self._started,
             TransactionEnded: self._ended,
             CdrFixed: self._sessions.cdr_fixed,
+            CdrDenied: self._sessions.cdr_denied,
             ConnectorStatusReported: self._status_reported,
             ConnectionChanged: self._connection_changed,
         }
