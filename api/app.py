@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api import (
+    cdr_requests,
     cdrs,
     commands,
     events,
@@ -24,6 +25,7 @@ from api.command_shape import Command
 from api.events import Streams
 from api.metrics import Measured, Metrics
 from api.ports import Ports
+from projections.cdr_requests import CdrRequestRow
 from projections.id_tokens import IdTokenRow
 from projections.messages import Page as MessagePage
 from projections.stations import StationDetail, StationRow
@@ -38,6 +40,7 @@ energy is in whole Wh. A query parameter that a route does not know is refused (
 """
 SHAPES = (
     cdrs.CdrFeed,
+    CdrRequestRow,
     Command,
     Items,
     IdTokenRow,
@@ -76,6 +79,7 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
         commands,
         transactions,
         cdrs,
+        cdr_requests,
         id_tokens,
         tariffs,
         locations,

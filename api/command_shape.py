@@ -22,6 +22,7 @@ class Command(Struct, frozen=True, kw_only=True):
     """The station's own answer."""
     error_code: str = ""
     error_description: str = ""
+    """Without a code: what is odd about the answer."""
     late: bool = False
     effect_observed: bool = False
     effect_at: datetime | None = None

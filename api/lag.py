@@ -6,14 +6,13 @@ from msgspec import Struct
 
 from api.ports import Ports
 from projections.progress import find_progress, records_behind
-from projections.times import microseconds
 
 
 class Lag(Struct, frozen=True):
     name: str
     records: int
     seconds: float
-    """Since the record projected last, while there are later ones; else 0."""
+    """See `projections.progress.Lateness`."""
     poison: int
 
 
@@ -28,7 +27,6 @@ async def find_lag(ports: Ports) -> Sequence[Lag]:
     found = []
     for progress in await find_progress(ports.db):
         records = records_behind(progress, heads)
-        age_us = ports.now_us() - microseconds(progress.recorded_at)
-        seconds = max(0, age_us) / 1e6 if records else 0.0
+        seconds = ports.lateness.seconds(progress, heads, ports.now_us())
         found.append(Lag(progress.name, records, seconds, progress.poison))
     return found

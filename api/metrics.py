@@ -101,7 +101,7 @@ def _up(value: int) -> GaugeMetricFamily:
 async def _lags(ports: Ports) -> list[GaugeMetricFamily]:
     seconds = GaugeMetricFamily(
         "chargeledger_projection_lag_seconds",
-        "Age of the last record projected while others wait; rises while a projection is stuck.",
+        "Age of the records that wait to be projected; rises while a projection is stuck.",
         labels=["projection"],
     )
     records = GaugeMetricFamily(

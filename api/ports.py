@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from msgspec import Struct
 
 from api.roles import Role
 from projections.ports import Database
+from projections.progress import Lateness
 from schemas.records import Record
 
 
@@ -113,3 +114,4 @@ class Ports:
     vault: Vault
     now_us: Clock
     edge_metrics: EdgeMetrics
+    lateness: Lateness = field(default_factory=Lateness)

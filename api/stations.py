@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi import Query as QueryParameters
 from msgspec import Struct
-from pydantic import Field, PlainValidator, SecretStr
+from pydantic import AfterValidator, Field, PlainValidator, SecretStr
 
 from api.access import Caller, Needs, allowed
 from api.answers import LIMIT_DEFAULT, LIMIT_MAX, Items, Page, Query, documented, read, written
@@ -17,6 +17,7 @@ from api.bodies import Body, body_of
 from api.bodies import documented as body_documented
 from api.ports import Ports
 from api.problems import FieldError, Invalid, NotFound
+from domain.admission import STATUSES
 from projections.messages import Page as MessagePage
 from projections.messages import conversation
 from projections.stations import StationDetail, find_station, find_stations
@@ -46,6 +47,14 @@ def _attribute(value: Any) -> str | int | bool | None:
 Attribute = Annotated[str | int | bool | None, PlainValidator(_attribute)]
 
 
+def _meant(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Refuse a value of an attribute that decides something, where it would decide nothing."""
+    policy = attributes.get("boot_policy")
+    if policy is not None and policy not in STATUSES:
+        raise ValueError(f"boot_policy: one of {', '.join(STATUSES)}")
+    return attributes
+
+
 class StationsQuery(Page):
     offline: bool | None = None
     faulted: bool | None = None
@@ -63,10 +72,12 @@ class Registration(Body):
     name: Annotated[str, Field(max_length=200)] = ""
     attributes: Annotated[
         dict[AttributeName, Attribute],
+        AfterValidator(_meant),
         Field(
             default_factory=dict,
             max_length=ATTRIBUTES_MAX,
-            description="Text, whole numbers, booleans or null.",
+            description="Text, whole numbers, booleans or null. boot_policy (Accepted, Pending or"
+            " Rejected) is what a BootNotification is answered.",
         ),
     ]
     password: Annotated[

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from benchmarks.frames import SESSION_WH, Minutes, Script
-from domain.decisions16 import Policy
+from domain.answering import Policy
 from domain.log_filter import LogFilter
 from domain.owner import Owner
 from domain.registry import Registry

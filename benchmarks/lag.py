@@ -11,8 +11,7 @@ from infra.journal_sqlite import SqliteJournal
 from infra.postgres import Postgres
 from infra.read_store import PostgresReadStore
 from projections import clickhouse_sink, read_model
-from projections.progress import find_progress, records_behind
-from projections.times import microseconds
+from projections.progress import Lateness, find_progress, records_behind
 from schemas.journal import Journal
 
 SAMPLE_EVERY_S = 0.5
@@ -25,7 +24,7 @@ Outcome = TypeVar("Outcome")
 class Lag:
     records: int
     seconds: float
-    """How old the newest record that is projected is, if there is one that is not; else 0."""
+    """See `projections.progress.Lateness`."""
 
 
 class LagWatch:
@@ -73,10 +72,11 @@ class LagWatch:
     async def _sample_until(self, is_over: Callable[[], bool], database: Postgres) -> None:
         journal = await SqliteJournal.open_read_only(self._running.layout.journal)
         store = PostgresReadStore(database)
+        lateness = Lateness()
         try:
             while True:
                 was_over = is_over() if self.samples else False
-                self.samples.append(await _lags(journal, store))
+                self.samples.append(await _lags(journal, store, lateness))
                 if was_over:
                     return
                 await asyncio.sleep(SAMPLE_EVERY_S)
@@ -84,15 +84,15 @@ class LagWatch:
             await journal.close()
 
 
-async def _lags(journal: Journal, store: PostgresReadStore) -> dict[str, Lag]:
+async def _lags(journal: Journal, store: PostgresReadStore, lateness: Lateness) -> dict[str, Lag]:
     # The heads first: what is projected meanwhile makes a lag smaller, never negative.
     heads = {p: await journal.head(p) for p in range(journal.partitions + 1)}
     now_us = clock.now_us()
     lags = {}
     for progress in await find_progress(store):
         behind = records_behind(progress, heads)
-        age_s = max(0.0, (now_us - microseconds(progress.recorded_at)) / 1e6)
-        lags[progress.name] = Lag(records=behind, seconds=age_s if behind else 0.0)
+        seconds = lateness.seconds(progress, heads, now_us)
+        lags[progress.name] = Lag(records=behind, seconds=seconds)
     for name in PROJECTIONS:
         # One that has written nothing yet has no position.
         lags.setdefault(name, Lag(records=sum(heads.values()), seconds=0.0))

@@ -2,6 +2,10 @@
 
 One CALL is in flight at a time. A result that nobody waits for disturbs nothing: it annotates the
 command it names, or is just another frame in the log.
+
+A result that breaks its schema is the answer all the same, and the command says what is odd about
+it. It is not told back to the station, though 2.1 has a CALLRESULTERROR for that: nothing it does
+depends on it, and its operator reads our console rather than its log.
 """
 
 from typing import Any
@@ -10,6 +14,7 @@ from domain import commands
 from domain.commands import Command, CommandMoved, Fate
 from domain.facts import Fact
 from domain.station import FINISHED_MAX, OpenCall, Station
+from schemas import payloads
 from schemas.frames import payload_of
 from schemas.records import (
     CALLRESULT,
@@ -56,10 +61,21 @@ def answered(station: Station, offset: int, record: MessageReceived) -> list[Fac
     told = payload_of(record)
     if record.message_type == CALLRESULT:
         commands.answer(command, offset, record.recorded_at, told)
+        if oddity := _oddity(record, command, told):
+            command.error_description = oddity
     else:
         code, description = (str(part) for part in [*(told or ()), "", ""][:2])
         commands.refuse(command, offset, record.recorded_at, code, description)
     return [_moved(station, command, offset, record.recorded_at)]
+
+
+def _oddity(record: MessageReceived, command: Command, told: Any) -> str:
+    # The answer is what the station says, whatever its schema says; nothing is told back to it.
+    version = record.protocol
+    if record.error or command.action not in payloads.actions(version):
+        return record.violations[0] if record.violations else ""
+    found = payloads.violations(version, command.action, told, response=True)
+    return f"the answer breaks its schema: {found[0]}" if found else ""
 
 
 def delivery_failed(station: Station, offset: int, record: DeliveryFailed, _: Any) -> list[Fact]:

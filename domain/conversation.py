@@ -2,22 +2,26 @@
 
 `fold` takes the records of one station in log order (after the log's filter), changes its state and
 returns the facts they state. It is total: it refuses nothing, because it happened. A CALL states
-its facts when it is answered. The newest connection is the one opened last in the log; what a
-superseded connection says of status is not believed, what it says of transactions counts by
-meaning.
+its facts when it is answered, a SEND when it is read. The newest connection is the one opened last
+in the log; what a superseded connection says of status is not believed, what it says of
+transactions counts by meaning.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from domain import cdr_lane, command_lane, ocpp16
+from domain import cdr_lane, command_lane
 from domain.effects import take_effect
 from domain.facts import ConnectionChanged, Fact
+from domain.meanings import MEANINGS
 from domain.station import OUTBOX_MAX, Connection, OpenCall, Station, payload_of
+from domain.told import Told
+from schemas.frames import reread
 from schemas.records import (
     CALL,
     CALLERROR,
     CALLRESULT,
+    SEND,
     CdrActionRefused,
     CdrActionRequested,
     CdrCorrected,
@@ -101,6 +105,7 @@ def _received(station: Station, offset: int, record: MessageReceived, payload: A
             record.violations[0] if record.violations else "",
             record.frame,
             not station.is_newest(record.connection),
+            record.protocol,
             payload,
         )
         if station.outbox:
@@ -108,7 +113,32 @@ def _received(station: Station, offset: int, record: MessageReceived, payload: A
         return []
     if record.message_type in (CALLRESULT, CALLERROR):
         return command_lane.answered(station, offset, record)
+    if record.message_type == SEND:
+        return _told_unasked(station, offset, record, payload)
     return []
+
+
+def _told_unasked(
+    station: Station, offset: int, record: MessageReceived, payload: Any
+) -> list[Fact]:
+    # Nobody answers a SEND (2.1, part 4): its facts are stated where it stands in the log.
+    meaning = MEANINGS[record.protocol].get(record.action)
+    if meaning is None or meaning.facts is None:
+        return []
+    if payload is None:
+        payload = reread(SEND, record.frame)
+    if record.error and not meaning.reads(payload):
+        return []
+    told = Told(
+        offset,
+        record.recorded_at,
+        offset,
+        not station.is_newest(record.connection),
+        payload if isinstance(payload, dict) else {},
+        None,
+        station.transactions,
+    )
+    return [take_effect(station, fact, None) for fact in meaning.facts(told)]
 
 
 def _confirm(station: Station) -> None:
@@ -135,12 +165,12 @@ def _sent(station: Station, offset: int, record: MessageSent, _: Any) -> list[Fa
 
 
 def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) -> list[Fact]:
-    meaning = ocpp16.MEANINGS.get(call.action)
+    meaning = MEANINGS[call.version].get(call.action)
     told: list[Fact] = []
-    if meaning is not None:
+    if meaning is not None and meaning.facts is not None:
         payload = payload_of(call)
-        facts = meaning(
-            ocpp16.Told(
+        facts = meaning.facts(
+            Told(
                 call.offset,
                 call.recorded_at,
                 offset,

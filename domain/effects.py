@@ -12,19 +12,30 @@ from domain.facts import (
     StationBooted,
     StationProgressed,
     TransactionEnded,
+    TransactionEventReported,
     TransactionStarted,
 )
 from domain.station import Connector, Station, answer_payload
-from domain.transaction import Transaction, begin, evolve, succeed
+from domain.transaction import Transaction, begin, charging_state, evolve, succeed
+from domain.transaction_events import begin_by_event, evolve_by_event
 from domain.transactions import start_key
 from schemas.records import MessageSent
+
+Sent = MessageSent | None
+"""Our answer; None to a SEND, which has none."""
+
+EVENT_ANSWERS_MAX = 16
+"""Of a transaction. A token is presented two or three times in one."""
 
 CONNECTORS_MAX = 256
 """Of a station; what more it tells of is in the log only. The largest sites have a few dozen."""
 
 
-def take_effect(station: Station, fact: Fact, record: MessageSent) -> Fact:
-    """Apply the fact; `record` is our answer. Return what was the case.
+_CHARGING_STATES = ("Charging", "SuspendedEV", "SuspendedEVSE")
+
+
+def take_effect(station: Station, fact: Fact, record: Sent) -> Fact:
+    """Apply the fact; `record` is our answer, if one was due. Return what was the case.
 
     That is the fact itself, or a `MessageOrphaned` in its place.
     """
@@ -32,7 +43,7 @@ def take_effect(station: Station, fact: Fact, record: MessageSent) -> Fact:
     return effect(station, fact, record) if effect is not None else fact
 
 
-def _transaction_started(station: Station, fact: TransactionStarted, record: MessageSent) -> Fact:
+def _transaction_started(station: Station, fact: TransactionStarted, record: Sent) -> Fact:
     book = station.transactions
     known = book.known.get(fact.transaction_id)
     if known is not None:
@@ -42,13 +53,13 @@ def _transaction_started(station: Station, fact: TransactionStarted, record: Mes
             if not other.succeeded and (other.started_at or 0) <= (fact.started_at or 0):
                 succeed(other, fact)
         transaction = begin(fact)
-        transaction.start_answer = answer_payload(record)
+        transaction.start_answer = answer_payload(record) if record is not None else ""
         key = start_key(fact.evse_id, fact.id_token, fact.started_at, fact.meter_start_wh)
         book.add(key, transaction)
     return fact
 
 
-def _meter_values_reported(station: Station, fact: MeterValuesReported, _: MessageSent) -> Fact:
+def _meter_values_reported(station: Station, fact: MeterValuesReported, _: Sent) -> Fact:
     transaction = station.transactions.known.get(fact.transaction_id)
     if transaction is not None:
         _evolve(station, transaction, fact)
@@ -56,7 +67,10 @@ def _meter_values_reported(station: Station, fact: MeterValuesReported, _: Messa
 
 
 def _evolve(station: Station, transaction: Transaction, fact: Fact) -> None:
-    changed = evolve(transaction, fact)
+    _settle(station, transaction, changed=evolve(transaction, fact))
+
+
+def _settle(station: Station, transaction: Transaction, *, changed: bool) -> None:
     if transaction.released:
         if changed and transaction.document:
             station.transactions.correcting[transaction.transaction_id] = None
@@ -64,11 +78,11 @@ def _evolve(station: Station, transaction: Transaction, fact: Fact) -> None:
         station.transactions.settling[transaction.transaction_id] = None
 
 
-def _transaction_ended(station: Station, fact: TransactionEnded, record: MessageSent) -> Fact:
+def _transaction_ended(station: Station, fact: TransactionEnded, record: Sent) -> Fact:
     transaction = station.transactions.known.get(fact.transaction_id)
     if transaction is not None:
         _evolve(station, transaction, fact)
-        if not transaction.stop_answer:
+        if not transaction.stop_answer and record is not None:
             transaction.stop_answer = answer_payload(record)
         return fact
     if fact.repeated:
@@ -83,12 +97,33 @@ def _transaction_ended(station: Station, fact: TransactionEnded, record: Message
     )
 
 
-def _status_reported(station: Station, fact: ConnectorStatusReported, _: MessageSent) -> Fact:
-    before = station.connectors.get(fact.evse_id)
+def _transaction_event(station: Station, fact: TransactionEventReported, record: Sent) -> Fact:
+    book = station.transactions
+    transaction = book.known.get(fact.transaction_id)
+    if transaction is None:
+        transaction = begin_by_event(fact)
+        book.add(f"event|{fact.transaction_id}", transaction)
+        _settle(station, transaction, changed=True)
+    else:
+        _settle(station, transaction, changed=evolve_by_event(transaction, fact))
+    if record is not None and fact.token_status and fact.seq_no is not None:
+        _remember_answer(transaction, fact.seq_no, record)
+    return fact
+
+
+def _remember_answer(transaction: Transaction, seq_no: int, record: MessageSent) -> None:
+    answers = transaction.event_answers
+    if seq_no not in answers and len(answers) < EVENT_ANSWERS_MAX:
+        answers[seq_no] = answer_payload(record)
+
+
+def _status_reported(station: Station, fact: ConnectorStatusReported, _: Sent) -> Fact:
+    _charging_state(station, fact)
+    place = fact.evse_id, fact.connector_id
+    before = station.connectors.get(place)
     is_known = before is not None or len(station.connectors) < CONNECTORS_MAX
     if is_known and not fact.superseded:
-        station.connectors[fact.evse_id] = Connector(
-            fact.connector_id,
+        station.connectors[place] = Connector(
             fact.status,
             fact.error_code,
             fact.detail,
@@ -102,23 +137,34 @@ def _status_reported(station: Station, fact: ConnectorStatusReported, _: Message
     return fact
 
 
-def _booted(station: Station, fact: StationBooted, _: MessageSent) -> Fact:
+def _charging_state(station: Station, fact: ConnectorStatusReported) -> None:
+    """In 1.6 the status of the connector is the charging state of what runs there."""
+    if fact.status in _CHARGING_STATES and fact.evse_id > 0:
+        transaction = station.transactions.current_on(fact.evse_id)
+        if transaction is not None and not transaction.by_events:
+            at = fact.at if fact.at is not None else fact.recorded_at
+            charging_state(transaction, at, fact.status)
+
+
+def _booted(station: Station, fact: StationBooted, _: Sent) -> Fact:
     if not fact.superseded:
         station.identity = fact
+        station.boot_status = fact.status
     return fact
 
 
-def _progressed(station: Station, fact: StationProgressed, _: MessageSent) -> Fact:
+def _progressed(station: Station, fact: StationProgressed, _: Sent) -> Fact:
     if not fact.superseded:
         station.jobs[fact.job] = fact
     return fact
 
 
-_EFFECTS: dict[type[Fact], Callable[[Station, Any, MessageSent], Fact]] = {
+_EFFECTS: dict[type[Fact], Callable[[Station, Any, Sent], Fact]] = {
     StationBooted: _booted,
     ConnectorStatusReported: _status_reported,
     TransactionStarted: _transaction_started,
     MeterValuesReported: _meter_values_reported,
     TransactionEnded: _transaction_ended,
+    TransactionEventReported: _transaction_event,
     StationProgressed: _progressed,
 }

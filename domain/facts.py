@@ -26,6 +26,9 @@ class StationBooted(Fact, frozen=True, kw_only=True):
     serial_number: str = ""
     firmware_version: str = ""
     reason: str = ""
+    """Why it started (2.x)."""
+    status: str = "Accepted"
+    """As we answered it: Accepted, Pending or Rejected."""
 
 
 class ConnectorStatusReported(Fact, frozen=True, kw_only=True):
@@ -52,10 +55,14 @@ class SampledValue(Struct, frozen=True, kw_only=True):
     location: str = "Outlet"
     unit: str = "Wh"
     format: str = "Raw"
+    signed: dict[str, Any] | None = None
+    """2.x signedMeterValue beside the value, as told."""
 
 
-Registers = tuple[tuple[int | None, Decimal], ...]
-"""Readings of the outlet's import register over all phases: (station time, Wh), as told."""
+Register = tuple[int | None, Decimal]
+"""A reading of the outlet's import register over all phases: (station time, Wh), as told."""
+
+Registers = tuple[Register, ...]
 
 
 class MeterValuesReported(Fact, frozen=True, kw_only=True):
@@ -108,6 +115,58 @@ class TransactionEnded(Fact, frozen=True, kw_only=True):
     @property
     def samples(self) -> tuple[SampledValue, ...]:
         """Every sampled value of transactionData, read anew at each call."""
+        return self.read()
+
+
+class TransactionEventReported(Fact, frozen=True, kw_only=True):
+    """A TransactionEvent (2.x): what it says itself; what an earlier one said is not repeated."""
+
+    transaction_id: str
+    """The station's own; of this station only."""
+    answered: int
+    """The offset of our answer."""
+    event_type: str
+    """Started, Updated or Ended; as told where it is none of them, and flagged."""
+    seq_no: int | None
+    """Counts the events of the transaction, from 0 or not; the order in which they happened."""
+    at: int | None
+    """When it happened."""
+    trigger_reason: str
+    offline: bool = False
+    charging_state: str = ""
+    stopped_reason: str = ""
+    """Empty where it is not told; at the end that means Local (2.0.1, part 2, 1.60)."""
+    evse_id: int | None = None
+    """None: not told. Only the first event after it is known has to tell it."""
+    connector_id: int | None = None
+    id_token: str = ""
+    """Presented now; empty: none was."""
+    id_token_type: str = ""
+    token_status: str = ""
+    """As we answered it; empty where no token was presented, be it one of type NoAuthorization."""
+    group: str = ""
+    """groupIdToken of the token, as we answered it."""
+    registry: int = -1
+    """How much of the registry our answer knew."""
+    remote_start_id: int | None = None
+    reservation_id: int | None = None
+    operation_mode: str = ""
+    tariff_id: str = ""
+    transaction_limit: dict[str, Any] | None = None
+    cost_details: dict[str, Any] | None = None
+    """What the station says it costs (2.1), as told."""
+    begin: Register | None = None
+    """The reading with context Transaction.Begin, whichever event carries it."""
+    end: Register | None = None
+    """The one with context Transaction.End."""
+    registers: Registers
+    """Every reading of the register, these two among them, in the order of the frame."""
+    flags: tuple[str, ...] = ()
+    read: Callable[[], tuple[SampledValue, ...]]
+
+    @property
+    def samples(self) -> tuple[SampledValue, ...]:
+        """Every sampled value, read anew at each call."""
         return self.read()
 
 

@@ -4,12 +4,11 @@ A 1.6 connector is an EVSE with one connector: connectorId n is EVSE n, connecto
 station. No policy here: a value that is odd but readable is passed on, with its flags.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from domain.facts import (
     ConnectorStatusReported,
@@ -23,62 +22,37 @@ from domain.facts import (
 from domain.meter_values_16 import read_registers, read_samples
 from domain.readings import read_integer, read_text, read_time
 from domain.station import answer_payload
+from domain.told import Payload, Told
 from domain.transactions import MATCHED, Transactions, start_key
-from schemas.records import MessageSent
-
-Payload = Mapping[str, Any]
-
-
-class Told(Struct, frozen=True):
-    """A CALL and our answer to it, as facts need them."""
-
-    offset: int
-    recorded_at: int
-    answered: int
-    superseded: bool
-    payload: Payload
-    answer: MessageSent
-    transactions: Transactions
-
-
-_TOLD = {
-    "Authorize": "idTag",
-    "DiagnosticsStatusNotification": "status",
-    "FirmwareStatusNotification": "status",
-    "StatusNotification": "status",
-}
-"""What a report is about: one text."""
 
 _TEXT_MAX = 50
 """The longest that 1.6 has for any of these; a longer one is none of them."""
 
 
-def is_readable(action: str, payload: Payload) -> bool:
-    """Whether what this report is about can be read, whatever else is wrong with it.
+def has_text(name: str) -> Callable[[Payload], bool]:
+    return lambda payload: _is_text(payload.get(name))
 
-    An error would make the station discard a money message (4.8, 4.10); after one to its boot, many
-    stay offline, and after one to an Authorize the driver stands before a closed door.
-    """
-    if (name := _TOLD.get(action)) and not _is_text(payload.get(name)):
-        return False
-    match action:
-        case "BootNotification":
-            return _is_text(payload.get("chargePointVendor")) and _is_text(
-                payload.get("chargePointModel")
-            )
-        case "StatusNotification":
-            return read_integer(payload.get("connectorId"))[0] is not None
-        case "StartTransaction":
-            return (
-                type(payload.get("idTag")) is str
-                and read_integer(payload.get("connectorId"))[0] is not None
-            )
-        case "StopTransaction":
-            return read_integer(payload.get("transactionId"))[0] is not None
-        case "MeterValues":
-            return isinstance(payload.get("meterValue"), (list, dict))
-        case _:
-            return action == "Heartbeat" or action in _TOLD
+
+def names_station(payload: Payload) -> bool:
+    return _is_text(payload.get("chargePointVendor")) and _is_text(payload.get("chargePointModel"))
+
+
+def names_connector_status(payload: Payload) -> bool:
+    known = read_integer(payload.get("connectorId"))[0] is not None
+    return known and _is_text(payload.get("status"))
+
+
+def names_start(payload: Payload) -> bool:
+    known = read_integer(payload.get("connectorId"))[0] is not None
+    return known and type(payload.get("idTag")) is str
+
+
+def names_transaction(payload: Payload) -> bool:
+    return read_integer(payload.get("transactionId"))[0] is not None
+
+
+def has_values(payload: Payload) -> bool:
+    return isinstance(payload.get("meterValue"), (list, dict))
 
 
 def _is_text(value: Any) -> bool:
@@ -104,7 +78,7 @@ def transaction_of_stop(payload: Payload, transactions: Transactions) -> tuple[s
     return (meant.transaction_id, MATCHED) if meant is not None else (str(number), "")
 
 
-def _booted(told: Told) -> tuple[Fact, ...]:
+def booted(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
     return (
         StationBooted(
@@ -115,11 +89,17 @@ def _booted(told: Told) -> tuple[Fact, ...]:
             model=_shown(get("chargePointModel", "")),
             serial_number=_shown(get("chargePointSerialNumber", get("chargeBoxSerialNumber", ""))),
             firmware_version=_shown(get("firmwareVersion", "")),
+            status=_boot_status(told),
         ),
     )
 
 
-def _status_reported(told: Told) -> tuple[Fact, ...]:
+def _boot_status(told: Told) -> str:
+    answer = msgspec.json.decode(answer_payload(told.answer)) if told.answer is not None else {}
+    return str(answer.get("status", ""))
+
+
+def status_reported(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
     evse_id = read_integer(get("connectorId"))[0]
     if evse_id is None:
@@ -141,13 +121,13 @@ def _status_reported(told: Told) -> tuple[Fact, ...]:
     )
 
 
-def _started(told: Told) -> tuple[Fact, ...]:
+def started(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
     evse_id, connector_flag = read_integer(get("connectorId"))
     meter_start, meter_flag = read_integer(get("meterStart"))
     started_at, time_flag = read_time(get("timestamp"))
     id_token, token_flag = read_text(get("idTag"), 20)
-    answer = msgspec.json.decode(answer_payload(told.answer))
+    answer = msgspec.json.decode(answer_payload(told.answer)) if told.answer is not None else {}
     transaction_id = str(answer["transactionId"])
     info = answer["idTagInfo"]
     return (
@@ -162,7 +142,7 @@ def _started(told: Told) -> tuple[Fact, ...]:
             id_token=id_token,
             token_status=info["status"],
             group=info.get("parentIdTag", ""),
-            registry=told.answer.registry,
+            registry=told.answer.registry if told.answer is not None else -1,
             meter_start_wh=meter_start,
             started_at=started_at,
             reservation_id=read_integer(get("reservationId"))[0] or None,
@@ -173,7 +153,7 @@ def _started(told: Told) -> tuple[Fact, ...]:
     )
 
 
-def _meter_values(told: Told) -> tuple[Fact, ...]:
+def meter_values(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
     evse_id = read_integer(get("connectorId"))[0] or 0
     number = read_integer(get("transactionId"))[0]
@@ -198,7 +178,7 @@ def _meter_values(told: Told) -> tuple[Fact, ...]:
     )
 
 
-def _ended(told: Told) -> tuple[Fact, ...]:
+def ended(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
     transaction_id, id_flag = transaction_of_stop(told.payload, told.transactions)
     meter_stop, meter_flag = read_integer(get("meterStop"))
@@ -227,7 +207,7 @@ def _ended(told: Told) -> tuple[Fact, ...]:
     )
 
 
-def _progressed(job: str) -> Callable[[Told], tuple[Fact, ...]]:
+def progressed(job: str) -> Callable[[Told], tuple[Fact, ...]]:
     def meaning(told: Told) -> tuple[Fact, ...]:
         return (
             StationProgressed(
@@ -250,17 +230,3 @@ def _shown(value: Any) -> str:
 
 def _flags(*flags: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(flag for flag in flags if flag))
-
-
-MEANINGS: dict[str, Callable[[Told], tuple[Fact, ...]]] = {
-    "BootNotification": _booted,
-    "StatusNotification": _status_reported,
-    "StartTransaction": _started,
-    "MeterValues": _meter_values,
-    "StopTransaction": _ended,
-    "FirmwareStatusNotification": _progressed("firmware"),
-    "DiagnosticsStatusNotification": _progressed("diagnostics"),
-    "SignedFirmwareStatusNotification": _progressed("firmware"),
-    "LogStatusNotification": _progressed("log"),
-}
-"""By action: the facts of a CALL that was answered. An action that carries no state has none."""

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 from typing import Any, cast
 
-from domain import decisions16, releasing
+from domain import releasing, routes
+from domain.answering import Context, Policy
 from domain.conversation import fold
-from domain.decisions16 import Context, Policy
 from domain.log_filter import LogFilter
 from domain.registry import Registry
 from domain.releasing import Deciding
@@ -40,6 +40,8 @@ JUDGED_MAX = 100_000
 
 REGISTRY_WAIT_US = 1_000_000
 """An owner that took over may have folded less of the registry than the one before it."""
+_MAY_SETTLE = ("MeterValues", "TransactionEvent")
+"""Beside StopTransaction: what may change a CDR that waits for its release, or begin its wait."""
 
 
 class Owner:
@@ -139,7 +141,7 @@ class Owner:
                 record.message_type == CALL
                 or record.action == "StopTransaction"
                 or (
-                    record.action == "MeterValues"
+                    record.action in _MAY_SETTLE
                     and (station.transactions.settling or station.transactions.correcting)
                     and station.transactions.has_changed(record.cause)
                 )
@@ -149,8 +151,11 @@ class Owner:
             self._ending.discard(record.cause)
 
     def _count_ids(self, station: Station) -> None:
-        newest = next(reversed(station.transactions.known), "")
+        transactions = station.transactions.known
+        newest = next(reversed(transactions), "")
         if not newest.isdecimal() or not 0 < int(newest) <= ID_MAX:
+            return
+        if transactions[newest].by_events:
             return
         counter = self._drawn.pop(int(newest), None)
         if counter is None:
@@ -243,9 +248,11 @@ class Owner:
         call = next(iter(station.open_calls.values()))
 
         def context(payload: dict[str, Any]) -> Context:
-            return Context(station, payload, now, self.registry, self.policy, self._draw)
+            return Context(
+                station, payload, now, self.registry, self.policy, self._draw, call.version
+            )
 
-        answer = decisions16.answer(call, context)
+        answer = routes.answer(call, station, context)
         return MessageSent(
             tenant=station.tenant,
             station=station.station,

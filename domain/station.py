@@ -10,7 +10,7 @@ from domain.commands import Command
 from domain.facts import StationBooted, StationProgressed
 from domain.transactions import Transactions
 from schemas.frames import reread
-from schemas.records import CALL, MessageSent
+from schemas.records import CALL, VERSION_16, MessageSent
 
 OUTBOX_MAX = 8
 """Frames of ours that nobody has confirmed yet, kept for a new owner to hand over again."""
@@ -30,7 +30,6 @@ class Connection(Struct):
 
 
 class Connector(Struct):
-    connector_id: int
     status: str
     error_code: str
     detail: str
@@ -54,6 +53,8 @@ class OpenCall(Struct):
     frame: str
     superseded: bool
     """It came over a connection that was not the newest at this point of the log."""
+    version: str = VERSION_16
+    """Of OCPP, that its connection speaks."""
     payload: Any = None
     """Parsed at the edge; None in a snapshot and in a log that is read again."""
 
@@ -67,7 +68,10 @@ class Station(Struct):
     connection: Connection | None = None
     seen_at: int = 0
     identity: StationBooted | None = None
-    connectors: dict[int, Connector] = {}
+    boot_status: str = ""
+    """What its last BootNotification was answered; empty: it never booted here."""
+    connectors: dict[tuple[int, int], Connector] = {}
+    """By (EVSE, connector); (0, 0) is the station as a whole, of which 1.6 tells."""
     jobs: dict[str, StationProgressed] = {}
     open_calls: dict[int, OpenCall] = {}
     commands: dict[str, Command] = {}

@@ -23,6 +23,12 @@ _REGISTER_MAX = 2**63 - 1
 """No register says more, and no snapshot and no CDR can hold it; the frame keeps it."""
 
 
+READINGS_MAX = 3_000
+"""Two days with one a minute; what comes later splits no energy."""
+
+STATES_MAX = 1_000
+
+
 class Estimate(Struct, frozen=True, kw_only=True):
     """What a person released it with. It counts until the station tells more."""
 
@@ -82,7 +88,9 @@ class Transaction(Struct, kw_only=True):
     group: str = ""
     """Of the token that started it, as we answered."""
     readings: list[tuple[int, Decimal]] = []
+    """(station time, Wh) of the import register, as told, in the order of telling."""
     states: list[tuple[int, str]] = []
+    """(station time, charging state of 2.0.1), as told; each where it is another one."""
     reservation_id: int | None = None
     document: bytes = b""
     """The latest released one, while the transaction is kept whole."""
@@ -91,6 +99,13 @@ class Transaction(Struct, kw_only=True):
     rejected: Decided | None = None
     estimate: Estimate | None = None
     repriced: Repriced | None = None
+    start_told: int = -1
+    """Offset of the CALL that told the register at the start, which in 2.x is any event."""
+    stop_told: int = -1
+    by_events: bool = False
+    """Reported by TransactionEvents (2.x): its id is the station's own."""
+    event_answers: dict[int, str] = {}
+    """By seqNo: the payload that an event with an id token got, as JSON; a repeat gets it again."""
 
     @property
     def is_ended(self) -> bool:
@@ -115,7 +130,7 @@ def begin(fact: TransactionStarted) -> Transaction:
         group=fact.group,
         reservation_id=fact.reservation_id,
     )
-    _flag(transaction, fact.flags)
+    flag(transaction, fact.flags)
     return transaction
 
 
@@ -125,13 +140,11 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
     Of a released transaction it is what a correction would be made of; its CDR stays.
     """
     if isinstance(fact, MeterValuesReported):
-        before = (transaction.first_register_wh, transaction.last_register_wh)
-        changed = _flag(transaction, fact.flags)
-        _read_registers(transaction, fact.registers)
+        changed = flag(transaction, fact.flags)
+        is_told = read_registers(transaction, fact.registers)
         if transaction.is_ended or transaction.succeeded:
-            # A late sample moves its bounds, or contradicts its end.
-            after = (transaction.first_register_wh, transaction.last_register_wh)
-            changed = changed or after != before
+            # A late sample moves its bounds, contradicts its end, or splits its energy.
+            changed = changed or is_told
     elif isinstance(fact, TransactionEnded):
         changed = _end(transaction, fact)
     elif isinstance(fact, TransactionStarted):
@@ -169,9 +182,9 @@ def reject(transaction: Transaction, offset: int, decided: Decided) -> None:
 
 def _start_again(transaction: Transaction, fact: TransactionStarted) -> bool:
     if fact.meter_start_wh == transaction.meter_start_wh:
-        return _flag(transaction, ("DUPLICATE_START",))
+        return flag(transaction, ("DUPLICATE_START",))
     transaction.conflicting_start_wh = fact.meter_start_wh
-    return _flag(transaction, ("CONFLICTING_START",))
+    return flag(transaction, ("CONFLICTING_START",))
 
 
 def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
@@ -180,7 +193,7 @@ def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
             transaction.ended_at,
             transaction.meter_stop_wh,
         )
-        return _flag(transaction, ("DUPLICATE_STOP" if same else "CONFLICTING_STOP",))
+        return flag(transaction, ("DUPLICATE_STOP" if same else "CONFLICTING_STOP",))
     transaction.ended = fact.offset
     transaction.end_answered = fact.answered
     transaction.end_received = fact.recorded_at
@@ -188,19 +201,33 @@ def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
     transaction.meter_stop_wh = fact.meter_stop_wh
     transaction.stop_reason = fact.reason
     transaction.stop_token = fact.id_token
-    _flag(transaction, fact.flags)
+    flag(transaction, fact.flags)
     if fact.reason == "PowerLoss":
-        _flag(transaction, ("POWER_LOSS",))
+        flag(transaction, ("POWER_LOSS",))
     if fact.id_token and fact.id_token.casefold() != transaction.id_token.casefold():
-        _flag(transaction, ("STOP_TAG_MISMATCH",))
-    _read_registers(transaction, fact.registers)
+        flag(transaction, ("STOP_TAG_MISMATCH",))
+    read_registers(transaction, fact.registers)
     return True
 
 
-def _read_registers(transaction: Transaction, registers: Registers) -> None:
+def charging_state(transaction: Transaction, at: int, state: str) -> bool:
+    """Keep the state if it is another one than the last; return whether it was."""
+    states = transaction.states
+    if (states and states[-1][1] == state) or len(states) >= STATES_MAX:
+        return False
+    states.append((at, state))
+    return True
+
+
+def read_registers(transaction: Transaction, registers: Registers) -> bool:
+    """Take these readings; return whether they say anything new."""
+    readings = transaction.readings
+    before = (len(readings), transaction.first_register_wh, transaction.last_register_wh)
     for at, value in registers:
         if abs(value) > _REGISTER_MAX:
             continue
+        if at is not None and len(readings) < READINGS_MAX and (at, value) not in readings[-2:]:
+            readings.append((at, value))
         if transaction.first_register_wh is None:
             transaction.first_register_wh = int(value)
         if transaction.last_register_at is None or (
@@ -208,9 +235,10 @@ def _read_registers(transaction: Transaction, registers: Registers) -> None:
         ):
             transaction.last_register_wh = int(value)
             transaction.last_register_at = at
+    return before != (len(readings), transaction.first_register_wh, transaction.last_register_wh)
 
 
-def _flag(transaction: Transaction, flags: tuple[str, ...]) -> bool:
+def flag(transaction: Transaction, flags: tuple[str, ...]) -> bool:
     if not flags:
         return False
     new = [flag for flag in dict.fromkeys(flags) if flag not in transaction.flags]

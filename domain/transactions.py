@@ -124,7 +124,7 @@ class Transactions(Struct):
         released = [t for t in self.known.values() if t.released and t.is_ended]
         if len(released) <= KEPT_MAX:
             return
-        ids = {t.transaction_id for t in released[:-KEPT_MAX] if t.transaction_id.isdecimal()}
+        ids = {t.transaction_id for t in released[:-KEPT_MAX] if not t.by_events}
         for key, transaction_id in list(self.starts.items()):
             if transaction_id in ids:
                 self.archive += _digest(key) + int(transaction_id).to_bytes(4, "big")

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from domain.decisions16 import Policy
+from domain.answering import Policy
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds
 from infra.dispatcher import Dispatcher

@@ -9,7 +9,7 @@ import logging
 import secrets as randomness
 from collections.abc import Iterator, Sequence
 
-from domain.decisions16 import Policy
+from domain.answering import Policy
 from domain.owner import Owner
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from domain.decisions16 import Policy
+from domain.answering import Policy
 from domain.owner import Owner
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from domain.decisions16 import Policy
+from domain.answering import Policy
 from domain.log_filter import LogFilter
 from domain.owner import Owner
 from domain.registry import Registry

@@ -192,6 +192,7 @@ class Connection(asyncio.Protocol):
                 action=frame.action,
                 error=frame.error,
                 violations=frame.violations,
+                protocol=self._version,
             ),
             frame.payload,
         )

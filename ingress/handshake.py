@@ -24,8 +24,9 @@ from ingress.identity import AmbiguousName, Identity, NoSuchPath, identity_of
 from ingress.options import Options
 from ingress.ports import Admission, Directory
 from schemas import credentials
+from schemas.records import VERSION_16
 
-VERSIONS = {"ocpp1.6": "1.6", "ocpp2.0.1": "2.0.1", "ocpp2.1": "2.1"}
+VERSIONS = {"ocpp1.6": VERSION_16, "ocpp2.0.1": "2.0.1", "ocpp2.1": "2.1"}
 
 USER_AGENT_CHARACTERS_MAX = 200
 

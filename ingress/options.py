@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    protocols: tuple[str, ...] = ("ocpp1.6",)
-    """Sub-protocols that are enabled, of `ingress.handshake.VERSIONS`."""
+    protocols: tuple[str, ...] = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")
+    """Sub-protocols that are enabled, of `ingress.handshake.VERSIONS`; the station prefers."""
     require_subprotocol: bool = True
     """False: who offers none is taken to speak the first enabled one (several makes offer none)."""
     accept_unknown_stations: bool = False

@@ -17,6 +17,7 @@ from domain.facts import (
     Fact,
     MeterValuesReported,
     TransactionEnded,
+    TransactionEventReported,
     TransactionStarted,
 )
 from domain.reference import Reference
@@ -65,6 +66,7 @@ class ClickHouseSink:
             MeterValuesReported: self._meter_values,
             TransactionStarted: self._started,
             TransactionEnded: self._ended,
+            TransactionEventReported: self._event_reported,
             CdrFixed: self._sessions.cdr_fixed,
             CdrDenied: self._sessions.cdr_denied,
             ConnectorStatusReported: self._status_reported,
@@ -136,6 +138,10 @@ class ClickHouseSink:
 
     def _ended(self, station: Station, fact: TransactionEnded) -> None:
         meter_values.transaction_ended(station, fact, self._values.extend)
+        self._sessions.transaction_changed(station, fact, fact.transaction_id)
+
+    def _event_reported(self, station: Station, fact: TransactionEventReported) -> None:
+        meter_values.transaction_event(station, fact, self._values.extend)
         self._sessions.transaction_changed(station, fact, fact.transaction_id)
 
     def _status_reported(self, station: Station, fact: ConnectorStatusReported) -> None:

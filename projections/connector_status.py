@@ -37,7 +37,7 @@ def status_reported(station: Station, fact: ConnectorStatusReported, add: Add) -
     if fact.evse_id == 0:
         _all_connectors(station, fact, "station_status", add)
     else:
-        _connector(station, fact.evse_id, fact, "status", 0, add)
+        _connector(station, (fact.evse_id, fact.connector_id), fact, "status", 0, add)
 
 
 def connection_changed(station: Station, fact: ConnectionChanged, add: Add) -> None:
@@ -48,26 +48,25 @@ def connection_changed(station: Station, fact: ConnectionChanged, add: Add) -> N
 def _all_connectors(
     station: Station, fact: ConnectorStatusReported | ConnectionChanged, source: str, add: Add
 ) -> None:
-    for index, evse_id in enumerate(sorted(station.connectors)):
-        _connector(station, evse_id, fact, source, index, add)
+    for index, place in enumerate(sorted(station.connectors)):
+        _connector(station, place, fact, source, index, add)
 
 
 def _connector(
     station: Station,
-    evse_id: int,
+    place: tuple[int, int],
     fact: ConnectorStatusReported | ConnectionChanged,
     source: str,
     index: int,
     add: Add,
 ) -> None:
-    connector = station.connectors[evse_id]
-    whole = station.connectors.get(0)
+    connector = station.connectors[place]
+    whole = station.connectors.get((0, 0))
     add(
         (
             station.tenant,
             station.station,
-            evse_id,
-            connector.connector_id,
+            *place,
             connector.status,
             "" if whole is None else whole.status,
             station.connection is not None,

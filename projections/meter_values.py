@@ -6,7 +6,13 @@ station sends again has another place and the same `sample_key`, which ClickHous
 
 from collections.abc import Iterable
 
-from domain.facts import MeterValuesReported, SampledValue, TransactionEnded, TransactionStarted
+from domain.facts import (
+    MeterValuesReported,
+    SampledValue,
+    TransactionEnded,
+    TransactionEventReported,
+    TransactionStarted,
+)
 from domain.station import Station
 from projections.clickhouse_ports import Add, Row, Table, storable
 
@@ -37,6 +43,10 @@ TABLE = Table(
 REGISTER = ("Energy.Active.Import.Register", "")
 """Measurand and phase of meterStart and meterStop."""
 
+_BEGIN = ("Transaction.Begin", "register_start")
+_END = ("Transaction.End", "register_stop")
+"""Context and source of the registers of a start and a stop."""
+
 
 def samples_reported(station: Station, fact: MeterValuesReported, add: Add) -> None:
     head = (
@@ -58,47 +68,45 @@ def transaction_started(station: Station, fact: TransactionStarted, add: Add) ->
         fact.connector_id,
         fact.transaction_id,
     )
-    tail = ("register_start", fact.repeated, station.partition, fact.offset, 0)
-    number = "" if fact.meter_start_wh is None else str(fact.meter_start_wh)
-    add(
-        (
-            *head,
-            storable(fact.started_at),
-            fact.recorded_at,
-            *REGISTER,
-            "Transaction.Begin",
-            "Outlet",
-            "Wh",
-            number,
-            number,
-            *tail,
-        )
-    )
+    tail = (fact.repeated, station.partition, fact.offset, 0)
+    add(_register(head, fact.started_at, fact.recorded_at, _BEGIN, fact.meter_start_wh, tail))
 
 
 def transaction_ended(station: Station, fact: TransactionEnded, add: Add) -> None:
-    transaction = station.transactions.known.get(fact.transaction_id)
-    place = (transaction.evse_id, transaction.connector_id) if transaction is not None else (0, 0)
-    head = (station.tenant, station.station, *place, fact.transaction_id)
+    head = _head(station, fact.transaction_id)
     tail = (fact.repeated, station.partition, fact.offset)
-    number = "" if fact.meter_stop_wh is None else str(fact.meter_stop_wh)
-    add(
-        (
-            *head,
-            storable(fact.ended_at),
-            fact.recorded_at,
-            *REGISTER,
-            "Transaction.End",
-            "Outlet",
-            "Wh",
-            number,
-            number,
-            "register_stop",
-            *tail,
-            0,
-        )
-    )
+    add(_register(head, fact.ended_at, fact.recorded_at, _END, fact.meter_stop_wh, (*tail, 0)))
     _samples(head, fact.recorded_at, fact.samples, ("transaction_data", *tail), 1, add)
+
+
+def transaction_event(station: Station, fact: TransactionEventReported, add: Add) -> None:
+    """The event's samples, and the registers of the transaction where this event told them."""
+    head = _head(station, fact.transaction_id)
+    tail = (False, station.partition, fact.offset)
+    t = station.transactions.known.get(fact.transaction_id)
+    index = 0
+    if t is not None and t.start_told == fact.offset:
+        add(_register(head, t.started_at, fact.recorded_at, _BEGIN, t.meter_start_wh, (*tail, 0)))
+        index += 1
+    if t is not None and t.stop_told == fact.offset:
+        add(_register(head, t.ended_at, fact.recorded_at, _END, t.meter_stop_wh, (*tail, index)))
+        index += 1
+    _samples(head, fact.recorded_at, fact.samples, ("transaction_event", *tail), index, add)
+
+
+def _head(station: Station, transaction_id: str) -> Row:
+    transaction = station.transactions.known.get(transaction_id)
+    place = (transaction.evse_id, transaction.connector_id) if transaction is not None else (0, 0)
+    return (station.tenant, station.station, *place, transaction_id)
+
+
+def _register(
+    head: Row, at: int | None, recorded_at: int, kind: tuple[str, str], wh: int | None, tail: Row
+) -> Row:
+    context, source = kind
+    number = "" if wh is None else str(wh)
+    value = (context, "Outlet", "Wh", number, number, source)
+    return (*head, storable(at), recorded_at, *REGISTER, *value, *tail)
 
 
 def _samples(

@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from projections.ports import Database
-from projections.times import utc
+from projections.times import microseconds, utc
 
 
 class ProjectionProgress(Struct, frozen=True, kw_only=True):
@@ -14,7 +14,7 @@ class ProjectionProgress(Struct, frozen=True, kw_only=True):
     positions: Mapping[int, int]
     """The next offset of each partition."""
     recorded_at: datetime
-    """Our clock in the last record projected: while behind, now minus this is the lag."""
+    """Our clock in the last record projected."""
     poison: int
     """Records set aside."""
 
@@ -47,6 +47,25 @@ async def find_progress(db: Database) -> list[ProjectionProgress]:
 def records_behind(progress: ProjectionProgress, heads: Mapping[int, int]) -> int:
     """Return how many records (or offsets, where they have gaps) are not projected yet."""
     return sum(max(0, head - progress.positions.get(p, 0)) for p, head in heads.items())
+
+
+class Lateness:
+    """How late projections are, for somebody who looks again and again.
+
+    What waits was recorded after the last record projected, and after the last look that found
+    nothing waiting: without the second, the first record after a quiet night would be hours late.
+    """
+
+    def __init__(self) -> None:
+        self._abreast_us: dict[str, int] = {}
+
+    def seconds(self, progress: ProjectionProgress, heads: Mapping[int, int], now_us: int) -> float:
+        """Return the age of what waits longest, at most that; 0 if nothing waits."""
+        if records_behind(progress, heads) == 0:
+            self._abreast_us[progress.name] = now_us
+            return 0.0
+        since_us = max(microseconds(progress.recorded_at), self._abreast_us.get(progress.name, 0))
+        return max(0, now_us - since_us) / 1e6
 
 
 async def count(db: Database, tenant: str | None = None) -> Counts:

@@ -24,6 +24,7 @@ from domain.facts import (
     MeterValuesReported,
     StationBooted,
     TransactionEnded,
+    TransactionEventReported,
     TransactionStarted,
 )
 from domain.reference import Reference
@@ -50,6 +51,8 @@ from schemas.records import (
 NAME = "read"
 """The key of its position; the queries' SQL knows it too."""
 
+_OfTransaction = TransactionStarted | TransactionEnded | TransactionEventReported
+
 _encode = msgspec.json.Encoder().encode
 _decode_cdr = msgspec.json.Decoder(Cdr).decode
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
@@ -67,7 +70,7 @@ class _Collected:
         self.stations: dict[int, Station] = {}
         self.versions: dict[int, str] = {}
         self.registered: dict[tuple[str, str], rows.StationRegisteredRow] = {}
-        self.connectors: dict[tuple[int, int], Station] = {}
+        self.connectors: dict[tuple[int, int, int], Station] = {}
         self.opened: list[rows.OpenedRow] = []
         self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}
         self.transactions: dict[tuple[int, str], tuple[Station, Transaction, int]] = {}
@@ -170,7 +173,7 @@ class ReadModel:
     ) -> None:
         if fact.superseded:
             return
-        self._new.connectors[id(station), fact.evse_id] = station
+        self._new.connectors[id(station), fact.evse_id, fact.connector_id] = station
         subject = f"{fact.evse_id}/{fact.connector_id}"
         detail = {"status": fact.status, "error_code": fact.error_code}
         self._event(station, offset, fact, "connector-status", subject, detail)
@@ -182,13 +185,7 @@ class ReadModel:
                 self._transaction(station, offset, transaction)
                 self._cdr_changed(station, offset, fact, transaction)
         if not fact.repeated:
-            subject = cdr_id(station.tenant, station.station, fact.transaction_id)
-            detail = {
-                "transaction_id": fact.transaction_id,
-                "evse": fact.evse_id,
-                "id_token": fact.id_token,
-            }
-            self._event(station, offset, fact, "transaction-started", subject, detail)
+            self._start(station, offset, fact, fact.evse_id, fact.id_token)
 
     def _sampled(self, station: Station, offset: int, fact: MeterValuesReported, _: Record) -> None:
         transaction = station.transactions.known.get(fact.transaction_id)
@@ -204,9 +201,34 @@ class ReadModel:
         self._transaction(station, offset, transaction)
         self._cdr_changed(station, offset, fact, transaction)
         if not fact.repeated:
-            subject = cdr_id(station.tenant, station.station, fact.transaction_id)
-            detail = {"transaction_id": fact.transaction_id, "reason": fact.reason}
-            self._event(station, offset, fact, "transaction-ended", subject, detail)
+            self._end(station, offset, fact, fact.reason)
+
+    def _event_reported(
+        self, station: Station, offset: int, fact: TransactionEventReported, _: Record
+    ) -> None:
+        transaction = station.transactions.known.get(fact.transaction_id)
+        if transaction is None:
+            return
+        self._transaction(station, offset, transaction)
+        if transaction.changed != fact.offset:
+            return
+        self._cdr_changed(station, offset, fact, transaction)
+        if transaction.started == fact.offset:
+            self._start(station, offset, fact, transaction.evse_id, transaction.id_token)
+        if transaction.ended == fact.offset:
+            self._end(station, offset, fact, transaction.stop_reason or "")
+
+    def _start(
+        self, station: Station, offset: int, fact: _OfTransaction, evse_id: int, id_token: str
+    ) -> None:
+        subject = cdr_id(station.tenant, station.station, fact.transaction_id)
+        detail = {"transaction_id": fact.transaction_id, "evse": evse_id, "id_token": id_token}
+        self._event(station, offset, fact, "transaction-started", subject, detail)
+
+    def _end(self, station: Station, offset: int, fact: _OfTransaction, reason: str) -> None:
+        subject = cdr_id(station.tenant, station.station, fact.transaction_id)
+        detail = {"transaction_id": fact.transaction_id, "reason": reason}
+        self._event(station, offset, fact, "transaction-ended", subject, detail)
 
     def _transaction(self, station: Station, offset: int, transaction: Transaction) -> None:
         key = (id(station), transaction.transaction_id)
@@ -293,6 +315,7 @@ class ReadModel:
         TransactionStarted: _started,
         MeterValuesReported: _sampled,
         TransactionEnded: _ended,
+        TransactionEventReported: _event_reported,
         CdrFixed: _fixed,
         CdrDenied: _denied,
         CdrRequestMoved: _requested,
@@ -306,8 +329,8 @@ class ReadModel:
         new, self._new = self._new, _Collected()
         told = [rows.station_told(s, new.versions.get(i, "")) for i, s in new.stations.items()]
         connectors = [
-            rows.connector_row(station, evse_id, station.connectors[evse_id])
-            for (_, evse_id), station in new.connectors.items()
+            rows.connector_row(station, evse, connector, station.connectors[evse, connector])
+            for (_, evse, connector), station in new.connectors.items()
         ]
         written: list[tuple[str, Sequence[Struct]]] = [
             ("stations.write_registered", list(new.registered.values())),

@@ -181,12 +181,14 @@ def station_deregistered(tenant: str, station: str, offset: int) -> StationRegis
     return StationRegisteredRow(tenant, station, False, "", {}, False, offset)
 
 
-def connector_row(station: Station, evse_id: int, connector: Connector) -> ConnectorRow:
+def connector_row(
+    station: Station, evse_id: int, connector_id: int, connector: Connector
+) -> ConnectorRow:
     return ConnectorRow(
         station.tenant,
         station.station,
         evse_id,
-        connector.connector_id,
+        connector_id,
         connector.status,
         connector.error_code,
         connector.detail,

@@ -20,6 +20,8 @@ from msgspec.structs import replace
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
 """OCPP-J message types. A frame in which none can be read has type 0."""
 
+VERSION_16 = "1.6"
+
 
 NO_DOCUMENT = Raw(b"null")
 
@@ -74,6 +76,8 @@ class MessageReceived(Record, frozen=True, kw_only=True, tag="message-received.v
     """The error code its version prescribes for what is wrong with it; empty if nothing is."""
     violations: tuple[str, ...] = ()
     """What is wrong with it, for people: JSON path and rule, at most a few."""
+    protocol: str = VERSION_16
+    """The OCPP version of its connection. Encoded only where it is another."""
 
 
 class DeliveryFailed(Record, frozen=True, kw_only=True, tag="delivery-failed.v1"):

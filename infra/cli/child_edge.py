@@ -4,7 +4,7 @@ import asyncio
 import signal
 from pathlib import Path
 
-from domain.decisions16 import Policy
+from domain.answering import Policy
 from infra.append_socket import AppendSocket
 from infra.child import say_ready, stop_on
 from infra.deployment import Deployment, Layout, read_key

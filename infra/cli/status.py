@@ -1,7 +1,7 @@
 """The figures of `up`'s status line: stations, sessions, CDRs, kWh, lag."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 from infra import clock
 from infra.deployment import Layout
@@ -9,14 +9,7 @@ from infra.journal_sqlite import SqliteJournal
 from infra.postgres import Postgres
 from infra.read_store import PostgresReadStore
 from projections.ports import StoreUnavailable
-from projections.progress import (
-    Counts,
-    ProjectionProgress,
-    count,
-    find_progress,
-    records_behind,
-)
-from projections.times import microseconds
+from projections.progress import Counts, Lateness, count, find_progress
 from schemas.journal import Journal, Unavailable
 
 EVERY_S = 1.0
@@ -28,9 +21,10 @@ async def follow_status(layout: Layout, dsn: str, show: Callable[[str, float], N
     journal = await SqliteJournal.open_read_only(layout.journal)
     async with Postgres(dsn, connections_max=1) as database:
         store = PostgresReadStore(database)
+        lateness = Lateness()
         while True:
             try:
-                show(await _figures(store, journal), loop.time())
+                show(await _figures(store, journal, lateness), loop.time())
             except (StoreUnavailable, Unavailable) as error:
                 show(f"no figures now: {error}", loop.time())
             await asyncio.sleep(EVERY_S)
@@ -47,18 +41,9 @@ def line_of(counts: Counts, lag_s: float) -> str:
     )
 
 
-def lag_s(progress: Sequence[ProjectionProgress], heads: Mapping[int, int], now_us: int) -> float:
-    """Return how old what the slowest projection shows is; 0 if it shows everything."""
-    behind = [
-        max(0, now_us - microseconds(each.recorded_at)) / 1e6
-        for each in progress
-        if records_behind(each, heads)
-    ]
-    return max(behind, default=0.0)
-
-
-async def _figures(store: PostgresReadStore, journal: Journal) -> str:
+async def _figures(store: PostgresReadStore, journal: Journal, lateness: Lateness) -> str:
     # The heads first: what is projected meanwhile makes the lag smaller, never negative.
     heads = {p: await journal.head(p) for p in range(journal.partitions + 1)}
-    lag = lag_s(await find_progress(store), heads, clock.now_us())
-    return line_of(await count(store), lag)
+    now_us = clock.now_us()
+    lags = [lateness.seconds(each, heads, now_us) for each in await find_progress(store)]
+    return line_of(await count(store), max(lags, default=0.0))

@@ -1,5 +1,7 @@
 """Stations and their registration, through the whole application."""
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -47,6 +49,28 @@ async def test_a_registered_station_appears_with_what_was_written(
     }
     assert found | written.json() == found
     assert (found["registered"], found["online"], found["position"]) == (True, False, "")
+
+
+@pytest.mark.parametrize("policy", ["Accepted", "Pending", "Rejected", None])
+async def test_the_boot_policy_is_an_attribute(
+    policy: str | None, deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    body = {"attributes": {"boot_policy": policy}}
+
+    assert (await client.put("/v1/stations/CS-1", json=body)).status_code == 200
+
+
+@pytest.mark.parametrize("policy", ["accepted", "", 1, True])
+async def test_a_boot_policy_that_is_none_is_refused(
+    policy: Any, deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    body = {"attributes": {"boot_policy": policy}}
+
+    refused = await client.put("/v1/stations/CS-1", json=body)
+
+    assert refused.status_code == 422
+    assert "boot_policy" in refused.text
+    assert await registered(deployment) == []
 
 
 async def test_a_password_is_nowhere_but_in_the_vault(

@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
-from domain.decisions16 import Policy
+from domain.answering import Policy
 from domain.owner import Owner
 from domain.registry import Registry
 from domain.station import Station
 from domain.transaction_ids import TransactionIds
 from schemas.records import (
+    CALL,
+    SEND,
     AnyRecord,
     CommandRequested,
     ConnectionOpened,
@@ -40,6 +42,7 @@ class Log:
         self.now = NOW
         self._sequences: dict[str, int] = {}
         self._number = 0
+        self._protocols: dict[str, str] = {}
 
     def append(self, *records: Record, writer: str = "ingress") -> list[int]:
         offsets = []
@@ -57,14 +60,21 @@ class Log:
     def read(self, offset: int) -> AnyRecord:
         return decode(self.values[offset])
 
-    def opens(self, connection: str = "c1", node: str = "0/a", station: str = "CP1") -> int:
+    def opens(
+        self,
+        connection: str = "c1",
+        node: str = "0/a",
+        station: str = "CP1",
+        protocol: str = "1.6",
+    ) -> int:
+        self._protocols[connection] = protocol
         return self.append(
             ConnectionOpened(
                 tenant="default",
                 station=station,
                 recorded_at=self.now,
                 connection=connection,
-                protocol="1.6",
+                protocol=protocol,
                 node=node,
                 remote="127.0.0.1:1",
                 proof="none",
@@ -91,7 +101,8 @@ class Log:
                 frame=msgspec.json.encode(frame).decode(),
                 message_type=frame[0],
                 message_id=frame[1],
-                action=frame[2] if frame[0] == 2 else "",
+                action=frame[2] if frame[0] in (CALL, SEND) else "",
+                protocol=self._protocols.get(connection, "1.6"),
                 **read,
             )
         )[0]
@@ -169,12 +180,14 @@ class Worker:
         return [parse(sent.frame) for _, sent in self.dispatched]
 
 
-def working(policy: Policy = POLICY, registry: Registry | None = None) -> tuple[Log, Worker]:
+def working(
+    policy: Policy = POLICY, registry: Registry | None = None, protocol: str = "1.6"
+) -> tuple[Log, Worker]:
     """A claimed owner and a connected station."""
     log = Log()
     worker = Worker(log, policy=policy, registry=registry)
     worker.claim()
-    log.opens()
+    log.opens(protocol=protocol)
     worker.settle()
     return log, worker
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.answering import Policy
 from domain.commands import OPEN_FATES, QUEUED_MAX, WATCHED_MAX, CommandMoved
 from domain.conversation import fold
-from domain.decisions16 import Policy
 from domain.log_filter import LogFilter
 from domain.station import FINISHED_MAX, Station
 from schemas.records import CALL, ConnectionClosed, DeliveryFailed, MessageSent

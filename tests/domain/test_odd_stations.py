@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from domain.answering import Policy
 from domain.cdr import cdr_of
 from domain.conversation import fold
-from domain.decisions16 import Policy
 from domain.facts import MessageOrphaned
 from domain.log_filter import LogFilter
 from domain.station import Station
@@ -188,7 +188,7 @@ def test_what_the_newest_connection_said_counts_however_late_it_is_decided() -> 
     log.calls("StatusNotification", {**told, "status": "Available"}, connection="c1")
     worker.settle()
     assert worker.station.identity is not None
-    assert worker.station.connectors[1].status == "Faulted"
+    assert worker.station.connectors[1, 1].status == "Faulted"
 
 
 # Reports that break their schema and can be read all the same; each was sent by a real make.
@@ -232,7 +232,7 @@ def test_a_readable_report_that_breaks_its_schema_is_answered(
     [frame] = worker.frames()
     assert frame[0] == 3
     assert payload.get("status", "Available") == (
-        worker.station.connectors[1].status if action == "StatusNotification" else "Available"
+        worker.station.connectors[1, 1].status if action == "StatusNotification" else "Available"
     )
 
 
@@ -264,4 +264,4 @@ def test_a_station_that_tells_of_connectors_without_end_does_not_grow_without_en
     log.calls("StatusNotification", {"connectorId": 7, "errorCode": "NoError", "status": "Faulted"})
     worker.settle()
     assert len(worker.station.connectors) == 256
-    assert worker.station.connectors[7].status == "Faulted"
+    assert worker.station.connectors[7, 1].status == "Faulted"

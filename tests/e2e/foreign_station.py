@@ -116,7 +116,7 @@ async def connected(up: Up, name: str, password: str = "") -> AsyncIterator[Stat
     """Yield a booted station whose reader runs, once the views show it online."""
     proof = b64encode(f"{name}:{password}".encode()).decode()
     headers = {"Authorization": f"Basic {proof}"} if password else {}
-    async with await _opened(f"{up.deployment.ocpp_url}/{name}", headers) as connection:
+    async with await opened(f"{up.deployment.ocpp_url}/{name}", headers) as connection:
         station = Station(name, connection)
 
         async def read() -> None:
@@ -126,19 +126,21 @@ async def connected(up: Up, name: str, password: str = "") -> AsyncIterator[Stat
         async with asyncio.TaskGroup() as group:
             group.create_task(read())
             assert (await station.boot()).status == "Accepted"
-            await seen(lambda: _online(up, name), f"{name} is online")
+            await seen(lambda: is_online(up, name), f"{name} is online")
             yield station
             await connection.close()
 
 
-async def _opened(url: str, headers: Mapping[str, str]) -> ClientConnection:
+async def opened(
+    url: str, headers: Mapping[str, str], protocol: str = "ocpp1.6"
+) -> ClientConnection:
     """Come again while it is told to (503), as a station does."""
     async with asyncio.timeout(ADMITTED_WITHIN_S):
         while True:
             try:
                 return await connect(
                     url,
-                    subprotocols=[Subprotocol("ocpp1.6")],
+                    subprotocols=[Subprotocol(protocol)],
                     additional_headers=headers,
                     proxy=None,
                 )
@@ -153,6 +155,6 @@ async def seen(look: Callable[[], T | None], what: str) -> T:
     return await asyncio.to_thread(eventually, look, what)
 
 
-def _online(up: Up, name: str) -> bool | None:
+def is_online(up: Up, name: str) -> bool | None:
     found = up.get("/v1/stations", offline=False)["items"]
     return True if any(each["station"] == name for each in found) else None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.decisions16 import Policy
+from domain.answering import Policy
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds
 from infra.dispatcher import VALUE_CHARACTERS_MAX, Dispatcher

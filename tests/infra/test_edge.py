@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from domain.decisions16 import Policy
+from domain.answering import Policy
 from infra.edge import Edge, EdgeOptions, edge
 from infra.journal_sqlite import SqliteJournal
 from infra.metrics import edge_metrics

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.decisions16 import Policy
+from domain.answering import Policy
 from domain.owner import Owner
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds

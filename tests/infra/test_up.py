@@ -1,17 +1,16 @@
 """`up` before it starts anything: its settings, its ports, its greeting, its figures."""
 
 import socket
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from infra.cli.failures import Failed
 from infra.cli.greeting import greeting
-from infra.cli.status import lag_s, line_of
+from infra.cli.status import line_of
 from infra.cli.up import UpPorts, run_up, settings_of_up
 from infra.deployment import Deployment, Layout
-from projections.progress import Counts, ProjectionProgress
+from projections.progress import Counts
 
 DEPLOYMENT = Deployment(
     pid=1,
@@ -91,15 +90,3 @@ def test_the_status_line_has_the_five_figures() -> None:
         "stations 10 online of 12 | sessions 4 active | CDRs 100 (95 final, 1 held)"
         " | 1234.500 kWh | lag 0.0 s"
     )
-
-
-def test_the_lag_is_that_of_the_slowest_projection_that_is_behind() -> None:
-    def progress(name: str, offset: int, second: int) -> ProjectionProgress:
-        at = datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC)
-        return ProjectionProgress(name=name, positions={1: offset}, recorded_at=at, poison=0)
-
-    found = [progress("idle", 10, 1), progress("slow", 8, 20), progress("slower", 7, 10)]
-    now_us = int(datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC).timestamp()) * 1_000_000
-
-    assert lag_s(found, {1: 10}, now_us) == 20.0
-    assert lag_s(found[:1], {1: 10}, now_us) == 0.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from domain.decisions16 import Policy
+from domain.answering import Policy
 from domain.owner import Owner
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds

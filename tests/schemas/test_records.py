@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingress.handshake import VERSIONS
 from schemas import records
 from schemas.cdr import Cdr, digest
 from schemas.records import CdrReleased, CommandRequested, MessageReceived, MessageSent
@@ -169,3 +170,16 @@ def test_a_record_that_was_read_is_written_under_its_new_id_only() -> None:
     again = records.decode(records.encode(read, "new", 10))
 
     assert (again.incarnation, again.sequence) == ("new", 10)
+
+
+def test_a_frame_of_1_6_does_not_say_its_version() -> None:
+    frame = MessageReceived(recorded_at=1, connection="c", number=1, protocol=VERSIONS["ocpp1.6"])
+    newer = MessageReceived(recorded_at=1, connection="c", number=1, protocol="2.1")
+
+    assert b"protocol" not in records.encode(frame, "i", 1)
+    assert records.decode(records.encode(frame, "i", 1)) == msgspec.structs.replace(
+        frame, incarnation="i", sequence=1
+    )
+    assert records.decode(records.encode(newer, "i", 1)) == msgspec.structs.replace(
+        newer, incarnation="i", sequence=1
+    )

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS {table:Identifier}
     number String EPHEMERAL COMMENT 'The value as decimal text, for inserts only',
     value Nullable(Decimal(38, 16)) DEFAULT toDecimal128OrNull(number, 16) CODEC(ZSTD(1)) COMMENT 'Exact, in the base unit; NULL: no number, see raw',
     raw String CODEC(ZSTD(1)) COMMENT 'As the station wrote it',
-    source LowCardinality(String) COMMENT 'sample, transaction_data, register_start or register_stop',
+    source LowCardinality(String) COMMENT 'sample, transaction_data, transaction_event, register_start or register_stop',
     repeated Bool COMMENT 'Told by a start or stop that was sent again',
     sample_key UInt64 DEFAULT sipHash64(
         tenant, station, evse, connector, transaction_id, measurand, phase, location, context, unit,

@@ -28,10 +28,10 @@ FROM
 (
     SELECT
         tenant, station, transaction_id,
-        anyIf(time, source = 'register_start') AS started,
-        if(countIf(source = 'register_stop') = 0, NULL, anyIf(time, source = 'register_stop')) AS ended,
-        toInt64OrNull(anyIf(raw, source = 'register_start')) AS meter_start_wh,
-        toInt64OrNull(anyIf(raw, source = 'register_stop')) AS meter_stop_wh
+        argMaxIf(time, offset, source = 'register_start') AS started,
+        if(countIf(source = 'register_stop') = 0, NULL, argMaxIf(time, offset, source = 'register_stop')) AS ended,
+        toInt64OrNull(argMaxIf(raw, offset, source = 'register_start')) AS meter_start_wh,
+        toInt64OrNull(argMaxIf(raw, offset, source = 'register_stop')) AS meter_stop_wh
     FROM meter_values
     WHERE source IN ('register_start', 'register_stop') AND NOT repeated
     GROUP BY tenant, station, transaction_id

@@ -1,0 +1,64 @@
+"""What a station may say while we have not accepted it (OCPP 1.6, 4.2; 2.0.1, B01-B03).
+
+Whether it is accepted is what its last BootNotification was answered, and that is what the
+registration's attribute `boot_policy` said then. A station that never booted here is served:
+nothing obliges it to boot again after a reconnect. While it is Pending or Rejected it may boot, and
+Pending it may also say what we asked it for. Whatever it says of money is kept and answered.
+"""
+
+import msgspec
+
+from domain.registry import Registry
+from domain.station import OpenCall, Station
+
+ACCEPTED, PENDING, REJECTED = "Accepted", "Pending", "Rejected"
+STATUSES = (ACCEPTED, PENDING, REJECTED)
+HELD_BACK = frozenset({PENDING, REJECTED})
+
+BOOT_RETRY_S = 60
+"""After Pending or Rejected. Often enough that a person who accepts it need not wait."""
+
+_MONEY = frozenset({"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent"})
+
+_REPORTS = {
+    "NotifyReport": ("GetBaseReport", "GetReport"),
+    "NotifyMonitoringReport": ("GetMonitoringReport",),
+}
+"""What a pending station reports because of a command that it accepted (2.0.1, B02)."""
+
+_TRIGGERS = ("TriggerMessage", "ExtendedTriggerMessage")
+
+
+def boot_policy(registry: Registry, station: Station) -> str:
+    """Return the status that the next boot gets; what is no status means Accepted."""
+    registered = registry.stations.get((station.tenant, station.station))
+    wanted = registered.attributes.get("boot_policy") if registered is not None else None
+    return wanted if wanted in STATUSES else ACCEPTED
+
+
+def may_say(station: Station, call: OpenCall) -> bool:
+    """Whether the station may make this CALL now."""
+    status, action = station.boot_status, call.action
+    if status not in HELD_BACK or action == "BootNotification" or action in _MONEY:
+        return True
+    return status == PENDING and _is_asked_for(station, action)
+
+
+def _is_asked_for(station: Station, action: str) -> bool:
+    for command in station.commands.values():
+        if command.dispatched < 0:
+            continue
+        if command.action in _REPORTS.get(action, ()):
+            return True
+        if command.action in _TRIGGERS and _triggers(command.payload, action):
+            return True
+    return False
+
+
+def _triggers(payload: bytes, action: str) -> bool:
+    asked = msgspec.json.decode(payload)
+    wanted = asked.get("requestedMessage") if isinstance(asked, dict) else None
+    if action == "SignCertificate":
+        # SignChargePointCertificate, SignV2GCertificate, SignCombinedCertificate, …
+        return isinstance(wanted, str) and wanted.startswith("Sign")
+    return bool(wanted == action)

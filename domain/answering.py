@@ -1,0 +1,50 @@
+"""What the answer to a CALL is decided from, and what it is, in every version. Pure."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from domain.registry import Registry
+from domain.station import OpenCall, Station
+from schemas.records import CALLERROR, VERSION_16
+
+
+class Policy(NamedTuple):
+    """What an operator has set; none of it changes what is already decided."""
+
+    accept_unknown_tokens: bool = False
+    heartbeat_interval_s: int = 300
+    settle_us: int = 15 * 60 * 1_000_000
+    answer_timeout_us: int = 30 * 1_000_000
+
+
+class Context(NamedTuple):
+    station: Station
+    payload: dict[str, Any]
+    now: int
+    registry: Registry
+    policy: Policy
+    draw_id: Callable[[], int]
+    version: str = VERSION_16
+
+
+class Answer(NamedTuple):
+    message_type: int
+    frame: str
+
+
+_encode = msgspec.json.Encoder().encode
+
+Rule = str | Callable[[Context], str]
+"""The payload of the result as JSON: always the same, or decided."""
+
+
+def error(call: OpenCall, code: str, description: str) -> Answer:
+    identity = json_text(call.message_id)
+    text = f"[4,{identity},{json_text(code)},{json_text(description[:255])},{{}}]"
+    return Answer(CALLERROR, text)
+
+
+def json_text(text: str) -> str:
+    return _encode(text).decode()

@@ -1,0 +1,86 @@
+"""OCPP 2.0.1 and 2.1: the answers to a station's CALLs that are decided. Pure.
+
+An answer to a repeat is the first answer. Those that are the same for ever stand in the table.
+"""
+
+import msgspec
+
+from domain import admission
+from domain.answering import Context, json_text
+from domain.authorization import standing_of
+from domain.ocpp2 import object_in, transaction_id_in
+from domain.readings import read_integer, read_text, to_iso
+from domain.told import Payload
+
+NO_AUTHORIZATION = "NoAuthorization"
+"""The type of the token of a session that needs none: a start button (2.0.1, C02)."""
+
+_GROUP_MAX = {"2.0.1": 36, "2.1": 255}
+
+
+def boot(c: Context) -> str:
+    status = admission.boot_policy(c.registry, c.station)
+    accepted = status == admission.ACCEPTED
+    interval = c.policy.heartbeat_interval_s if accepted else admission.BOOT_RETRY_S
+    return f'{{"currentTime":"{to_iso(c.now)}","interval":{interval},"status":"{status}"}}'
+
+
+def heartbeat(c: Context) -> str:
+    return f'{{"currentTime":"{to_iso(c.now)}"}}'
+
+
+def authorize(c: Context) -> str:
+    """A contract certificate that came along is checked by nobody here, so it opens nothing."""
+    if "certificate" in c.payload or "iso15118CertificateHashData" in c.payload:
+        return '{"idTokenInfo":{"status":"Invalid"},"certificateStatus":"NoCertificateAvailable"}'
+    return f'{{"idTokenInfo":{_token_info(c, object_in(c.payload, "idToken"))}}}'
+
+
+def transaction_event(c: Context) -> str:
+    if not isinstance(c.payload.get("idToken"), dict):
+        return "{}"
+    known = c.station.transactions.known.get(transaction_id_in(c.payload)[0])
+    seq_no = read_integer(c.payload.get("seqNo"))[0]
+    if known is not None and seq_no is not None and seq_no in known.event_answers:
+        return known.event_answers[seq_no]
+    return f'{{"idTokenInfo":{_token_info(c, object_in(c.payload, "idToken"))}}}'
+
+
+def certificate_chain_status(c: Context) -> str:
+    """Nobody was asked, and the station may ask again at once (2.1, M06)."""
+    failed = [
+        {
+            "certificateHashData": asked.get("certificateHashData"),
+            "source": asked.get("source"),
+            "status": "Failed",
+            "nextUpdate": to_iso(c.now),
+        }
+        for asked in c.payload.get("certificateStatusRequests", ())
+    ]
+    return msgspec.json.encode({"certificateStatus": failed}).decode()
+
+
+def vat_number_validation(c: Context) -> str:
+    """Nobody here can say that a number is valid; the station is told which one is not."""
+    answer = {
+        "vatNumber": c.payload.get("vatNumber"),
+        "status": "Rejected",
+        "statusInfo": {"reasonCode": "NoValidation"},
+    }
+    if "evseId" in c.payload:
+        answer["evseId"] = c.payload["evseId"]
+    return msgspec.json.encode(answer).decode()
+
+
+def _token_info(c: Context, presented: Payload) -> str:
+    if presented.get("type") == NO_AUTHORIZATION:
+        return '{"status":"Accepted"}'
+    status, token = standing_of(c, read_text(presented.get("idToken"), 255)[0])
+    members = f'"status":"{status}"'
+    if token is None:
+        return f"{{{members}}}"
+    if token.expires_at is not None:
+        members += f',"cacheExpiryDateTime":"{to_iso(token.expires_at)}"'
+    if 0 < len(token.group) <= _GROUP_MAX[c.version]:
+        members += f',"groupIdToken":{{"idToken":{json_text(token.group)},"type":"Central"}}'
+    return f"{{{members}}}"

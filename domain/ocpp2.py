@@ -1,0 +1,198 @@
+"""OCPP 2.0.1 and 2.1 to the domain: what stations say of themselves and of transactions. Pure.
+
+No policy here: a value that is odd but readable is passed on, with its flags.
+"""
+
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from domain.facts import (
+    ConnectorStatusReported,
+    Fact,
+    MeterValuesReported,
+    StationBooted,
+    TransactionEventReported,
+)
+from domain.meter_values_2 import read_registers, read_samples
+from domain.readings import SCHEMA_DEVIATION, read_integer, read_text, read_time
+from domain.station import answer_payload
+from domain.told import Payload, Told
+
+EVENT_TYPES = ("Started", "Updated", "Ended")
+TRANSACTION_ID_MAX = 36
+ID_TOKEN_MAX = 255
+"""2.1; 2.0.1 has 36. A longer one is kept and flagged."""
+
+_TEXT_MAX = 255
+
+
+def object_in(payload: Payload, name: str) -> Payload:
+    """Return the object that the member is; an empty one if it is none."""
+    value = payload.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+# What can be read.
+
+
+def names_station(payload: Payload) -> bool:
+    station = object_in(payload, "chargingStation")
+    return _is_text(station.get("vendorName")) and _is_text(station.get("model"))
+
+
+def names_connector_status(payload: Payload) -> bool:
+    numbers = read_integer(payload.get("evseId"))[0], read_integer(payload.get("connectorId"))[0]
+    return None not in numbers and _is_text(payload.get("connectorStatus"))
+
+
+def names_id_token(payload: Payload) -> bool:
+    return _is_text(object_in(payload, "idToken").get("idToken"))
+
+
+def names_transaction(payload: Payload) -> bool:
+    return bool(transaction_id_in(payload)[0])
+
+
+def has_values(payload: Payload) -> bool:
+    return isinstance(payload.get("meterValue"), (list, dict))
+
+
+# What it means.
+
+
+def booted(told: Told) -> tuple[Fact, ...]:
+    station = object_in(told.payload, "chargingStation")
+    return (
+        StationBooted(
+            offset=told.offset,
+            recorded_at=told.recorded_at,
+            superseded=told.superseded,
+            vendor=_shown(station.get("vendorName", "")),
+            model=_shown(station.get("model", "")),
+            serial_number=_shown(station.get("serialNumber", "")),
+            firmware_version=_shown(station.get("firmwareVersion", "")),
+            reason=_shown(told.payload.get("reason", "")),
+            status=_shown(_answer(told).get("status", "")),
+        ),
+    )
+
+
+def status_reported(told: Told) -> tuple[Fact, ...]:
+    get = told.payload.get
+    evse_id = read_integer(get("evseId"))[0]
+    connector_id = read_integer(get("connectorId"))[0]
+    if evse_id is None or connector_id is None:
+        return ()
+    return (
+        ConnectorStatusReported(
+            offset=told.offset,
+            recorded_at=told.recorded_at,
+            superseded=told.superseded,
+            evse_id=evse_id,
+            connector_id=connector_id,
+            status=_shown(get("connectorStatus", "")),
+            at=read_time(get("timestamp"))[0],
+        ),
+    )
+
+
+def meter_values(told: Told) -> tuple[Fact, ...]:
+    evse_id = read_integer(told.payload.get("evseId"))[0] or 0
+    values = told.payload.get("meterValue")
+    readings = read_registers(values)
+    return (
+        MeterValuesReported(
+            offset=told.offset,
+            recorded_at=told.recorded_at,
+            superseded=told.superseded,
+            evse_id=evse_id,
+            connector_id=0,
+            registers=readings.registers,
+            read=partial(read_samples, values),
+            flags=readings.flags,
+        ),
+    )
+
+
+def transaction_event(told: Told) -> tuple[Fact, ...]:
+    get = told.payload.get
+    info, evse = object_in(told.payload, "transactionInfo"), object_in(told.payload, "evse")
+    transaction_id, id_flag = transaction_id_in(told.payload)
+    if not transaction_id:
+        return ()
+    presented = object_in(told.payload, "idToken")
+    id_token, token_flag = read_text(presented.get("idToken"), ID_TOKEN_MAX)
+    seq_no, seq_flag = read_integer(get("seqNo"))
+    at, time_flag = read_time(get("timestamp"))
+    event_type = _shown(get("eventType", ""))
+    type_flag = "" if event_type in EVENT_TYPES else SCHEMA_DEVIATION
+    values = get("meterValue")
+    readings = read_registers(values)
+    answered = object_in(_answer(told) if presented else {}, "idTokenInfo")
+    return (
+        TransactionEventReported(
+            offset=told.offset,
+            recorded_at=told.recorded_at,
+            superseded=told.superseded,
+            transaction_id=transaction_id,
+            answered=told.answered,
+            registry=told.answer.registry if told.answer is not None else -1,
+            event_type=event_type,
+            seq_no=seq_no,
+            at=at,
+            trigger_reason=_shown(get("triggerReason", "")),
+            offline=get("offline") is True,
+            charging_state=_shown(info.get("chargingState", "")),
+            stopped_reason=_shown(info.get("stoppedReason", "")),
+            evse_id=read_integer(evse.get("id"))[0],
+            connector_id=read_integer(evse.get("connectorId"))[0],
+            id_token=id_token,
+            id_token_type=_shown(presented.get("type", "")),
+            token_status=_shown(answered.get("status", "")),
+            group=_shown(object_in(answered, "groupIdToken").get("idToken", "")),
+            remote_start_id=read_integer(info.get("remoteStartId"))[0],
+            reservation_id=read_integer(get("reservationId"))[0],
+            operation_mode=_shown(info.get("operationMode", "")),
+            tariff_id=_shown(info.get("tariffId", "")),
+            transaction_limit=_object(info.get("transactionLimit")),
+            cost_details=_object(get("costDetails")),
+            begin=readings.begin,
+            end=readings.end,
+            registers=readings.registers,
+            flags=_flags(id_flag, type_flag, token_flag, seq_flag, time_flag) + readings.flags,
+            read=partial(read_samples, values),
+        ),
+    )
+
+
+def transaction_id_in(payload: Payload) -> tuple[str, str]:
+    """Return (transaction id, flag)."""
+    value = object_in(payload, "transactionInfo").get("transactionId")
+    if type(value) is int:
+        return str(value), SCHEMA_DEVIATION
+    text, flag = read_text(value, TRANSACTION_ID_MAX)
+    return (text, flag) if len(text) <= _TEXT_MAX else ("", SCHEMA_DEVIATION)
+
+
+def _answer(told: Told) -> Payload:
+    answer = msgspec.json.decode(answer_payload(told.answer)) if told.answer is not None else {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _object(value: Any) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str and 0 < len(value) <= _TEXT_MAX
+
+
+def _shown(value: Any) -> str:
+    # Past its schema it may be anything.
+    return str(value)[:_TEXT_MAX] if value is not None else ""
+
+
+def _flags(*flags: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(flag for flag in flags if flag))

@@ -1,0 +1,125 @@
+"""Stations that are Pending or Rejected (OCPP 1.6, 4.2; 2.0.1, B01-B03): what they may say."""
+
+from typing import Any
+
+import pytest
+
+from domain.registry import Registry
+from schemas.records import CALLERROR, CALLRESULT, StationRegistered
+from tests.domain.events import ended, started
+from tests.domain.log import NOW, Log, Worker, start, working
+
+BOOT = {
+    "1.6": {"chargePointVendor": "V", "chargePointModel": "M"},
+    "2.0.1": {"chargingStation": {"vendorName": "V", "model": "M"}, "reason": "PowerUp"},
+}
+BOOT["2.1"] = BOOT["2.0.1"]
+VERSIONS = pytest.mark.parametrize("version", BOOT)
+
+
+def booted(policy: Any, version: str) -> tuple[Log, Worker, Registry]:
+    registry = Registry()
+    registers(registry, policy)
+    log, worker = working(registry=registry, protocol=version)
+    log.calls("BootNotification", BOOT[version])
+    worker.settle()
+    return log, worker, registry
+
+
+def registers(registry: Registry, policy: Any) -> None:
+    registry.fold(
+        registry.position,
+        StationRegistered(
+            tenant="default",
+            station="CP1",
+            recorded_at=NOW,
+            actor="somebody",
+            attributes={"boot_policy": policy},
+        ),
+    )
+
+
+def answer_to(log: Log, worker: Worker, action: str, payload: Any) -> Any:
+    log.calls(action, payload)
+    worker.settle()
+    return worker.frames()[-1]
+
+
+@VERSIONS
+@pytest.mark.parametrize("policy", ["Accepted", None, "Perhaps", 1, ["Rejected"]])
+def test_who_is_not_held_back_is_accepted(version: str, policy: Any) -> None:
+    log, worker, _ = booted(policy, version)
+
+    assert worker.frames()[0][2]["status"] == "Accepted"
+    assert worker.frames()[0][2]["interval"] == 300
+    assert answer_to(log, worker, "Heartbeat", {})[0] == CALLRESULT
+
+
+@VERSIONS
+@pytest.mark.parametrize("policy", ["Pending", "Rejected"])
+def test_who_is_held_back_may_boot_again_and_not_much_else(version: str, policy: str) -> None:
+    log, worker, registry = booted(policy, version)
+
+    assert worker.frames()[0][2]["status"] == policy
+    assert worker.frames()[0][2]["interval"] == 60
+    refused = answer_to(log, worker, "Heartbeat", {})
+    assert (refused[0], refused[2]) == (CALLERROR, "SecurityError")
+
+    registers(registry, "Accepted")
+    assert answer_to(log, worker, "BootNotification", BOOT[version])[2]["status"] == "Accepted"
+    assert answer_to(log, worker, "Heartbeat", {})[0] == CALLRESULT
+
+
+@pytest.mark.parametrize("policy", ["Pending", "Rejected"])
+def test_money_is_kept_and_answered_all_the_same(policy: str) -> None:
+    log, worker, _ = booted(policy, "1.6")
+    assert answer_to(log, worker, "StartTransaction", start())[0] == CALLRESULT
+
+    log, worker, _ = booted(policy, "2.0.1")
+    assert answer_to(log, worker, "TransactionEvent", started())[0] == CALLRESULT
+    assert answer_to(log, worker, "TransactionEvent", ended())[0] == CALLRESULT
+    assert list(worker.station.transactions.known) == ["T-1"]
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "asked", "said"),
+    [
+        ("1.6", "TriggerMessage", {"requestedMessage": "Heartbeat"}, "Heartbeat"),
+        ("2.0.1", "TriggerMessage", {"requestedMessage": "Heartbeat"}, "Heartbeat"),
+        (
+            "1.6",
+            "ExtendedTriggerMessage",
+            {"requestedMessage": "SignChargePointCertificate"},
+            "SignCertificate",
+        ),
+        (
+            "2.1",
+            "TriggerMessage",
+            {"requestedMessage": "SignV2GCertificate"},
+            "SignCertificate",
+        ),
+        ("2.0.1", "GetBaseReport", {"requestId": 1, "reportBase": "FullInventory"}, "NotifyReport"),
+    ],
+)
+@pytest.mark.parametrize("policy", ["Pending", "Rejected"])
+def test_who_is_pending_may_say_what_it_was_asked_for(
+    policy: str, version: str, action: str, asked: Any, said: str
+) -> None:
+    log, worker, _ = booted(policy, version)
+    before = answer_to(log, worker, said, {})
+    log.requests(action, asked)
+    worker.settle()
+
+    after = answer_to(log, worker, said, {})
+
+    assert before[2] == "SecurityError"
+    assert after[0] == (CALLRESULT if policy == "Pending" else CALLERROR)
+
+
+@VERSIONS
+def test_a_station_that_never_booted_is_served(version: str) -> None:
+    registry = Registry()
+    registers(registry, "Rejected")
+    log, worker = working(registry=registry, protocol=version)
+
+    assert answer_to(log, worker, "Heartbeat", {})[0] == CALLRESULT

@@ -1,0 +1,62 @@
+"""Results of stations that break their schemas: they are answers all the same, and flagged."""
+
+from typing import Any
+
+import pytest
+
+from domain.commands import Command, CommandMoved
+from domain.conversation import fold
+from domain.station import Station
+from schemas.records import CALL
+from tests.domain.log import KEY, Log, working
+
+
+def moved(log: Log) -> Command:
+    """The command as a view is told of it last."""
+    station = Station(*KEY, 1)
+    records = [(offset, log.read(offset)) for offset in range(len(log.values))]
+    facts = [
+        fact
+        for offset, record in records
+        if record.station == "CP1"
+        for fact in fold(station, offset, record)
+    ]
+    return [fact.command for fact in facts if isinstance(fact, CommandMoved)][-1]
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "answer", "oddity"),
+    [
+        ("1.6", "ClearCache", {"status": "Accepted"}, ""),
+        ("1.6", "ClearCache", {"status": "Perhaps"}, "the answer breaks its schema: $.status: "),
+        ("2.0.1", "ClearCache", {}, "the answer breaks its schema: $: "),
+        ("2.1", "ClearCache", {"status": "Accepted", "x": 1}, "the answer breaks its schema: $: "),
+        ("2.1", "ChangeConfiguration", {"odd": 1}, ""),
+    ],
+)
+def test_it_settles_the_command_which_says_what_is_odd(
+    version: str, action: str, answer: Any, oddity: str
+) -> None:
+    log, worker = working(protocol=version)
+    log.requests(action, {})
+    worker.settle()
+    log.says([3, "k1", answer])
+    worker.settle()
+
+    command = moved(log)
+    assert (command.fate, command.error_code) == ("answered", "")
+    assert command.error_description.startswith(oddity)
+    assert bool(command.error_description) == bool(oddity)
+    assert [frame[0] for frame in worker.frames()] == [CALL]
+
+
+def test_what_is_no_result_at_all_settles_it_too() -> None:
+    log, worker = working()
+    log.requests("ClearCache", {})
+    worker.settle()
+    log.says([3, "k1", 7], error="FormationViolation", violations=("$: not a result",))
+    worker.settle()
+
+    command = moved(log)
+    assert (command.fate, command.answer) == ("answered", b"null")
+    assert command.error_description == "$: not a result"

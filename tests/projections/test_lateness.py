@@ -1,0 +1,39 @@
+"""How late a projection is: what waits longest, and not how long nothing was said."""
+
+from datetime import UTC, datetime
+
+from projections.progress import Lateness, ProjectionProgress
+
+SECOND = 1_000_000
+NOON = int(datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()) * SECOND
+
+
+def progress(offset: int, recorded_at: int) -> ProjectionProgress:
+    at = datetime.fromtimestamp(recorded_at // SECOND, UTC)
+    return ProjectionProgress(name="read", positions={1: offset}, recorded_at=at, poison=0)
+
+
+def test_who_has_everything_is_not_late() -> None:
+    assert Lateness().seconds(progress(10, NOON - 3600 * SECOND), {1: 10}, NOON) == 0.0
+
+
+def test_what_waits_is_as_old_as_the_record_before_it() -> None:
+    assert Lateness().seconds(progress(8, NOON - 20 * SECOND), {1: 10}, NOON) == 20.0
+
+
+def test_the_first_record_after_a_quiet_night_is_not_hours_late() -> None:
+    lateness = Lateness()
+    night = progress(10, NOON - 3600 * SECOND)
+    lateness.seconds(night, {1: 10}, NOON - SECOND)
+
+    assert lateness.seconds(night, {1: 11}, NOON) == 1.0
+
+
+def test_one_that_is_stuck_gets_later() -> None:
+    lateness = Lateness()
+    stuck = progress(10, NOON - 5 * SECOND)
+    lateness.seconds(stuck, {1: 10}, NOON - SECOND)
+
+    late = [lateness.seconds(stuck, {1: 11}, NOON + s * SECOND) for s in (0, 60)]
+
+    assert late == [1.0, 61.0]
