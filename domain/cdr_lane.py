@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from domain.cdr import releasable
 from domain.cdr_requests import (
     DECIDED_MAX,
     CdrDenied,
@@ -9,7 +10,6 @@ from domain.cdr_requests import (
     CdrRequestMoved,
     request_of,
 )
-from domain.cdr import releasable
 from domain.corrections import document_of
 from domain.facts import CdrFixed, Fact, SignaturesVerified
 from domain.station import Station
