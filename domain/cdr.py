@@ -184,7 +184,7 @@ def _facts(
     tenant: str,
     station: str,
     t: Transaction,
-    energy: int | None,
+    energy: int | Decimal | None,
     ended_at: int | None,
     flags: Collection[str],
 ) -> PricedFacts:
