@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from domain.cdr_pricing import Priced, PricedFacts, price_facts
+from domain.meter_rules import CURRENT, MeterRule
 from domain.reference import NOTHING, Reference
 from domain.transaction import Estimate, Transaction
 from schemas.cdr import Cdr, CdrState, cdr_id, correction_id
@@ -32,9 +33,6 @@ HOLDING = frozenset(
 )
 """The flags that keep a CDR from being released without a person."""
 
-REGISTER_TOLERANCE_WH = 1
-"""Integers at the ends beside decimals in between: KEBA says 173 → 498 and 173.8 → 498.7."""
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -44,6 +42,7 @@ def cdr_of(
     partition: int,
     transaction: Transaction,
     reference: Reference = NOTHING,
+    rule: MeterRule = CURRENT,
 ) -> Cdr:
     """Return the CDR as the evidence stands. OPEN, HELD, REJECTED, or FINAL once released.
 
@@ -51,7 +50,7 @@ def cdr_of(
     says nothing of money.
     """
     t = transaction
-    flags = {*t.flags, *_judge(t)}
+    flags = {*t.flags, *_judge(t, rule)}
     energy = None
     if t.meter_start_wh is not None and t.meter_stop_wh is not None and not flags & _NO_ENERGY:
         energy = t.meter_stop_wh - t.meter_start_wh
@@ -121,7 +120,7 @@ def releasable(transaction: Transaction) -> bool:
         return False
     if t.rejected is not None:
         return False
-    return not HOLDING.intersection(t.flags) and not HOLDING.intersection(_judge(t))
+    return not HOLDING.intersection(t.flags) and not HOLDING.intersection(_judge(t, CURRENT))
 
 
 def standing_estimate(t: Transaction) -> Estimate | None:
@@ -170,7 +169,7 @@ def _facts(
 _NO_ENERGY = frozenset({"METER_REGRESSION", "METER_STOP_INVALID", "METER_START_INVALID"})
 
 
-def _judge(t: Transaction) -> list[str]:
+def _judge(t: Transaction, rule: MeterRule) -> list[str]:
     flags = []
     if t.token_status != "Accepted":
         flags.append("TOKEN_NOT_ACCEPTED")
@@ -184,10 +183,10 @@ def _judge(t: Transaction) -> list[str]:
         return flags + (["MISSING_STOP", "ESTIMATED_END"] if t.succeeded else [])
     if t.ended_at is not None and t.started_at is not None and t.ended_at < t.started_at:
         flags.append("NEGATIVE_DURATION")
-    return flags + _judge_stop_register(t)
+    return flags + _judge_stop_register(t, rule.register_tolerance_wh)
 
 
-def _judge_stop_register(t: Transaction) -> list[str]:
+def _judge_stop_register(t: Transaction, tolerance_wh: int) -> list[str]:
     start, stop = t.meter_start_wh, t.meter_stop_wh
     if stop is None:
         return ["METER_STOP_MISSING"]
@@ -200,10 +199,10 @@ def _judge_stop_register(t: Transaction) -> list[str]:
     first, last = t.first_register_wh, t.last_register_wh
     if first is None or last is None:
         return []
-    if last < start - REGISTER_TOLERANCE_WH:
+    if last < start - tolerance_wh:
         return ["METER_BASE_MISMATCH"]
-    if last > stop + REGISTER_TOLERANCE_WH:
-        other_base = 0 <= last - first <= stop - start + REGISTER_TOLERANCE_WH and first > stop
+    if last > stop + tolerance_wh:
+        other_base = 0 <= last - first <= stop - start + tolerance_wh and first > stop
         return ["METER_BASE_MISMATCH" if other_base else "METER_REGRESSION"]
     return []
 
