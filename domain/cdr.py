@@ -7,12 +7,17 @@ without a number.
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from msgspec.structs import replace
 
+from domain import signed_values
 from domain.cdr_pricing import Priced, PricedFacts, price_facts
 from domain.meter_rules import CURRENT, MeterRule
+from domain.pricing_session import exact
 from domain.reference import NOTHING, Reference
+from domain.signed_documents import signed_document, whole
+from domain.signed_values import CALIBRATED_HOLDING, SignedEnergy, signed_energy
 from domain.transaction import Estimate, Transaction
 from schemas.cdr import Cdr, CdrState, cdr_id, correction_id
 
@@ -29,6 +34,7 @@ HOLDING = frozenset(
         "NEGATIVE_DURATION",
         "TIME_MISSING",
         "TOKEN_NOT_ACCEPTED",
+        *signed_values.HOLDING,
     }
 )
 """The flags that keep a CDR from being released without a person."""
@@ -50,10 +56,9 @@ def cdr_of(
     says nothing of money.
     """
     t = transaction
-    flags = {*t.flags, *_judge(t, rule)}
-    energy = None
-    if t.meter_start_wh is not None and t.meter_stop_wh is not None and not flags & _NO_ENERGY:
-        energy = t.meter_stop_wh - t.meter_start_wh
+    signed = signed_of(t)
+    flags = {*t.flags, *_judge(t, rule), *signed.flags}
+    energy = energy_of(t, signed, reported_wh(t, rule))
     ended_at = t.ended_at
     estimate = standing_estimate(t)
     if estimate is not None:
@@ -66,7 +71,7 @@ def cdr_of(
     if over:
         money = price_facts(_facts(tenant, station, t, energy, ended_at, flags), reference)
         flags |= money.flags
-    holds = (HOLDING & flags) | money.holds if over else frozenset()
+    holds = held_by(t, flags) | money.holds if over else frozenset()
     return Cdr(
         id=correction_id(cdr_id(tenant, station, t.transaction_id), t.sequence),
         revision=t.revision,
@@ -86,6 +91,9 @@ def cdr_of(
         stop_reason=t.stop_reason,
         flags=tuple(sorted(flags)),
         positions=_positions(t, partition),
+        signed=signed_document(t, partition, signed, reported_wh(t))
+        if t.signed or t.is_calibrated
+        else None,
         holds=tuple(sorted(holds)),
         total_time_s=money.total_time_s,
         total_parking_time_s=money.total_parking_time_s,
@@ -118,9 +126,44 @@ def releasable(transaction: Transaction) -> bool:
     t = transaction
     if not t.is_ended or t.released or t.meter_start_wh is None or t.meter_stop_wh is None:
         return False
-    if t.rejected is not None:
+    if t.rejected is not None or (t.signed and t.judged < 0):
         return False
-    return not HOLDING.intersection(t.flags) and not HOLDING.intersection(_judge(t, CURRENT))
+    return not held_by(t, {*t.flags, *_judge(t), *signed_of(t).flags})
+
+
+def held_by(t: Transaction, flags: set[str]) -> frozenset[str]:
+    return (HOLDING | CALIBRATED_HOLDING if t.is_calibrated else HOLDING) & flags
+
+
+def signed_of(t: Transaction) -> SignedEnergy:
+    """Return what was signed, once it was judged: before, nobody knows what it is worth."""
+    if t.judged < 0:
+        return SignedEnergy()
+    return signed_energy(
+        t.signed,
+        {container: verdict.validity for container, verdict in t.verdicts.items()},
+        is_calibrated=t.is_calibrated,
+        id_token=t.id_token,
+        reported_wh=reported_wh(t),
+    )
+
+
+def reported_wh(t: Transaction, rule: MeterRule = CURRENT) -> int | None:
+    """Return the difference of the two registers as told, if both are and do not contradict."""
+    if t.meter_start_wh is None or t.meter_stop_wh is None:
+        return None
+    if _NO_ENERGY.intersection(_judge(t, rule)):
+        return None
+    return t.meter_stop_wh - t.meter_start_wh
+
+
+def energy_of(t: Transaction, signed: SignedEnergy, reported: int | None) -> int | Decimal | None:
+    """Return the energy: where calibration law binds the signed difference, and nothing for it."""
+    if not t.is_calibrated:
+        return reported
+    if not signed.is_usable or signed.energy_wh is None:
+        return None
+    return whole(signed.energy_wh)
 
 
 def standing_estimate(t: Transaction) -> Estimate | None:
@@ -143,7 +186,7 @@ def _facts(
     tenant: str,
     station: str,
     t: Transaction,
-    energy: int | None,
+    energy: int | Decimal | None,
     ended_at: int | None,
     flags: Collection[str],
 ) -> PricedFacts:
@@ -159,7 +202,7 @@ def _facts(
         start_us=t.started_at,
         end_us=ended_at,
         start_wh=t.meter_start_wh if t.meter_start_wh is not None else 0,
-        energy_wh=energy,
+        energy_wh=None if energy is None else exact(energy),
         readings=t.readings,
         states=t.states,
         flags=flags,
@@ -169,7 +212,7 @@ def _facts(
 _NO_ENERGY = frozenset({"METER_REGRESSION", "METER_STOP_INVALID", "METER_START_INVALID"})
 
 
-def _judge(t: Transaction, rule: MeterRule) -> list[str]:
+def _judge(t: Transaction, rule: MeterRule = CURRENT) -> list[str]:
     flags = []
     if t.token_status != "Accepted":
         flags.append("TOKEN_NOT_ACCEPTED")

@@ -35,6 +35,7 @@ from schemas.records import (
     MessageReceived,
     MessageSent,
     Record,
+    SignaturesJudged,
     TimeoutElapsed,
 )
 
@@ -196,6 +197,7 @@ _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     DeliveryFailed: command_lane.delivery_failed,
     TimeoutElapsed: command_lane.timed_out,
     CdrReleased: cdr_lane.released,
+    SignaturesJudged: cdr_lane.judged,
     CdrActionRequested: cdr_lane.requested,
     CdrActionRefused: cdr_lane.refused,
     CdrRejected: cdr_lane.rejected,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 from typing import Any, cast
 
-from domain import releasing, routes
+from domain import judging, releasing, routes
 from domain.answering import Context, Policy
 from domain.conversation import fold
 from domain.log_filter import LogFilter
@@ -30,6 +30,7 @@ from schemas.records import (
     OwnerRecord,
     PartitionClaimed,
     Record,
+    SignaturesJudged,
     TimeoutElapsed,
 )
 
@@ -80,6 +81,7 @@ class Owner:
         self._drawn: dict[int, int] = {}
         self._ending: set[int] = set()
         self._timers: list[tuple[int, Key]] = []
+        self._registrations = len(registry.registrations)
         self._judged: dict[tuple[str, str, str], int] = {}
         """Transactions that a look at their price did not let go, and the revision looked at."""
         for key, station in self.stations.items():
@@ -147,6 +149,8 @@ class Owner:
                 )
             ):
                 self._arm(key, station)
+        elif isinstance(record, SignaturesJudged):
+            self._arm(key, station)
         elif isinstance(record, ConnectionLost):
             self._ending.discard(record.cause)
 
@@ -191,6 +195,8 @@ class Owner:
         """Return one decision of some station that has one, or None if none has."""
         if self.epoch is None:
             return None
+        if self._registrations < len(self.registry.registrations):
+            self._look_again()
         ready = self._ready
         while ready:
             key, _ = ready.popitem()
@@ -207,6 +213,13 @@ class Owner:
                 return decided
             heappop(timers)
         return None
+
+    def _look_again(self) -> None:
+        registered = self.registry.registrations[self._registrations :]
+        self._registrations += len(registered)
+        for key in registered:
+            if key in self.stations:
+                self._arm(key, self.stations[key])
 
     def _decided(
         self, key: Key, decide: Callable[[Station, int], OwnerRecord | None], now: int
@@ -350,6 +363,8 @@ class Owner:
         for command in station.commands.values():
             if command.is_open:
                 heappush(self._timers, (command.due, key))
+        if judging.next_unjudged(station, self.registry) is not None:
+            heappush(self._timers, (0, key))
         book, settle_us = station.transactions, self.policy.settle_us
         for transaction_id in book.settling:
             heappush(self._timers, (book.known[transaction_id].end_received + settle_us, key))
@@ -368,6 +383,14 @@ class Owner:
                     epoch=self.epoch or 0,
                     command_id=command.command_id,
                 )
+        if (unjudged := judging.next_unjudged(station, self.registry)) is not None:
+            return judging.verdict(
+                station,
+                unjudged,
+                now=now,
+                epoch=self.epoch or 0,
+                registry=self.registry.position,
+            )
         if station.cdr_requests and (decided := self._requested(station, now)) is not None:
             return decided
         return self._settled(station, now)

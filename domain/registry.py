@@ -28,11 +28,15 @@ class Registry(Struct):
     reference: Reference = msgspec.field(default_factory=Reference)
     """All versions of what a session is priced by."""
 
+    registrations: list[tuple[str, str]] = []
+    """(tenant, station), as often as one was registered: what owners have to look at again."""
+
     def clear(self) -> None:
         """Forget everything, to be folded anew."""
         self.position = 0
         self.stations.clear()
         self.tokens.clear()
+        self.registrations.clear()
         self.reference = Reference()
 
     def fold(self, offset: int, record: Record) -> None:
@@ -40,6 +44,7 @@ class Registry(Struct):
         self.reference.fold(offset, record)
         if isinstance(record, StationRegistered):
             self.stations[record.tenant, record.station] = record
+            self.registrations.append((record.tenant, record.station))
         elif isinstance(record, StationDeregistered):
             self.stations.pop((record.tenant, record.station), None)
         elif isinstance(record, IdTokenPut):

@@ -16,6 +16,7 @@ from domain.facts import (
     ConnectorStatusReported,
     Fact,
     MeterValuesReported,
+    SignaturesVerified,
     TransactionEnded,
     TransactionEventReported,
     TransactionStarted,
@@ -67,6 +68,7 @@ class ClickHouseSink:
             TransactionStarted: self._started,
             TransactionEnded: self._ended,
             TransactionEventReported: self._event_reported,
+            SignaturesVerified: self._verified,
             CdrFixed: self._sessions.cdr_fixed,
             CdrDenied: self._sessions.cdr_denied,
             ConnectorStatusReported: self._status_reported,
@@ -142,6 +144,9 @@ class ClickHouseSink:
 
     def _event_reported(self, station: Station, fact: TransactionEventReported) -> None:
         meter_values.transaction_event(station, fact, self._values.extend)
+        self._sessions.transaction_changed(station, fact, fact.transaction_id)
+
+    def _verified(self, station: Station, fact: SignaturesVerified) -> None:
         self._sessions.transaction_changed(station, fact, fact.transaction_id)
 
     def _status_reported(self, station: Station, fact: ConnectorStatusReported) -> None:

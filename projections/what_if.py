@@ -5,6 +5,7 @@ anywhere. A session counts in the end as it stands: a corrected one by its repla
 """
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -64,8 +65,8 @@ class Compared(Struct, kw_only=True):
     would_be: Money = {}
     held: int = 0
     """Sessions that would not have been released by themselves; they count as nothing."""
-    energy_wh: int = 0
-    energy_would_be_wh: int = 0
+    energy_wh: Decimal = Decimal(0)
+    energy_would_be_wh: Decimal = Decimal(0)
 
     def add(self, released: Cdr, other: Cdr) -> None:
         self.sessions += 1
@@ -178,8 +179,8 @@ def lines(name: str, each: Compared) -> Iterator[dict[str, Any]]:
             "station": name,
             "sessions": each.sessions,
             "held": each.held,
-            "energy_wh": each.energy_wh,
-            "energy_would_be_wh": each.energy_would_be_wh,
+            "energy_wh": decimal_text(exact(each.energy_wh)),
+            "energy_would_be_wh": decimal_text(exact(each.energy_would_be_wh)),
             "currency": currency,
             "billed": _text(each.billed.get(currency, Fraction(0))),
             "would_be": _text(each.would_be.get(currency, Fraction(0))),

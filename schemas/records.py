@@ -17,6 +17,8 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from schemas.signatures import SignatureVerdict
+
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
 """OCPP-J message types. A frame in which none can be read has type 0."""
 
@@ -234,6 +236,21 @@ class CdrCorrected(OwnerRecord, frozen=True, kw_only=True, tag="cdr-corrected.v1
     """Of a reprice by a tariff that was named."""
 
 
+class SignaturesJudged(OwnerRecord, frozen=True, kw_only=True, tag="signatures-judged.v1"):
+    """What the signed meter values of a transaction are worth, by the keys registered then.
+
+    One when the transaction has ended, and one more whenever it is not released and the keys of its
+    station or what was signed of it have changed: `purpose` counts them.
+    """
+
+    transaction_id: str
+    is_calibrated: bool
+    """Calibration law binds the station: the signed difference is the energy."""
+    registration: str
+    """sha256 of what was registered of the station's meters; empty: nothing was."""
+    verdicts: tuple[SignatureVerdict, ...] = ()
+
+
 class JournalCreated(Record, frozen=True, kw_only=True, tag="journal-created.v1"):
     """The first record of partition 0: what this log is, for whoever opens it later."""
 
@@ -346,6 +363,7 @@ AnyRecord = (
     | TimeoutElapsed
     | ConnectionLost
     | CdrReleased
+    | SignaturesJudged
     | CdrActionRequested
     | CdrActionRefused
     | CdrRejected

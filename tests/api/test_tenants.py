@@ -75,6 +75,7 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         await talk.start(4712, f"token-{MARK}")
         await talk.start(4713, f"token-{MARK}")
         await deployment.project()
+    await deployment.series_reaches_the_head()
     return {
         "/v1/stations/{station}": station,
         "/v1/stations/{station}/messages": f"{station}/messages",
@@ -82,6 +83,7 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         "/v1/commands/{id}": asked.headers["location"],
         "/v1/transactions/{id}": f"/v1/transactions/{cdr}",
         "/v1/cdrs/{id}": f"/v1/cdrs/{cdr}",
+        "/v1/cdrs/{id}/evidence": f"/v1/cdrs/{cdr}/evidence",
         "/v1/id-tokens/{uid}": token,
         "/v1/tariffs/{id}": f"/v1/tariffs/tariff-{MARK}",
         "/v1/locations/{id}": f"/v1/locations/place-{MARK}",

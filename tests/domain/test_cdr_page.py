@@ -18,6 +18,7 @@ SPEAKERS = (
     "ocpp16",
     "pricing_totals",
     "readings",
+    "signed_values",
     "transaction",
     "transactions",
 )

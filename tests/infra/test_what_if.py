@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -146,5 +147,5 @@ async def test_another_meter_rule_holds_what_it_would_have_held() -> None:
     await replay_into(world.journal, scratch, reference)
     [compared] = scratch.compared().values()
 
-    assert (compared.sessions, compared.held, compared.energy_wh) == (1, 1, 8000)
+    assert (compared.sessions, compared.held, compared.energy_wh) == (1, 1, Decimal(8000))
     assert compared.differences() == {"EUR": -compared.billed["EUR"]}
