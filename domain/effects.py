@@ -17,7 +17,7 @@ from domain.facts import (
 )
 from domain.station import Connector, Station, answer_payload
 from domain.transaction import Transaction, begin, evolve, succeed
-from domain.transaction_events import begin_by_event, evolve_by_event
+from domain.transaction_events import answer_key, begin_by_event, evolve_by_event
 from domain.transactions import start_key
 from schemas.records import MessageSent
 
@@ -99,14 +99,14 @@ def _transaction_event(station: Station, fact: TransactionEventReported, record:
     if transaction.is_ended and releasable(transaction):
         book.settling[transaction.transaction_id] = None
     if record is not None and fact.token_status and fact.seq_no is not None:
-        _remember_answer(transaction, fact.seq_no, record)
+        _remember_answer(transaction, answer_key(fact.seq_no, fact.id_token), record)
     return fact
 
 
-def _remember_answer(transaction: Transaction, seq_no: int, record: MessageSent) -> None:
+def _remember_answer(transaction: Transaction, key: str, record: MessageSent) -> None:
     answers = transaction.event_answers
-    if seq_no not in answers and len(answers) < EVENT_ANSWERS_MAX:
-        answers[seq_no] = answer_payload(record)
+    if key not in answers and len(answers) < EVENT_ANSWERS_MAX:
+        answers[key] = answer_payload(record)
 
 
 def _status_reported(station: Station, fact: ConnectorStatusReported, _: Sent) -> Fact:

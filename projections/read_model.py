@@ -147,7 +147,12 @@ class ReadModel:
             self._event(station, offset, fact, "station-disconnected", fact.connection, detail)
 
     def _booted(self, station: Station, offset: int, fact: StationBooted, _: Record) -> None:
-        detail = {"vendor": fact.vendor, "model": fact.model, "firmware": fact.firmware_version}
+        detail = {
+            "vendor": fact.vendor,
+            "model": fact.model,
+            "firmware": fact.firmware_version,
+            "status": fact.status,
+        }
         self._event(station, offset, fact, "station-booted", station.station, detail)
 
     def _status(
