@@ -11,12 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from domain import command_lane
+from domain.cdr import releasable
 from domain.effects import take_effect
-from domain.facts import CdrFixed, ConnectionChanged, Fact
+from domain.facts import CdrFixed, ConnectionChanged, Fact, SignaturesVerified
 from domain.meanings import MEANINGS
 from domain.station import OUTBOX_MAX, Connection, OpenCall, Station, payload_of
 from domain.told import Told
-from domain.transaction import release
+from domain.transaction import release, verified
 from schemas.frames import reread
 from schemas.records import (
     CALL,
@@ -32,6 +33,7 @@ from schemas.records import (
     MessageReceived,
     MessageSent,
     Record,
+    SignaturesJudged,
     TimeoutElapsed,
 )
 
@@ -198,6 +200,20 @@ def _released(station: Station, offset: int, record: CdrReleased, _: Any) -> lis
     ]
 
 
+def _judged(station: Station, offset: int, record: SignaturesJudged, _: Any) -> list[Fact]:
+    transaction = station.transactions.known.get(record.transaction_id)
+    if transaction is None or transaction.released:
+        return []
+    verified(transaction, offset, record)
+    if transaction.is_ended and releasable(transaction):
+        station.transactions.settling[transaction.transaction_id] = None
+    return [
+        SignaturesVerified(
+            offset=offset, recorded_at=record.recorded_at, transaction_id=record.transaction_id
+        )
+    ]
+
+
 _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     ConnectionOpened: _opened,
     ConnectionClosed: _closed,
@@ -208,4 +224,5 @@ _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     DeliveryFailed: command_lane.delivery_failed,
     TimeoutElapsed: command_lane.timed_out,
     CdrReleased: _released,
+    SignaturesJudged: _judged,
 }

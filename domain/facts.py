@@ -64,6 +64,9 @@ Register = tuple[int | None, Decimal]
 
 Registers = tuple[Register, ...]
 
+SignedTexts = tuple[tuple[str, str], ...]
+"""Signed values: (JSON pointer in the frame, text as told)."""
+
 
 class MeterValuesReported(Fact, frozen=True, kw_only=True):
     evse_id: int
@@ -71,6 +74,7 @@ class MeterValuesReported(Fact, frozen=True, kw_only=True):
     transaction_id: str = ""
     registers: Registers
     flags: tuple[str, ...] = ()
+    signed: SignedTexts = ()
     read: Callable[[], tuple[SampledValue, ...]]
 
     @property
@@ -108,6 +112,7 @@ class TransactionEnded(Fact, frozen=True, kw_only=True):
     registers: Registers
     flags: tuple[str, ...] = ()
     repeated: bool = False
+    signed: SignedTexts = ()
     read: Callable[[], tuple[SampledValue, ...]]
 
     @property
@@ -158,6 +163,7 @@ class TransactionEventReported(Fact, frozen=True, kw_only=True):
     registers: Registers
     """Every reading of the register, these two among them, in the order of the frame."""
     flags: tuple[str, ...] = ()
+    signed: SignedTexts = ()
     read: Callable[[], tuple[SampledValue, ...]]
 
     @property
@@ -186,6 +192,12 @@ class ConnectionChanged(Fact, frozen=True, kw_only=True):
     connection: str
     opened: bool
     reason: str = ""
+
+
+class SignaturesVerified(Fact, frozen=True, kw_only=True):
+    """What was signed of a transaction has a verdict."""
+
+    transaction_id: str
 
 
 class CdrFixed(Fact, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from domain.facts import (
 )
 from domain.meter_values_16 import read_registers, read_samples
 from domain.readings import read_integer, read_text, read_time
+from domain.signed_values import signed_texts
 from domain.station import answer_payload
 from domain.told import Payload, Told
 from domain.transactions import MATCHED, Transactions, start_key
@@ -172,6 +173,7 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
             transaction_id=transaction_id,
             registers=registers,
             read=partial(read_samples, values),
+            signed=signed_texts(values, "/3/meterValue"),
             flags=flags,
         ),
     )
@@ -198,6 +200,7 @@ def ended(told: Told) -> tuple[Fact, ...]:
             id_token=read_text(get("idTag"), 20)[0],
             registers=registers,
             read=partial(read_samples, values),
+            signed=signed_texts(values, "/3/transactionData"),
             flags=_flags(id_flag, meter_flag, time_flag) + sample_flags,
             repeated=known.is_ended
             if known is not None

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from msgspec import Raw
 
-from domain import cdr, routes
+from domain import cdr, judging, routes
 from domain.answering import Context, Policy
 from domain.conversation import fold
 from domain.log_filter import LogFilter
@@ -34,6 +34,7 @@ from schemas.records import (
     OwnerRecord,
     PartitionClaimed,
     Record,
+    SignaturesJudged,
     TimeoutElapsed,
 )
 
@@ -79,6 +80,7 @@ class Owner:
         self._drawn: dict[int, int] = {}
         self._ending: set[int] = set()
         self._timers: list[tuple[int, Key]] = []
+        self._registrations = len(registry.registrations)
         for key, station in self.stations.items():
             self._arm(key, station)
             if station.open_calls or station.commands:
@@ -144,6 +146,8 @@ class Owner:
                 )
             ):
                 self._arm(key, station)
+        elif isinstance(record, SignaturesJudged):
+            self._arm(key, station)
         elif isinstance(record, ConnectionLost):
             self._ending.discard(record.cause)
 
@@ -188,6 +192,8 @@ class Owner:
         """Return one decision of some station that has one, or None if none has."""
         if self.epoch is None:
             return None
+        if self._registrations < len(self.registry.registrations):
+            self._look_again()
         ready = self._ready
         while ready:
             key, _ = ready.popitem()
@@ -204,6 +210,13 @@ class Owner:
                 return decided
             heappop(timers)
         return None
+
+    def _look_again(self) -> None:
+        registered = self.registry.registrations[self._registrations :]
+        self._registrations += len(registered)
+        for key in registered:
+            if key in self.stations:
+                self._arm(key, self.stations[key])
 
     def _decided(
         self, key: Key, decide: Callable[[Station, int], OwnerRecord | None], now: int
@@ -333,6 +346,8 @@ class Owner:
         for command in station.commands.values():
             if command.is_open:
                 heappush(self._timers, (command.due, key))
+        if judging.next_unjudged(station, self.registry) is not None:
+            heappush(self._timers, (0, key))
         book = station.transactions
         for transaction_id in book.settling:
             due = book.known[transaction_id].end_received + self.policy.settle_us
@@ -350,6 +365,11 @@ class Owner:
                     epoch=self.epoch or 0,
                     command_id=command.command_id,
                 )
+        if (unjudged := judging.next_unjudged(station, self.registry)) is not None:
+            position = self.registry.position
+            return judging.verdict(
+                station, unjudged, now=now, epoch=self.epoch or 0, registry=position
+            )
         book = station.transactions
         for transaction_id in book.settling:
             transaction = book.known[transaction_id]
