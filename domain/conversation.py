@@ -10,7 +10,7 @@ transactions counts by meaning.
 from collections.abc import Callable
 from typing import Any
 
-from domain import command_lane
+from domain import command_lane, following
 from domain.cdr import releasable
 from domain.effects import take_effect
 from domain.facts import CdrFixed, ConnectionChanged, Fact, SignaturesVerified
@@ -140,6 +140,12 @@ def _told_unasked(
     return [take_effect(station, fact, None) for fact in meaning.facts(told)]
 
 
+def _elapsed(station: Station, offset: int, record: TimeoutElapsed, _: Any) -> list[Fact]:
+    if record.purpose == following.EXPIRED:
+        return following.expired(station, offset, record)
+    return command_lane.timed_out(station, offset, record, None)
+
+
 def _confirm(station: Station) -> None:
     # A station that calls again has seen our last answer; a CALL of ours may still be under way.
     outbox = station.outbox
@@ -180,6 +186,8 @@ def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) ->
             )
         )
         told += [take_effect(station, fact, record) for fact in facts]
+        if station.held is not None:
+            told += following.transactions_moved(station, offset, told)
     if station.commands:
         told += command_lane.observe(station, told, call)
     return told
@@ -222,7 +230,7 @@ _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     MessageSent: _sent,
     CommandRequested: command_lane.requested,
     DeliveryFailed: command_lane.delivery_failed,
-    TimeoutElapsed: command_lane.timed_out,
+    TimeoutElapsed: _elapsed,
     CdrReleased: _released,
     SignaturesJudged: _judged,
 }

@@ -15,7 +15,6 @@ from domain.facts import (
     Fact,
     MeterValuesReported,
     StationBooted,
-    StationProgressed,
     TransactionEnded,
     TransactionStarted,
 )
@@ -207,22 +206,6 @@ def ended(told: Told) -> tuple[Fact, ...]:
             else told.transactions.is_archived(transaction_id),
         ),
     )
-
-
-def progressed(job: str) -> Callable[[Told], tuple[Fact, ...]]:
-    def meaning(told: Told) -> tuple[Fact, ...]:
-        return (
-            StationProgressed(
-                offset=told.offset,
-                recorded_at=told.recorded_at,
-                superseded=told.superseded,
-                job=job,
-                status=str(told.payload.get("status", "")),
-                request_id=read_integer(told.payload.get("requestId"))[0],
-            ),
-        )
-
-    return meaning
 
 
 def _shown(value: Any) -> str:

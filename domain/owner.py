@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from msgspec import Raw
 
-from domain import cdr, judging, routes
+from domain import cdr, following, judging, routes
 from domain.answering import Context, Policy
 from domain.conversation import fold
 from domain.log_filter import LogFilter
@@ -81,8 +81,12 @@ class Owner:
         self._ending: set[int] = set()
         self._timers: list[tuple[int, Key]] = []
         self._registrations = len(registry.registrations)
+        self._expiries: dict[Key, int] = {}
+        """When the next reservation of a station expires, as far as a timer was set for it."""
         for key, station in self.stations.items():
             self._arm(key, station)
+            if station.held is not None and station.held.due is not None:
+                self._arm_expiry(key, station.held.due)
             if station.open_calls or station.commands:
                 self._ready[key] = None
 
@@ -126,6 +130,8 @@ class Owner:
             self._read_back(key, station, record)
         elif kind is not MessageReceived or not station.open_calls:
             self._arm(key, station)
+        if station.held is not None and station.held.due is not None:
+            self._arm_expiry(key, station.held.due)
         if station.open_calls or station.commands:
             self._ready[key] = None
 
@@ -353,6 +359,11 @@ class Owner:
             due = book.known[transaction_id].end_received + self.policy.settle_us
             heappush(self._timers, (due, key))
 
+    def _arm_expiry(self, key: Key, due: int) -> None:
+        if self._expiries.get(key) != due:
+            self._expiries[key] = due
+            heappush(self._timers, (due, key))
+
     def _due(self, station: Station, now: int) -> OwnerRecord | None:
         for command in station.commands.values():
             if command.is_open and command.due <= now:
@@ -370,6 +381,8 @@ class Owner:
             return judging.verdict(
                 station, unjudged, now=now, epoch=self.epoch or 0, registry=position
             )
+        if (expiry := following.expiry(station, now, self.epoch or 0)) is not None:
+            return expiry
         book = station.transactions
         for transaction_id in book.settling:
             transaction = book.known[transaction_id]

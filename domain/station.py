@@ -6,7 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from domain.commands import Command
-from domain.facts import StationBooted, StationProgressed
+from domain.facts import StationBooted
+from domain.holdings import Holdings
 from domain.transactions import Transactions
 from schemas.frames import reread
 from schemas.records import CALL, VERSION_16, MessageSent
@@ -71,7 +72,6 @@ class Station(Struct):
     """What its last BootNotification was answered; empty: it never booted here."""
     connectors: dict[tuple[int, int], Connector] = {}
     """By (EVSE, connector); (0, 0) is the station as a whole, of which 1.6 tells."""
-    jobs: dict[str, StationProgressed] = {}
     open_calls: dict[int, OpenCall] = {}
     commands: dict[str, Command] = {}
     """Unfinished ones in the order of their requests, and those whose effect is looked for."""
@@ -80,6 +80,15 @@ class Station(Struct):
     finished: list[str] = []
     outbox: dict[int, MessageSent] = {}
     transactions: Transactions = msgspec.field(default_factory=Transactions)
+    held: Holdings | None = None
+    """What it holds beside; None until it first spoke of any: most stations of 1.6 never do."""
+
+    def limit_of(self, limit: str) -> int | None:
+        """What it says that one message of ours may hold, if it has said so.
+
+        "ItemsPerMessageGetVariables", "BytesPerMessageSetVariables", "GetConfigurationMaxKeys", …
+        """
+        return None if self.held is None else self.held.limits.get(limit)
 
     def is_newest(self, connection: str) -> bool:
         return self.connection is not None and self.connection.id == connection
