@@ -15,7 +15,7 @@ from domain.cdr import releasable
 from domain.effects import take_effect
 from domain.facts import CdrFixed, ConnectionChanged, Fact, SignaturesVerified
 from domain.meanings import MEANINGS
-from domain.station import OUTBOX_MAX, Connection, OpenCall, Station, payload_of
+from domain.station import OUTBOX_MAX, UNREADABLE_ID, Connection, OpenCall, Station, payload_of
 from domain.told import Told
 from domain.transaction import release, verified
 from schemas.frames import reread
@@ -24,6 +24,7 @@ from schemas.records import (
     CALLERROR,
     CALLRESULT,
     SEND,
+    VERSION_16,
     CdrReleased,
     CommandRequested,
     ConnectionClosed,
@@ -36,7 +37,6 @@ from schemas.records import (
     SignaturesJudged,
     TimeoutElapsed,
 )
-
 
 def fold(station: Station, offset: int, record: Record, payload: Any = None) -> list[Fact]:
     """Apply a record of this station; `payload` is the parsed one of a CALL, if at hand."""
@@ -91,14 +91,13 @@ def _closed(
 
 
 def _received(station: Station, offset: int, record: MessageReceived, payload: Any) -> list[Fact]:
-    # A CALL without a readable id cannot be answered: there is nothing to name in the answer.
     station.seen_at = record.recorded_at
-    if record.message_type == CALL and record.message_id:
+    if (record.message_type == CALL and record.message_id) or _is_owed_an_error(record):
         station.open_calls[offset] = OpenCall(
             offset,
             record.recorded_at,
             record.connection,
-            record.message_id,
+            record.message_id or UNREADABLE_ID,
             record.action,
             record.error,
             record.violations[0] if record.violations else "",
@@ -115,6 +114,15 @@ def _received(station: Station, offset: int, record: MessageReceived, payload: A
     if record.message_type == SEND:
         return _told_unasked(station, offset, record, payload)
     return []
+
+
+def _is_owed_an_error(record: MessageReceived) -> bool:
+    # 1.6 has no id to answer an unreadable frame under.
+    if not record.error or record.protocol == VERSION_16 or record.message_type not in (0, CALL):
+        return False
+    if record.error == "MessageTypeNotSupported":
+        return record.protocol == "2.0.1"
+    return record.error == "RpcFrameworkError"
 
 
 def _told_unasked(

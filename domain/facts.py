@@ -42,6 +42,8 @@ class ConnectorStatusReported(Fact, frozen=True, kw_only=True):
     error_code: str = ""
     detail: str = ""
     at: int | None = None
+    outdated: bool = False
+    """Told hours late, and the connector has said something newer: its state is not this."""
 
 
 class SampledValue(Struct, frozen=True, kw_only=True):

@@ -18,6 +18,9 @@ OUTBOX_MAX = 8
 FINISHED_MAX = 64
 """Ids of finished commands that are known again without a database; the API knows the older."""
 
+UNREADABLE_ID = "-1"
+"""What an error is sent under to a frame without a readable id (2.0.1, part 4, 4.2.3)."""
+
 
 class Connection(Struct):
     id: str

@@ -51,6 +51,8 @@ class ConnectionOpened(Record, frozen=True, kw_only=True, tag="connection-opened
     """How the station proved who it is: "none", "basic", …"""
     registered: bool
     user_agent: str = ""
+    violations: tuple[str, ...] = ()
+    """What was odd about the handshake, and tolerated."""
 
 
 class ConnectionClosed(Record, frozen=True, kw_only=True, tag="connection-closed.v1"):
