@@ -102,9 +102,7 @@ def is_kept_as_bytes(frame: Frame, text: str) -> bool:
 def reused(version: str, frame: Frame) -> Frame:
     """Return the reading of a CALL that has the id of another one before it."""
     error = frame.error or ("GenericError" if version == "1.6" else "RpcFrameworkError")
-    return replace(
-        frame, error=error, violations=(tolerance.REUSED_ID.flag, *frame.violations)
-    )
+    return replace(frame, error=error, violations=(tolerance.REUSED_ID.flag, *frame.violations))
 
 
 def unreadable(version: str, why: str) -> Frame:
