@@ -12,12 +12,15 @@ the owner away and folds anew.
 
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
+from itertools import chain
+from operator import itemgetter
 from typing import Any, cast
 
 from domain import following, judging, routes
 from domain.answering import Context, Policy
 from domain.billing import Billing
 from domain.conversation import fold
+from domain.endings import connection_lost
 from domain.log_filter import LogFilter
 from domain.registry import Registry
 from domain.station import Station
@@ -316,15 +319,8 @@ class Owner:
 
         Ingress writes nothing at or below the last offset it has written on the connection.
         """
-        return sorted(
-            (
-                (offset, sent)
-                for station in self.stations.values()
-                for offset, sent in station.outbox.items()
-                if station.is_newest(sent.connection) and (not sent.deadline or sent.deadline > now)
-            ),
-            key=lambda pair: pair[0],
-        )
+        found = chain.from_iterable(s.unconfirmed(now) for s in self.stations.values())
+        return sorted(found, key=itemgetter(0))
 
     def lost(self, is_lost: Callable[[str], bool], now: int) -> Iterator[ConnectionLost]:
         """Return the end of every open connection whose ingress node is lost."""
@@ -337,16 +333,7 @@ class Owner:
                 continue
             self._ending.add(connection.opened)
             self._undecided[key] = self._undecided.get(key, 0) + 1
-            yield ConnectionLost(
-                tenant=station.tenant,
-                station=station.station,
-                recorded_at=now,
-                cause=connection.opened,
-                purpose="lost",
-                epoch=self.epoch,
-                connection=connection.id,
-                reason="its ingress node is gone",
-            )
+            yield connection_lost(station, connection, now, self.epoch)
 
     # Timers
 

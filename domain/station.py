@@ -1,5 +1,6 @@
 """A charging station's state: what a decision or a view of it reads. `conversation` folds it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -99,6 +100,12 @@ class Station(Struct):
 
     def is_newest(self, connection: str) -> bool:
         return self.connection is not None and self.connection.id == connection
+
+    def unconfirmed(self, now: int) -> Iterator[tuple[int, MessageSent]]:
+        """Yield our frames, by offset, that the newest connection may not have got yet."""
+        for offset, sent in self.outbox.items():
+            if self.is_newest(sent.connection) and (not sent.deadline or sent.deadline > now):
+                yield offset, sent
 
 
 def payload_of(call: OpenCall) -> Any:
