@@ -13,6 +13,8 @@ from msgspec.structs import replace
 
 from domain import signed_values
 from domain.cdr_pricing import Priced, PricedFacts, price_facts
+from domain.meter_rules import CURRENT, MeterRule
+from domain.pricing_session import exact
 from domain.reference import NOTHING, Reference
 from domain.signed_documents import signed_document, whole
 from domain.signed_values import CALIBRATED_HOLDING, SignedEnergy, signed_energy
@@ -37,9 +39,6 @@ HOLDING = frozenset(
 )
 """The flags that keep a CDR from being released without a person."""
 
-REGISTER_TOLERANCE_WH = 1
-"""Integers at the ends beside decimals in between: KEBA says 173 → 498 and 173.8 → 498.7."""
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -49,6 +48,7 @@ def cdr_of(
     partition: int,
     transaction: Transaction,
     reference: Reference = NOTHING,
+    rule: MeterRule = CURRENT,
 ) -> Cdr:
     """Return the CDR as the evidence stands. OPEN, HELD, REJECTED, or FINAL once released.
 
@@ -57,8 +57,8 @@ def cdr_of(
     """
     t = transaction
     signed = signed_of(t)
-    flags = {*t.flags, *_judge(t), *signed.flags}
-    energy = energy_of(t, signed, reported_wh(t))
+    flags = {*t.flags, *_judge(t, rule), *signed.flags}
+    energy = energy_of(t, signed, reported_wh(t, rule))
     ended_at = t.ended_at
     estimate = standing_estimate(t)
     if estimate is not None:
@@ -148,9 +148,11 @@ def signed_of(t: Transaction) -> SignedEnergy:
     )
 
 
-def reported_wh(t: Transaction) -> int | None:
+def reported_wh(t: Transaction, rule: MeterRule = CURRENT) -> int | None:
     """Return the difference of the two registers as told, if both are and do not contradict."""
-    if t.meter_start_wh is None or t.meter_stop_wh is None or _NO_ENERGY.intersection(_judge(t)):
+    if t.meter_start_wh is None or t.meter_stop_wh is None:
+        return None
+    if _NO_ENERGY.intersection(_judge(t, rule)):
         return None
     return t.meter_stop_wh - t.meter_start_wh
 
@@ -200,7 +202,7 @@ def _facts(
         start_us=t.started_at,
         end_us=ended_at,
         start_wh=t.meter_start_wh if t.meter_start_wh is not None else 0,
-        energy_wh=energy,
+        energy_wh=None if energy is None else exact(energy),
         readings=t.readings,
         states=t.states,
         flags=flags,
@@ -210,7 +212,7 @@ def _facts(
 _NO_ENERGY = frozenset({"METER_REGRESSION", "METER_STOP_INVALID", "METER_START_INVALID"})
 
 
-def _judge(t: Transaction) -> list[str]:
+def _judge(t: Transaction, rule: MeterRule = CURRENT) -> list[str]:
     flags = []
     if t.token_status != "Accepted":
         flags.append("TOKEN_NOT_ACCEPTED")
@@ -224,10 +226,10 @@ def _judge(t: Transaction) -> list[str]:
         return flags + (["MISSING_STOP", "ESTIMATED_END"] if t.succeeded else [])
     if t.ended_at is not None and t.started_at is not None and t.ended_at < t.started_at:
         flags.append("NEGATIVE_DURATION")
-    return flags + _judge_stop_register(t)
+    return flags + _judge_stop_register(t, rule.register_tolerance_wh)
 
 
-def _judge_stop_register(t: Transaction) -> list[str]:
+def _judge_stop_register(t: Transaction, tolerance_wh: int) -> list[str]:
     start, stop = t.meter_start_wh, t.meter_stop_wh
     if stop is None:
         return ["METER_STOP_MISSING"]
@@ -240,10 +242,10 @@ def _judge_stop_register(t: Transaction) -> list[str]:
     first, last = t.first_register_wh, t.last_register_wh
     if first is None or last is None:
         return []
-    if last < start - REGISTER_TOLERANCE_WH:
+    if last < start - tolerance_wh:
         return ["METER_BASE_MISMATCH"]
-    if last > stop + REGISTER_TOLERANCE_WH:
-        other_base = 0 <= last - first <= stop - start + REGISTER_TOLERANCE_WH and first > stop
+    if last > stop + tolerance_wh:
+        other_base = 0 <= last - first <= stop - start + tolerance_wh and first > stop
         return ["METER_BASE_MISMATCH" if other_base else "METER_REGRESSION"]
     return []
 

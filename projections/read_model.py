@@ -187,7 +187,7 @@ class ReadModel:
     def _status(
         self, station: Station, offset: int, fact: ConnectorStatusReported, _: Record
     ) -> None:
-        if fact.superseded:
+        if fact.superseded or fact.outdated:
             return
         self._new.connectors[id(station), fact.evse_id, fact.connector_id] = station
         subject = f"{fact.evse_id}/{fact.connector_id}"

@@ -56,12 +56,15 @@ def parse(text: str) -> Any:
 
 
 def parse_mended(text: str) -> Any:
-    """Return the value with raw control characters in strings accepted; None if still unreadable.
+    """Return the value with raw control characters in strings accepted, and a byte order mark.
+
+    None if it is still unreadable.
 
     Real stations send a StopTransaction with control bytes inside an idTag; its energy is readable.
     """
-    escaped = text.translate(_CONTROLS)
-    if not 0 < len(escaped) - len(text) <= _MENDED_GROWTH_MAX:
+    bare = text.removeprefix("\ufeff")
+    escaped = bare.translate(_CONTROLS)
+    if text == escaped or len(escaped) - len(bare) > _MENDED_GROWTH_MAX:
         return None
     try:
         return parse(escaped)
