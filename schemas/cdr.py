@@ -106,6 +106,20 @@ class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a replacement: the CDR in whose place it stands."""
     causes: tuple[str, ...] = ()
     """Of a correction: the records because of which, "partition:offset"."""
+    missing_seq: tuple[int, ...] = ()
+    """Numbers of events between the first and the last that never came (2.x); at most 100."""
+    missing_energy_wh: int | None = None
+    """Flowed between the transaction before it on the EVSE and this one; nobody's bill."""
+    energy_export_wh: int | Decimal | None = None
+    """Given back by the vehicle; never taken off `energy_wh`."""
+    authorized_at: str | None = None
+    """When a token was first presented in it (2.x), where that was after its start."""
+    reserved_at: str | None = None
+    """When the reservation began that this session used; OCPI's start_date_time."""
+    station_cost_excl: str | None = None
+    """What the station says it costs, excluding tax (2.1)."""
+    settled: str | None = None
+    """What was settled with the driver (2.1)."""
 
 
 _encoder = msgspec.json.Encoder()

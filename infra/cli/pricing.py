@@ -65,3 +65,25 @@ def what_if(
         as_json=as_json,
     )
     run_what_if(wish, data)
+
+
+def scenario(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="Scenarios, one JSON object per line.", metavar="FILE"
+        ),
+    ],
+    only: Annotated[str, typer.Option(help="The scenario of this id alone.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per scenario.")] = False,
+) -> None:
+    """Run scenarios of frames, and compare their CDRs with what they expect.
+
+    Needs no deployment: frames go into a journal in memory on a clock of their own, through the
+    same owner and projection as live ones. Exit code 1 if a CDR differs. docs/cdr.md says more.
+
+    Example: chargeledger scenario tests/data/scenarios.jsonl --only B06
+    """
+    from infra.cli.scenarios import run_scenarios
+
+    run_scenarios(file, only, as_json=as_json)
