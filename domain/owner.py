@@ -16,7 +16,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, cast
 
-from domain import following, judging, routes
+from domain import closing, following, judging, routes
 from domain.answering import Context, Policy
 from domain.billing import Billing
 from domain.conversation import fold
@@ -46,6 +46,10 @@ REGISTRY_WAIT_US = 1_000_000
 """An owner that took over may have folded less of the registry than the one before it."""
 _MAY_SETTLE = ("MeterValues", "TransactionEvent")
 """Beside StopTransaction: what may change a CDR that waits for its release, or begin its wait."""
+
+
+_MAY_CLOSE = ("StartTransaction", "BootNotification", "TransactionEvent")
+"""What may begin the wait of a transaction for its end."""
 
 
 class Owner:
@@ -147,7 +151,7 @@ class Owner:
         if isinstance(record, MessageSent):
             if record.action == "StartTransaction":
                 self._count_ids(station)
-            elif (
+            if (station.transactions.closing and record.action in _MAY_CLOSE) or (
                 record.message_type == CALL
                 or record.action == "StopTransaction"
                 or (
@@ -349,6 +353,8 @@ class Owner:
             heappush(self._timers, (0, key))
         for due in self._billing.dues(station):
             heappush(self._timers, (due, key))
+        for due in closing.dues(station, self.policy):
+            heappush(self._timers, (due, key))
 
     def _arm_expiry(self, key: Key, due: int) -> None:
         if self._expiries.get(key) != due:
@@ -381,6 +387,8 @@ class Owner:
             decided := self._billing.requested(station, now, self.epoch or 0)
         ):
             return decided
+        if (closed := closing.decide(station, now, self.epoch or 0, self.policy)) is not None:
+            return closed
         return self._billing.settled(station, now, self.epoch or 0)
 
     def _again(self, at: int, key: Key) -> None:

@@ -6,18 +6,24 @@ changes a figure. Reports come at least once and in any order; telling one twice
 figures.
 """
 
+from bisect import bisect_left
 from decimal import Decimal
+from itertools import pairwise
 
+import msgspec
 from msgspec import Struct
 
+from domain.clocks import reading_time
 from domain.facts import (
     Fact,
     MeterValuesReported,
+    OtherRegisters,
     Registers,
     SignedTexts,
     TransactionEnded,
     TransactionStarted,
 )
+from domain.seq_numbers import SeqNumbers
 from domain.signed_values import SignedValue, keep
 from schemas.cdr import Decided
 from schemas.records import SignaturesJudged
@@ -28,9 +34,12 @@ _REGISTER_MAX = 2**63 - 1
 
 
 READINGS_MAX = 3_000
-"""Two days with one a minute; what comes later splits no energy."""
+"""Two days with one a minute. Beyond it every second one is left out, and they begin anew."""
 
+INTERVALS_MAX = 3_000
 STATES_MAX = 1_000
+CONFLICTS_MAX = 8
+INTERRUPTIONS_MAX = 16
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
@@ -40,7 +49,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
     ended_at: int | None
     ended: int
     """As the evidence stood: the offset of its end, -1 for none, and its end register."""
-    meter_stop_wh: int | None
+    meter_stop_wh: int | Decimal | None
 
 
 class Repriced(Struct, frozen=True, kw_only=True):
@@ -63,21 +72,44 @@ class Transaction(Struct, kw_only=True):
     start_received: int
     """When we were first told of it."""
     started_at: int | None
-    meter_start_wh: int | None
-    conflicting_start_wh: int | None = None
+    meter_start_wh: int | Decimal | None
+    conflicting_starts: list[int] = []
+    """Registers that a repeated start told, and the first did not."""
     ended: int = -1
     end_answered: int = -1
     end_received: int = 0
     ended_at: int | None = None
-    meter_stop_wh: int | None = None
+    meter_stop_wh: int | Decimal | None = None
+    conflicting_stops: list[int] = []
     stop_reason: str | None = None
     stop_token: str = ""
-    first_register_wh: int | None = None
+    stop_group: str = ""
+    start_is_live: bool = True
+    """Nothing says that its start, as we were told it, had waited in a queue."""
+    end_is_live: bool = True
     last_register_wh: int | None = None
     last_register_at: int | None = None
-    successor_start_wh: int | None = None
-    """meterStart of the next transaction on the connector, if one began before this one ended."""
     succeeded: bool = False
+    """Another one began on its EVSE before it was told to have ended."""
+    successor_start_wh: int | Decimal | None = None
+    """The register as that one began, and when that was."""
+    successor_at: int | None = None
+    previous: str = ""
+    """Id of the one before it on its EVSE."""
+    previous_stop_wh: int | Decimal | None = None
+    interrupted: list[int] = []
+    """When the station started anew while it ran."""
+    silent_since: int = 0
+    """The station is back since then, and has not shown that it still runs; 0: it has."""
+    has_booted: bool = False
+    """It came back by starting anew, not only by connecting."""
+    asked: bool = False
+    """Its station was asked for it since."""
+    status_told: str = ""
+    """As the station answered: ongoing, queued (more is to come of it) or gone."""
+    closed: int = -1
+    """Offset of our record that it is over though no end was told; -1: there is none."""
+    closed_reason: str = ""
     flags: list[str] = []
     revision: int = 1
     changed: int
@@ -93,9 +125,23 @@ class Transaction(Struct, kw_only=True):
     group: str = ""
     """Of the token that started it, as we answered."""
     readings: list[tuple[int, Decimal]] = []
-    """(station time, Wh) of the import register, as told, in the order of telling."""
+    """(station time, Wh) of the import register as told, in order of time; none twice."""
+    intervals: list[tuple[int, Decimal]] = []
+    """(station time, Wh) of measurand Energy.Active.Import.Interval, as told."""
+    exports: list[tuple[int, Decimal]] = []
+    """The first and the last reading of the export register."""
     states: list[tuple[int, str]] = []
     """(station time, charging state of 2.0.1), as told; each where it is another one."""
+    seq: SeqNumbers = msgspec.field(default_factory=SeqNumbers)
+    authorized_at: int | None = None
+    """When its token was first presented (2.x), and the number of that event."""
+    token_seq: int | None = None
+    reserved_at: int | None = None
+    """When the reservation began with which it began, and until when that lasted."""
+    reserved_until: int | None = None
+    station_cost: tuple[Decimal | None, Decimal | None] | None = None
+    """What the station says it costs, excluding and including tax (2.1)."""
+    settled: Decimal | None = None
     reservation_id: int | None = None
     document: bytes = b""
     """The latest released one, while the transaction is kept whole."""
@@ -124,7 +170,18 @@ class Transaction(Struct, kw_only=True):
 
     @property
     def is_ended(self) -> bool:
+        """Whether its end was told."""
         return self.ended >= 0
+
+    @property
+    def told_id(self) -> str:
+        """The id by which the station means it."""
+        return self.transaction_id.partition("~")[0]
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether we have concluded that it is over; the true end makes that void."""
+        return self.closed >= 0
 
 
 def begin(fact: TransactionStarted) -> Transaction:
@@ -149,6 +206,25 @@ def begin(fact: TransactionStarted) -> Transaction:
     return transaction
 
 
+def begin_unseen(fact: MeterValuesReported | TransactionEnded, transaction_id: str) -> Transaction:
+    """Return a transaction of which no start came: what is told of it now is kept."""
+    is_end = isinstance(fact, TransactionEnded)
+    return Transaction(
+        transaction_id=transaction_id,
+        evse_id=fact.evse_id if isinstance(fact, MeterValuesReported) else 0,
+        connector_id=fact.connector_id if isinstance(fact, MeterValuesReported) else 0,
+        id_token=fact.id_token if isinstance(fact, TransactionEnded) else "",
+        token_status=fact.token_status if isinstance(fact, TransactionEnded) else "",
+        started=-1,
+        start_answered=-1,
+        start_received=fact.recorded_at,
+        started_at=None,
+        meter_start_wh=None,
+        changed=fact.offset if is_end else -1,
+        flags=[],
+    )
+
+
 def evolve(transaction: Transaction, fact: Fact) -> bool:
     """Apply what was said of this transaction; return whether its CDR is another one now.
 
@@ -158,8 +234,10 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
         changed = flag(transaction, fact.flags)
         if fact.signed:
             changed |= read_signed(transaction, fact.offset, fact.signed)
-        is_told = read_registers(transaction, fact.registers)
-        if transaction.is_ended or transaction.succeeded:
+        is_told = read_registers(transaction, fact.registers, fact.recorded_at)
+        if fact.others:
+            is_told |= read_others(transaction, fact.others, fact.recorded_at)
+        if transaction.is_ended or transaction.is_closed:
             # A late sample moves its bounds, contradicts its end, or splits its energy.
             changed = changed or is_told
     elif isinstance(fact, TransactionEnded):
@@ -169,18 +247,27 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
     else:
         return False
     if changed:
-        transaction.revision += 1
-        transaction.changed = fact.offset
-        transaction.changed_at = fact.recorded_at
+        touch(transaction, fact.offset, fact.recorded_at)
     return changed
 
 
-def succeed(transaction: Transaction, fact: TransactionStarted) -> None:
-    """Another transaction began on the connector: this one is over, by evidence only."""
-    transaction.succeeded = True
-    transaction.successor_start_wh = fact.meter_start_wh
+def touch(transaction: Transaction, offset: int, at: int) -> None:
+    """Its CDR is another one, because of the record at this offset."""
     transaction.revision += 1
-    transaction.changed = fact.offset
+    transaction.changed = offset
+    transaction.changed_at = at
+
+
+def succeed(transaction: Transaction, by: Transaction) -> None:
+    """Another transaction began on its EVSE: so it is over, unless its end is still to come."""
+    transaction.succeeded = True
+    transaction.successor_start_wh = by.meter_start_wh
+    transaction.successor_at = reading_time(by.started_at, by.start_received)
+
+
+def close(transaction: Transaction, offset: int, at: int, reason: str) -> None:
+    transaction.closed, transaction.closed_reason = offset, reason
+    touch(transaction, offset, at)
 
 
 def release(transaction: Transaction, offset: int, document: bytes) -> None:
@@ -207,10 +294,19 @@ def verified(transaction: Transaction, offset: int, record: SignaturesJudged) ->
 
 
 def _start_again(transaction: Transaction, fact: TransactionStarted) -> bool:
-    if fact.meter_start_wh == transaction.meter_start_wh:
+    told = fact.meter_start_wh
+    if told == transaction.meter_start_wh:
         return flag(transaction, ("DUPLICATE_START",))
-    transaction.conflicting_start_wh = fact.meter_start_wh
-    return flag(transaction, ("CONFLICTING_START",))
+    return flag(transaction, ("CONFLICTING_START",)) | _contradict(
+        transaction.conflicting_starts, told
+    )
+
+
+def _contradict(told_before: list[int], told: int | None) -> bool:
+    if told is None or told in told_before or len(told_before) >= CONFLICTS_MAX:
+        return False
+    told_before.append(told)
+    return True
 
 
 def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
@@ -221,7 +317,11 @@ def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
             transaction.ended_at,
             transaction.meter_stop_wh,
         )
-        return flag(transaction, ("DUPLICATE_STOP" if same else "CONFLICTING_STOP",))
+        if same:
+            return flag(transaction, ("DUPLICATE_STOP",))
+        return flag(transaction, ("CONFLICTING_STOP",)) | _contradict(
+            transaction.conflicting_stops, fact.meter_stop_wh
+        )
     transaction.ended = fact.offset
     transaction.end_answered = fact.answered
     transaction.end_received = fact.recorded_at
@@ -232,38 +332,80 @@ def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
     flag(transaction, fact.flags)
     if fact.reason == "PowerLoss":
         flag(transaction, ("POWER_LOSS",))
-    if fact.id_token and fact.id_token.casefold() != transaction.id_token.casefold():
-        flag(transaction, ("STOP_TAG_MISMATCH",))
-    read_registers(transaction, fact.registers)
+    transaction.stop_group = fact.group
+    if transaction.registry < 0:
+        transaction.registry = fact.registry
+    read_registers(transaction, fact.registers, fact.recorded_at)
+    read_others(transaction, fact.others, fact.recorded_at)
     return True
+
+
+def interrupt(transaction: Transaction, at: int) -> None:
+    """It was cut off, and went on, at this time."""
+    if len(transaction.interrupted) < INTERRUPTIONS_MAX and at not in transaction.interrupted:
+        transaction.interrupted.append(at)
 
 
 def charging_state(transaction: Transaction, at: int, state: str) -> bool:
-    """Keep the state if it is another one than the last; return whether it was."""
+    """Put the state in its place in time; return whether it is another one than before it."""
     states = transaction.states
-    if (states and states[-1][1] == state) or len(states) >= STATES_MAX:
-        return False
-    states.append((at, state))
-    return True
+    if not states or (at, state) > states[-1]:
+        states.append((at, state))
+        is_new = len(states) < 2 or states[-2][1] != state
+    else:
+        place = bisect_left(states, (at, state))
+        if states[place] == (at, state):
+            return False
+        states.insert(place, (at, state))
+        is_new = True
+    if len(states) > STATES_MAX:
+        changes = [new for old, new in pairwise(states) if new[1] != old[1]]
+        transaction.states = [states[0], *changes][: STATES_MAX - 1]
+    return is_new
 
 
-def read_registers(transaction: Transaction, registers: Registers) -> bool:
+def read_registers(transaction: Transaction, registers: Registers, received: int) -> bool:
     """Take these readings; return whether they say anything new."""
-    readings = transaction.readings
-    before = (len(readings), transaction.first_register_wh, transaction.last_register_wh)
-    for at, value in registers:
+    new = False
+    for told_at, value in registers:
         if abs(value) > _REGISTER_MAX:
             continue
-        if at is not None and len(readings) < READINGS_MAX and (at, value) not in readings[-2:]:
-            readings.append((at, value))
-        if transaction.first_register_wh is None:
-            transaction.first_register_wh = int(value)
-        if transaction.last_register_at is None or (
-            at is not None and at >= transaction.last_register_at
-        ):
+        at = reading_time(told_at, received)
+        new |= _keep(transaction.readings, (at, value))
+        if transaction.last_register_at is None or at >= transaction.last_register_at:
             transaction.last_register_wh = int(value)
             transaction.last_register_at = at
-    return before != (len(readings), transaction.first_register_wh, transaction.last_register_wh)
+    return new
+
+
+def read_others(transaction: Transaction, others: OtherRegisters, received: int) -> bool:
+    """Take what stands beside the import register: intervals, and the export register."""
+    new = False
+    for kind, told_at, value in others:
+        at = reading_time(told_at, received)
+        if kind == "interval":
+            kept = transaction.intervals
+            if len(kept) < INTERVALS_MAX and (at, value) not in kept[-8:]:
+                kept.append((at, value))
+                new = True
+        else:
+            new |= _keep(transaction.exports, (at, value))
+            del transaction.exports[1:-1]
+    return new
+
+
+def _keep(readings: list[tuple[int, Decimal]], reading: tuple[int, Decimal]) -> bool:
+    """Put it in its place in time; return whether it was not there."""
+    if not readings or reading > readings[-1]:
+        readings.append(reading)
+    else:
+        place = bisect_left(readings, reading)
+        if readings[place] == reading:
+            return False
+        readings.insert(place, reading)
+    if len(readings) > READINGS_MAX:
+        del readings[1:-1:2]
+    return True
 
 
 def read_signed(transaction: Transaction, offset: int, signed: SignedTexts) -> bool:

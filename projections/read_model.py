@@ -22,8 +22,10 @@ from domain.facts import (
     Fact,
     MessageOrphaned,
     MeterValuesReported,
+    SettlementReported,
     SignaturesVerified,
     StationBooted,
+    TransactionConcluded,
     TransactionEnded,
     TransactionEventReported,
     TransactionStarted,
@@ -266,6 +268,18 @@ class ReadModel:
             self._transaction(station, offset, transaction)
             self._cdr_changed(station, offset, fact, transaction)
 
+    def _told_of(
+        self,
+        station: Station,
+        offset: int,
+        fact: TransactionConcluded | SettlementReported,
+        _: Record,
+    ) -> None:
+        transaction = station.transactions.known.get(fact.transaction_id)
+        if transaction is not None and transaction.changed == fact.offset:
+            self._transaction(station, offset, transaction)
+            self._cdr_changed(station, offset, fact, transaction)
+
     def _fixed(self, station: Station, offset: int, fact: CdrFixed, _: Record) -> None:
         self._cdr(station, offset, fact, _decode_cdr(fact.document), fact.document)
 
@@ -344,6 +358,8 @@ class ReadModel:
         TransactionEventReported: _event_reported,
         CdrFixed: _fixed,
         SignaturesVerified: _verified,
+        TransactionConcluded: _told_of,
+        SettlementReported: _told_of,
         CdrDenied: _denied,
         CdrRequestMoved: _requested,
         CommandMoved: _command,

@@ -8,6 +8,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from domain.cdr import cdr_of
+from domain.judgement import is_over
 from domain.readings import read_time
 from domain.station import Station
 from domain.transaction import Transaction
@@ -105,9 +106,14 @@ def token_key(id_token: str) -> str:
     return id_token.casefold()[:TOKEN_KEY_CHARACTERS]
 
 
+def _floor(register: int | Decimal | None) -> int | None:
+    # Columns of registers have whole Wh; the document has what was told.
+    return None if register is None else int(register)
+
+
 def transaction_row(station: Station, t: Transaction, offset: int) -> TransactionRow:
     energy_wh, flags = None, tuple(sorted(t.flags))
-    if t.is_ended or t.succeeded:
+    if is_over(t):
         cdr = cdr_of(station.tenant, station.station, station.partition, t)
         energy_wh, flags = cdr.energy_wh, cdr.flags
     return TransactionRow(
@@ -123,8 +129,8 @@ def transaction_row(station: Station, t: Transaction, offset: int) -> Transactio
         started_at=t.started_at,
         received_at=t.start_received,
         ended_at=t.ended_at,
-        meter_start_wh=t.meter_start_wh,
-        meter_stop_wh=t.meter_stop_wh,
+        meter_start_wh=_floor(t.meter_start_wh),
+        meter_stop_wh=_floor(t.meter_stop_wh),
         meter_last_wh=t.last_register_wh,
         energy_wh=energy_wh,
         stop_reason=t.stop_reason,
@@ -156,8 +162,8 @@ def cdr_row(cdr: Cdr, document: bytes | None, partition: int, offset: int, index
         id_token_key=token_key(cdr.id_token),
         started_at=read_time(cdr.started_at)[0],
         ended_at=read_time(cdr.ended_at)[0],
-        meter_start_wh=cdr.meter_start_wh,
-        meter_stop_wh=cdr.meter_stop_wh,
+        meter_start_wh=_floor(cdr.meter_start_wh),
+        meter_stop_wh=_floor(cdr.meter_stop_wh),
         energy_wh=cdr.energy_wh,
         energy_lower_wh=None if lower is None else str(lower),
         energy_upper_wh=None if upper is None else str(upper),

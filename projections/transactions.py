@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.signed_documents import whole
+from domain.readings import whole
 from projections.ports import Database
 from projections.session_rows import token_key
 from projections.times import utc

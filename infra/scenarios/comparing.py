@@ -33,7 +33,7 @@ class Verdict(NamedTuple):
 
 def judge(scenario: Mapping[str, Any], ran: Ran, *, prices_energy: bool) -> Verdict:
     expected = scenario["expect"]
-    cdrs, orphans = cdrs_of(ran), orphans_of(ran)
+    cdrs, orphans = cdrs_of(ran, scenario["config"].get("tokens") or ()), orphans_of(ran)
     differences, skipped = list(ran.differences), []
     differences += ran.store.poison
     left = list(cdrs)

@@ -66,9 +66,7 @@ def _us(event: Event) -> int:
 
 
 class _Running:
-    def __init__(
-        self, scenario: Mapping[str, Any], tariffs: Sequence[Mapping[str, Any]]
-    ) -> None:
+    def __init__(self, scenario: Mapping[str, Any], tariffs: Sequence[Mapping[str, Any]]) -> None:
         config = scenario["config"]
         self.world = World(Policy(accept_unknown_tokens="tokens" not in config))
         self.differences: list[str] = []
@@ -192,8 +190,9 @@ class _Running:
 
     @staticmethod
     def _stops(raw: Sequence[Any]) -> bool:
-        return raw[2] == "StopTransaction" or (
-            raw[2] == "TransactionEvent" and raw[3].get("eventType") == "Ended"
+        return bool(
+            raw[2] == "StopTransaction"
+            or (raw[2] == "TransactionEvent" and raw[3].get("eventType") == "Ended")
         )
 
     def _filled(self, value: Any) -> Any:

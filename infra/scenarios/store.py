@@ -53,7 +53,9 @@ class MemoryReadStore:
             raise PositionMoved(f"stored {at}, before {progress.before}")
         checkpoint = progress.checkpoint
         if checkpoint is None:
-            checkpoint = Checkpoint({}, {}) if stored is None else stored.checkpoint
+            checkpoint = (
+                Checkpoint(positions={}, filters={}) if stored is None else stored.checkpoint
+            )
         self._stored = Stored(
             journal_id=progress.journal_id,
             fold_version=progress.fold_version,

@@ -1,6 +1,6 @@
 """What billing and people see of a run, in the scenario's own field names."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -14,13 +14,22 @@ _decode = msgspec.json.Decoder(Cdr).decode
 Told = dict[str, Any]
 
 
-def cdrs_of(ran: Ran) -> list[Told]:
-    """Return every CDR, in the order of the sessions' ids and corrections."""
+def cdrs_of(ran: Ran, tokens: Collection[str] = ()) -> list[Told]:
+    """Return every CDR, by start and place in its chain; tokens are spelled as registered."""
+    spelled = {token.casefold(): token for token in tokens}
     rows = sorted(
         ran.store.cdrs.values(),
-        key=lambda row: (row["started_at"] or row["ended_at"] or 0, row["station"], row["sequence"]),
+        key=lambda row: (
+            row["started_at"] or row["ended_at"] or 0,
+            row["station"],
+            row["sequence"],
+        ),
     )
-    return [_told(_decode(row["body"])) for row in rows]
+    told = [_told(_decode(row["body"])) for row in rows]
+    for cdr in told:
+        if cdr["token"] is not None:
+            cdr["token"] = spelled.get(cdr["token"].casefold(), cdr["token"])
+    return told
 
 
 def orphans_of(ran: Ran) -> list[Told]:
@@ -135,4 +144,3 @@ def _without_zeros(period: Told) -> Told:
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-

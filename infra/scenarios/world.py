@@ -111,5 +111,3 @@ class World:
                 self.answers[record.cause] = record
             else:
                 self.calls[record.message_id] = record
-
-
