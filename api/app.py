@@ -6,7 +6,17 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from api import cdrs, commands, events, health, id_tokens, problems, stations, transactions
+from api import (
+    cdrs,
+    commands,
+    events,
+    health,
+    id_tokens,
+    problems,
+    station_state,
+    stations,
+    transactions,
+)
 from api.answers import Items, schemas_of
 from api.asked import Recent
 from api.command_shape import Command
@@ -54,7 +64,16 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
     app.state.recent = Recent()
     app.state.streams = Streams()
     problems.install(app)
-    for module in (stations, commands, transactions, cdrs, id_tokens, events, health):
+    for module in (
+        stations,
+        station_state,
+        commands,
+        transactions,
+        cdrs,
+        id_tokens,
+        events,
+        health,
+    ):
         app.include_router(module.router)
     app.add_middleware(Measured, metrics=app.state.metrics)
     generated = app.openapi

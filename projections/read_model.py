@@ -21,6 +21,7 @@ from domain.facts import (
     Fact,
     MessageOrphaned,
     MeterValuesReported,
+    StateChanged,
     StationBooted,
     TransactionEnded,
     TransactionEventReported,
@@ -31,6 +32,7 @@ from domain.transaction import Transaction
 from projections import rows, session_rows
 from projections.events import KEPT_RECORDS
 from projections.ports import Progress, RowStore, Write
+from projections.station_state import StateRows
 from schemas.cdr import Cdr, cdr_id
 from schemas.records import (
     ConnectionOpened,
@@ -71,6 +73,7 @@ class _Collected:
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
         self.id_tokens: dict[tuple[str, str], rows.IdTokenRow] = {}
         self.id_tokens_removed: dict[tuple[str, str], rows.IdTokenRow] = {}
+        self.state = StateRows()
         self.orphans: list[rows.OrphanRow] = []
         self.events: list[rows.EventRow] = []
 
@@ -242,6 +245,9 @@ class ReadModel:
         detail = {"action": command.action, "fate": command.fate, "effect": command.effect >= 0}
         self._event(station, offset, fact, "command-moved", command.command_id, detail)
 
+    def _state(self, station: Station, offset: int, fact: StateChanged, _: Record) -> None:
+        self._new.state.changed(station, offset, fact)
+
     def _orphaned(self, station: Station, offset: int, fact: MessageOrphaned, _: Record) -> None:
         orphans = self._new.orphans
         orphans.append(rows.orphan_row(station, fact, offset, self._event_index))
@@ -284,6 +290,7 @@ class ReadModel:
         TransactionEventReported: _event_reported,
         CdrFixed: _fixed,
         CommandMoved: _command,
+        StateChanged: _state,
         MessageOrphaned: _orphaned,
     }
 
@@ -309,6 +316,7 @@ class ReadModel:
             ("cdrs.count", [session_rows.cdr_count_row(row) for row in new.cdrs.values()]),
             ("cdrs.write", list(new.cdrs.values())),
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
+            *new.state.written(),
             ("id_tokens.remove", list(new.id_tokens_removed.values())),
             ("id_tokens.write", list(new.id_tokens.values())),
             ("orphans.write", new.orphans),
