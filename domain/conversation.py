@@ -11,18 +11,20 @@ from collections.abc import Callable
 from typing import Any
 
 from domain import command_lane, following
+from domain.cdr import releasable
 from domain.effects import take_effect
-from domain.facts import CdrFixed, ConnectionChanged, Fact
+from domain.facts import CdrFixed, ConnectionChanged, Fact, SignaturesVerified
 from domain.meanings import MEANINGS
-from domain.station import OUTBOX_MAX, Connection, OpenCall, Station, payload_of
+from domain.station import OUTBOX_MAX, UNREADABLE_ID, Connection, OpenCall, Station, payload_of
 from domain.told import Told
-from domain.transaction import release
+from domain.transaction import release, verified
 from schemas.frames import reread
 from schemas.records import (
     CALL,
     CALLERROR,
     CALLRESULT,
     SEND,
+    VERSION_16,
     CdrReleased,
     CommandRequested,
     ConnectionClosed,
@@ -32,6 +34,7 @@ from schemas.records import (
     MessageReceived,
     MessageSent,
     Record,
+    SignaturesJudged,
     TimeoutElapsed,
 )
 
@@ -89,14 +92,13 @@ def _closed(
 
 
 def _received(station: Station, offset: int, record: MessageReceived, payload: Any) -> list[Fact]:
-    # A CALL without a readable id cannot be answered: there is nothing to name in the answer.
     station.seen_at = record.recorded_at
-    if record.message_type == CALL and record.message_id:
+    if (record.message_type == CALL and record.message_id) or _is_owed_an_error(record):
         station.open_calls[offset] = OpenCall(
             offset,
             record.recorded_at,
             record.connection,
-            record.message_id,
+            record.message_id or UNREADABLE_ID,
             record.action,
             record.error,
             record.violations[0] if record.violations else "",
@@ -113,6 +115,15 @@ def _received(station: Station, offset: int, record: MessageReceived, payload: A
     if record.message_type == SEND:
         return _told_unasked(station, offset, record, payload)
     return []
+
+
+def _is_owed_an_error(record: MessageReceived) -> bool:
+    # 1.6 has no id to answer an unreadable frame under.
+    if not record.error or record.protocol == VERSION_16 or record.message_type not in (0, CALL):
+        return False
+    if record.error == "MessageTypeNotSupported":
+        return record.protocol == "2.0.1"
+    return record.error == "RpcFrameworkError"
 
 
 def _told_unasked(
@@ -206,6 +217,20 @@ def _released(station: Station, offset: int, record: CdrReleased, _: Any) -> lis
     ]
 
 
+def _judged(station: Station, offset: int, record: SignaturesJudged, _: Any) -> list[Fact]:
+    transaction = station.transactions.known.get(record.transaction_id)
+    if transaction is None or transaction.released:
+        return []
+    verified(transaction, offset, record)
+    if transaction.is_ended and releasable(transaction):
+        station.transactions.settling[transaction.transaction_id] = None
+    return [
+        SignaturesVerified(
+            offset=offset, recorded_at=record.recorded_at, transaction_id=record.transaction_id
+        )
+    ]
+
+
 _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     ConnectionOpened: _opened,
     ConnectionClosed: _closed,
@@ -216,4 +241,5 @@ _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     DeliveryFailed: command_lane.delivery_failed,
     TimeoutElapsed: _elapsed,
     CdrReleased: _released,
+    SignaturesJudged: _judged,
 }

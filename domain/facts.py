@@ -42,6 +42,8 @@ class ConnectorStatusReported(Fact, frozen=True, kw_only=True):
     error_code: str = ""
     detail: str = ""
     at: int | None = None
+    outdated: bool = False
+    """Told hours late, and the connector has said something newer: its state is not this."""
 
 
 class SampledValue(Struct, frozen=True, kw_only=True):
@@ -66,6 +68,9 @@ Register = tuple[int | None, Decimal]
 
 Registers = tuple[Register, ...]
 
+SignedTexts = tuple[tuple[str, str], ...]
+"""Signed values: (JSON pointer in the frame, text as told)."""
+
 
 class MeterValuesReported(Fact, frozen=True, kw_only=True):
     evse_id: int
@@ -73,6 +78,7 @@ class MeterValuesReported(Fact, frozen=True, kw_only=True):
     transaction_id: str = ""
     registers: Registers
     flags: tuple[str, ...] = ()
+    signed: SignedTexts = ()
     read: Callable[[], tuple[SampledValue, ...]]
 
     @property
@@ -110,6 +116,7 @@ class TransactionEnded(Fact, frozen=True, kw_only=True):
     registers: Registers
     flags: tuple[str, ...] = ()
     repeated: bool = False
+    signed: SignedTexts = ()
     read: Callable[[], tuple[SampledValue, ...]]
 
     @property
@@ -160,6 +167,7 @@ class TransactionEventReported(Fact, frozen=True, kw_only=True):
     registers: Registers
     """Every reading of the register, these two among them, in the order of the frame."""
     flags: tuple[str, ...] = ()
+    signed: SignedTexts = ()
     read: Callable[[], tuple[SampledValue, ...]]
 
     @property
@@ -198,6 +206,12 @@ class ConnectionChanged(Fact, frozen=True, kw_only=True):
     connection: str
     opened: bool
     reason: str = ""
+
+
+class SignaturesVerified(Fact, frozen=True, kw_only=True):
+    """What was signed of a transaction has a verdict."""
+
+    transaction_id: str
 
 
 class CdrFixed(Fact, frozen=True, kw_only=True):

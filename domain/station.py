@@ -1,5 +1,6 @@
 """A charging station's state: what a decision or a view of it reads. `conversation` folds it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -17,6 +18,9 @@ OUTBOX_MAX = 8
 
 FINISHED_MAX = 64
 """Ids of finished commands that are known again without a database; the API knows the older."""
+
+UNREADABLE_ID = "-1"
+"""What an error is sent under to a frame without a readable id (2.0.1, part 4, 4.2.3)."""
 
 
 class Connection(Struct):
@@ -92,6 +96,12 @@ class Station(Struct):
 
     def is_newest(self, connection: str) -> bool:
         return self.connection is not None and self.connection.id == connection
+
+    def unconfirmed(self, now: int) -> Iterator[tuple[int, MessageSent]]:
+        """Yield our frames, by offset, that the newest connection may not have got yet."""
+        for offset, sent in self.outbox.items():
+            if self.is_newest(sent.connection) and (not sent.deadline or sent.deadline > now):
+                yield offset, sent
 
 
 def payload_of(call: OpenCall) -> Any:
