@@ -134,7 +134,10 @@ def test_only_the_latest_events_are_listed(holder: Holder) -> None:
 
 
 def test_an_event_of_a_secret_tells_no_value(holder: Holder) -> None:
-    named = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
+    named: dict[str, Any] = {
+        "component": {"name": "SecurityCtrlr"},
+        "variable": {"name": "BasicAuthPassword"},
+    }
     holder.tells("NotifyEvent", event(1, "hunter2", **named))
 
     assert "hunter2" not in str(holder.values)
