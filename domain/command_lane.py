@@ -10,7 +10,7 @@ depends on it, and its operator reads our console rather than its log.
 
 from typing import Any
 
-from domain import closing, commands, following
+from domain import commands, following, silence
 from domain.commands import Command, CommandMoved, Fate
 from domain.facts import Fact
 from domain.station import FINISHED_MAX, OpenCall, Station
@@ -65,8 +65,8 @@ def answered(station: Station, offset: int, record: MessageReceived) -> list[Fac
         commands.answer(command, offset, record.recorded_at, told)
         if oddity := _oddity(record, command, told):
             command.error_description = oddity
-        if command.action == closing.ASKS:
-            closing.status_answered(station, command, told)
+        if command.action == silence.ASKS:
+            silence.status_answered(station, command, told)
         changed = following.answered(station, offset, record, command, told)
     else:
         code, description = (str(part) for part in [*(told or ()), "", ""][:2])

@@ -10,7 +10,7 @@ transactions counts by meaning.
 from collections.abc import Callable
 from typing import Any
 
-from domain import cdr_lane, closing, command_lane, following
+from domain import cdr_lane, command_lane, following, silence
 from domain.effects import take_effect
 from domain.facts import ConnectionChanged, Fact
 from domain.meanings import MEANINGS
@@ -58,7 +58,7 @@ def _opened(station: Station, offset: int, record: ConnectionOpened, _: Any) -> 
     station.outbox.clear()
     if station.seen_at:
         station.is_catching_up = True
-        closing.is_back(station, record.recorded_at, has_booted=False)
+        silence.is_back(station, record.recorded_at, has_booted=False)
     station.seen_at = record.recorded_at
     station.connection = Connection(
         id=record.connection,
@@ -225,8 +225,8 @@ _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     TimeoutElapsed: _elapsed,
     CdrReleased: cdr_lane.released,
     SignaturesJudged: cdr_lane.judged,
-    TransactionAsked: closing.asked,
-    TransactionClosed: closing.closed,
+    TransactionAsked: silence.asked,
+    TransactionClosed: silence.closed,
     CdrActionRequested: cdr_lane.requested,
     CdrActionRefused: cdr_lane.refused,
     CdrRejected: cdr_lane.rejected,

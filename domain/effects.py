@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from domain import transaction_effects
 from domain.clocks import reading_time
-from domain.closing import is_back, is_running
 from domain.facts import (
     ConnectorStatusReported,
     Fact,
@@ -20,6 +19,7 @@ from domain.facts import (
     TransactionStarted,
 )
 from domain.following import told
+from domain.silence import is_back, is_running
 from domain.station import Connector, Station
 from domain.transaction import charging_state
 from schemas.records import MessageSent

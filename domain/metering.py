@@ -91,19 +91,19 @@ def _inside(r: Registers) -> list[Reading]:
 
 def _decided(r: Registers, inside: list[Reading], flags: set[str], limits: Limits) -> Metered:
     """Take the difference, unless a reading contradicts it."""
-    assert r.start is not None and r.stop is not None
-    energy = r.stop - r.start
-    if inside and inside[-1][1] > r.stop + r.tolerance_wh:
+    start, stop = r.start or 0, r.stop or 0
+    energy = stop - start
+    if inside and inside[-1][1] > stop + r.tolerance_wh:
         return _unknown(r, inside, flags | {"METER_REGRESSION"}, limits)
     if limits.max_power_w and _is_too_much(energy, r.start_us, r.end_us, limits):
         flags = flags | {"IMPLAUSIBLE_POWER", "IMPLAUSIBLE_ENERGY"}
     bounds: Bounds | None = None
     if r.other_starts or r.other_stops:
         told = [
-            stop - start
-            for start in (r.start, *r.other_starts)
-            for stop in (r.stop, *r.other_stops)
-            if 0 <= start <= stop
+            last - first
+            for first in (start, *r.other_starts)
+            for last in (stop, *r.other_stops)
+            if 0 <= first <= last
         ]
         bounds = (min(told), max(told)) if told else None
     return Metered(energy, bounds, frozenset(flags), frozenset(), inside)
@@ -111,11 +111,11 @@ def _decided(r: Registers, inside: list[Reading], flags: set[str], limits: Limit
 
 def _unknown(r: Registers, inside: list[Reading], flags: set[str], limits: Limits) -> Metered:
     """Say what the readings allow, where the registers at the ends do not say it."""
-    assert r.start is not None
+    begun = r.start or 0
     told = [wh for _, wh in inside]
     lower: Wh = sum((max(b - a, Decimal(0)) for a, b in pairwise(told)), Decimal(0))
-    if told and told[0] > r.start:
-        lower += told[0] - r.start
+    if told and told[0] > begun:
+        lower += told[0] - begun
     if "METER_RESET" in flags and told and r.stop is not None and r.stop > told[-1]:
         lower += r.stop - told[-1]
     last = inside[-1][0] if inside else r.start_us
@@ -271,20 +271,19 @@ def _is_flat(r: Registers, inside: list[Reading]) -> bool:
 
 
 def _fits_scaled(r: Registers, told: Sequence[Decimal], factor: Decimal) -> bool:
-    assert r.start is not None and r.stop is not None
+    start, stop = r.start or 0, r.stop or 0
     slack = _KILO if factor > 1 else 1
     return (
-        r.start - slack <= told[0] * factor
-        and told[-1] * factor <= r.stop + slack
+        start - slack <= told[0] * factor
+        and told[-1] * factor <= stop + slack
         and told[-1] > told[0]
-        and (told[-1] - told[0]) * factor * 100 > r.stop - r.start
+        and (told[-1] - told[0]) * factor * 100 > stop - start
     )
 
 
 def _base_of(r: Registers, inside: list[Reading]) -> Decimal | None:
     """Return what the readings show where the register at the start shows its value."""
-    assert r.start is not None and r.stop is not None
-    energy, slack = r.stop - r.start, r.tolerance_wh
+    energy, slack = (r.stop or 0) - (r.start or 0), r.tolerance_wh
     (first_us, first), (last_us, last) = inside[0], inside[-1]
     candidates = [Decimal(0)]
     if r.start_us is not None and first_us <= r.start_us + _NEAR_US:

@@ -1,10 +1,9 @@
-"""What is told of a transaction, in the state of its station: which one it is of, and what follows."""
+"""What is told of a transaction, in the state of its station: of which one, and what follows."""
 
 from msgspec.structs import replace
 
 from domain import reservations
 from domain.cdr import releasable
-from domain.closing import is_running
 from domain.facts import (
     Fact,
     MessageOrphaned,
@@ -16,6 +15,7 @@ from domain.facts import (
 )
 from domain.meter_values_16 import ends_in
 from domain.readings import read_time, whole
+from domain.silence import is_running
 from domain.station import Station, answer_payload
 from domain.transaction import (
     Transaction,

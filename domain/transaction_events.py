@@ -12,6 +12,7 @@ from zlib import crc32
 from domain.clocks import reading_time
 from domain.facts import TransactionEventReported
 from domain.readings import read_decimal, whole
+from domain.seq_numbers import Seen
 from domain.transaction import (
     CONFLICTS_MAX,
     Transaction,
@@ -69,22 +70,27 @@ def answer_key(seq_no: int, id_token: str) -> str:
 
 
 def _apply(t: Transaction, fact: TransactionEventReported) -> bool:
-    changed = flag(t, fact.flags)
+    changed = flag(t, (*fact.flags, "OFFLINE") if fact.offline else fact.flags)
     if fact.seq_no is not None:
         seen = t.seq.take(fact.seq_no, _content(fact))
         if seen == "repeated":
             return changed | flag(t, ("DUPLICATE_EVENT",))
-        if seen == "conflicting":
-            changed |= flag(t, ("SEQ_CONFLICT",))
-        elif (t.seq.highest or 0) > fact.seq_no:
-            changed |= flag(t, ("OUT_OF_ORDER",))
-        changed |= t.is_ended  # What was missing is not any more, or something is after the end.
-    if fact.offline:
-        changed |= flag(t, ("OFFLINE",))
-    changed |= _locate(t, fact)
-    changed |= _identify(t, fact)
-    changed |= _begin(t, fact)
-    changed |= _end(t, fact)
+        changed |= _count(t, fact.seq_no, seen)
+    changed |= _locate(t, fact) | _identify(t, fact) | _begin(t, fact) | _end(t, fact)
+    return changed | _measure(t, fact)
+
+
+def _count(t: Transaction, number: int, seen: Seen) -> bool:
+    if seen == "conflicting":
+        flag(t, ("SEQ_CONFLICT",))
+    elif (t.seq.highest or 0) > number:
+        flag(t, ("OUT_OF_ORDER",))
+    # What was missing is not any more, or something is after the end.
+    return t.is_ended or seen == "conflicting"
+
+
+def _measure(t: Transaction, fact: TransactionEventReported) -> bool:
+    changed = False
     if t.registry < 0:
         t.registry = fact.registry
     if fact.reservation_id is not None and t.reservation_id is None:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from domain.cdr import cdr_of
 from domain.judgement import is_over
 from domain.readings import read_time
+from domain.reference import Reference
 from domain.station import Station
 from domain.transaction import Transaction
 from schemas.cdr import Cdr, canonical, cdr_id, digest
@@ -111,10 +112,12 @@ def _floor(register: int | Decimal | None) -> int | None:
     return None if register is None else int(register)
 
 
-def transaction_row(station: Station, t: Transaction, offset: int) -> TransactionRow:
+def transaction_row(
+    station: Station, t: Transaction, offset: int, reference: Reference
+) -> TransactionRow:
     energy_wh, flags = None, tuple(sorted(t.flags))
     if is_over(t):
-        cdr = cdr_of(station.tenant, station.station, station.partition, t)
+        cdr = cdr_of(station.tenant, station.station, station.partition, t, reference)
         energy_wh, flags = cdr.energy_wh, cdr.flags
     return TransactionRow(
         id=cdr_id(station.tenant, station.station, t.transaction_id),

@@ -230,10 +230,11 @@ class _Running:
             await self._open(station)
         filled = self._filled(payload)
         for message_id, sent in self.world.calls.items():
-            if sent.station == station and sent.action == action:
-                if json.loads(sent.frame)[3] == filled and message_id not in self._own.values():
-                    self._own[command_id] = message_id
-                    return message_id
+            if (sent.station, sent.action) != (station, action):
+                continue
+            if json.loads(sent.frame)[3] == filled and message_id not in self._own.values():
+                self._own[command_id] = message_id
+                return message_id
         own = self._own[command_id] = f"{station}-{command_id}"
         await self.world.append(
             "api",
