@@ -59,7 +59,7 @@ def cdr_of(
         money = price_facts(facts, reference)
         flags |= money.flags
     holds = held_by(t, flags) | j.holds | money.holds if over else frozenset()
-    return Cdr(
+    cdr = Cdr(
         id=correction_id(cdr_id(tenant, station, t.transaction_id), t.sequence),
         revision=t.revision,
         state=_state(t, bool(holds)),
@@ -82,6 +82,14 @@ def cdr_of(
         if t.signed or t.is_calibrated
         else None,
         holds=tuple(sorted(holds)),
+        decided=t.rejected,
+    )
+    return _with_details(_with_money(cdr, money), t, j)
+
+
+def _with_money(cdr: Cdr, money: Priced) -> Cdr:
+    return replace(
+        cdr,
         total_time_s=money.total_time_s,
         total_parking_time_s=money.total_parking_time_s,
         cost=money.cost,
@@ -89,7 +97,12 @@ def cdr_of(
         tariff=money.tariff,
         location=money.location,
         rules=money.rules,
-        decided=t.rejected,
+    )
+
+
+def _with_details(cdr: Cdr, t: Transaction, j: Judgement) -> Cdr:
+    return replace(
+        cdr,
         missing_seq=j.missing_seq,
         missing_energy_wh=j.missing_energy_wh,
         energy_export_wh=exported_wh(t),
@@ -97,6 +110,7 @@ def cdr_of(
         reserved_at=_iso(t.reserved_at),
         station_cost_excl=_text(t.station_cost[0]) if t.station_cost else None,
         settled=_text(t.settled),
+        closed_by=t.closed_reason if t.is_closed and not t.is_ended else None,
     )
 
 

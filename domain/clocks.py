@@ -109,6 +109,8 @@ def _between(start: Moment, end: Moment, began: _Read, ended: _Read) -> set[str]
         return set()
     if start.at < Limits().commissioned_us or end.at < Limits().commissioned_us:
         return set()  # It was never set, which is said already.
-    # An end that was told late says nothing of the clock: a stop may have been sent again.
-    longer = (end.at - start.at) - (end.received - start.received)
-    return {"CLOCK_STEP"} if longer > TOLERANCE_US else set()
+    # An end that was told late says nothing of the clock: a stop may have been sent again. Nor do
+    # two that were told at one go: they came out of a queue.
+    between = end.received - start.received
+    is_longer = (end.at - start.at) - between > TOLERANCE_US
+    return {"CLOCK_STEP"} if is_longer and between > TOLERANCE_US else set()

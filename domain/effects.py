@@ -21,7 +21,7 @@ from domain.facts import (
 from domain.following import told
 from domain.silence import is_back, is_running
 from domain.station import Connector, Station
-from domain.transaction import charging_state
+from domain.transaction_messages import charging_state
 from schemas.records import MessageSent
 
 Sent = MessageSent | None

@@ -18,6 +18,7 @@ _OTHERS = {
     "Energy.Active.Import.Interval": "interval",
     "Energy.Active.Export.Register": "export",
 }
+_ENERGY = frozenset({_REGISTER, *_OTHERS})
 _DEFAULT_UNIT = {"Energy": "Wh", "Power": "W", "Current": "A", "Voltage": "V", "SoC": "Percent"}
 _SCALED = {
     "kWh": ("Wh", Decimal(1000)),
@@ -94,7 +95,7 @@ def _is_energy(sampled: dict[str, Any]) -> bool:
     get = sampled.get
     measurand = get("measurand")
     return (
-        (measurand is None or measurand == _REGISTER or measurand in _OTHERS)
+        (measurand is None or (type(measurand) is str and measurand in _ENERGY))
         and get("location", "Outlet") in ("Outlet", None)
         and get("format", "Raw") in ("Raw", None)
     )
@@ -113,7 +114,7 @@ def _take_other(
     kind = _OTHERS.get(sampled.get("measurand") or _REGISTER)
     if kind is not None and not phase:
         others.append((kind, at, value))
-    elif kind is None and phase in PHASES:
+    elif kind is None and type(phase) is str and phase in PHASES:
         phases = {} if phases is None else phases
         phases.setdefault(phase, value)
     return phases

@@ -96,9 +96,11 @@ def _take_other(
     value, phase = _scaled(sampled)[0], get("phase")
     if value is None:
         return
+    if type(measurand) is not str:
+        return
     if measurand in _OTHERS and not phase:
         others.append((_OTHERS[measurand], at, value))
-    elif measurand == _REGISTER and phase in PHASES:
+    elif measurand == _REGISTER and type(phase) is str and phase in PHASES:
         phases.setdefault(phase, value)
 
 

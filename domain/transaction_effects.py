@@ -17,16 +17,9 @@ from domain.meter_values_16 import ends_in
 from domain.readings import read_time, whole
 from domain.silence import is_running
 from domain.station import Station, answer_payload
-from domain.transaction import (
-    Transaction,
-    begin,
-    begin_unseen,
-    evolve,
-    flag,
-    succeed,
-    touch,
-)
+from domain.transaction import Transaction, flag, succeed, touch
 from domain.transaction_events import answer_key, begin_by_event, evolve_by_event
+from domain.transaction_messages import begin, begin_unseen, evolve
 from domain.transactions import (
     MATCHED,
     RECONSTRUCTED,

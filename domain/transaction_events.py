@@ -13,16 +13,13 @@ from domain.clocks import reading_time
 from domain.facts import TransactionEventReported
 from domain.readings import read_decimal, whole
 from domain.seq_numbers import Seen
-from domain.transaction import (
+from domain.transaction import Transaction, flag, interrupt, touch
+from domain.transaction_messages import (
     CONFLICTS_MAX,
-    Transaction,
     charging_state,
-    flag,
-    interrupt,
     read_others,
     read_registers,
     read_signed,
-    touch,
 )
 
 _STOPPING = frozenset({"StopAuthorized", "Deauthorized"})

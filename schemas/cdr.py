@@ -121,6 +121,8 @@ class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the station says it costs, excluding tax (2.1)."""
     settled: str | None = None
     """What was settled with the driver (2.1)."""
+    closed_by: str | None = None
+    """The policy by which it was closed for want of an end, while that was not told."""
 
 
 _encoder = msgspec.json.Encoder()
