@@ -12,7 +12,7 @@ from domain.conversation import fold
 from domain.log_filter import LogFilter
 from domain.outbound import OUTBOUND
 from domain.station import Station, dump
-from schemas.records import CALL
+from schemas.records import CALL, CommandUndeliverable
 from tests import payload_strategies
 from tests.domain.log import KEY, SECOND, Log, Worker, working
 
@@ -107,10 +107,7 @@ def test_a_station_that_returns_with_another_version_is_not_asked_in_the_old_one
     worker.settle()
 
     assert moves(log) == ["requested", "undeliverable"]
-    [end] = [
-        record
-        for offset in range(len(log.values))
-        if (record := log.read(offset)).__struct_config__.tag == "command-undeliverable.v1"
-    ]
+    records = [log.read(offset) for offset in range(len(log.values))]
+    [end] = [record for record in records if isinstance(record, CommandUndeliverable)]
     assert "1.6" in end.reason
     assert "2.0.1" in end.reason
