@@ -21,6 +21,7 @@ from msgspec import Raw
 from domain import cdr, following, judging, routes
 from domain.answering import Context, Policy
 from domain.conversation import fold
+from domain.dispatching import dispatch
 from domain.endings import connection_lost
 from domain.log_filter import LogFilter
 from domain.registry import Registry
@@ -245,8 +246,8 @@ class Owner:
     def _answer_or_dispatch(self, station: Station, now: int) -> OwnerRecord | None:
         if station.open_calls:
             return self._answer(station, now)
-        if station.commands and not station.in_flight:
-            return self._dispatch(station, now)
+        if station.commands:
+            return dispatch(station, self.policy, self.epoch or 0, now)
         return None
 
     def _answer(self, station: Station, now: int) -> MessageSent:
@@ -279,34 +280,6 @@ class Owner:
         self._drawn[transaction_id] = counter
         self.next_counter += 1
         return transaction_id
-
-    def _dispatch(self, station: Station, now: int) -> MessageSent | None:
-        connection = station.connection
-        if connection is None:
-            return None
-        for command in station.commands.values():
-            if command.fate != "requested" or command.expires_at <= now:
-                continue
-            if command.refused_by == connection.id:
-                continue
-            payload = command.payload.decode()
-            return MessageSent(
-                tenant=station.tenant,
-                station=station.station,
-                recorded_at=now,
-                cause=command.dispatch_cause,
-                purpose="call",
-                epoch=self.epoch or 0,
-                connection=connection.id,
-                frame=f'[2,"{command.command_id}","{command.action}",{payload}]',
-                message_type=CALL,
-                message_id=command.command_id,
-                action=command.action,
-                command_id=command.command_id,
-                deadline=min(command.expires_at, now + self.policy.answer_timeout_us),
-                secrets=command.secrets,
-            )
-        return None
 
     def unconfirmed(self, now: int) -> list[tuple[int, MessageSent]]:
         """Return, in order, what a new owner hands over again to connections that are still open.

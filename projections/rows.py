@@ -84,7 +84,9 @@ class CommandRow(Struct, frozen=True, kw_only=True):
     tenant: str
     command_id: str
     station: str
+    version: str
     action: str
+    command: str
     payload: str
     payload_digest: str
     actor: str
@@ -102,6 +104,7 @@ class CommandRow(Struct, frozen=True, kw_only=True):
     late: bool
     effect_offset: int | None
     effect_at: int | None
+    progress: str
     partition: int
     record_offset: int
 
@@ -222,7 +225,9 @@ def command_row(station: Station, command: Command, offset: int) -> CommandRow:
         tenant=station.tenant,
         command_id=command.command_id,
         station=station.station,
+        version=command.version,
         action=command.action,
+        command=command.command,
         payload=command.payload.decode(),
         payload_digest=command.payload_digest,
         actor=command.actor,
@@ -240,6 +245,7 @@ def command_row(station: Station, command: Command, offset: int) -> CommandRow:
         late=command.late,
         effect_offset=command.effect if command.effect >= 0 else None,
         effect_at=command.effect_at,
+        progress=command.progress,
         partition=station.partition,
         record_offset=offset,
     )

@@ -103,7 +103,11 @@ class CommandRequested(Record, frozen=True, kw_only=True, tag="command-requested
     idempotency_key: str = ""
     reason: str = ""
     secrets: tuple[str, ...] = ()
-    """Ids of secrets that stand in the payload as "secret:<id>"."""
+    """Ids of secrets that stand in the payload as "secret:<id>", or "secret-number:<id>"."""
+    version: str = VERSION_16
+    """Of OCPP: it is sent over a connection that speaks this version, or not at all."""
+    command: str = ""
+    """What was asked for where it was not the action of a version: "start", "stop", …"""
 
 
 class OwnerRecord(Record, frozen=True, kw_only=True):
@@ -139,7 +143,8 @@ class MessageSent(OwnerRecord, frozen=True, kw_only=True, tag="message-sent.v1")
     deadline: int = 0
     """Of our CALL: when we stop waiting for its answer. Microseconds."""
     secrets: tuple[str, ...] = ()
-    """Ids of secrets that stand in the frame as "secret:<id>" and are filled in on the wire."""
+    """Ids of secrets that stand in the frame as "secret:<id>" and are filled in on the wire;
+    as "secret-number:<id>" where what is filled in is a number."""
 
 
 class TimeoutElapsed(OwnerRecord, frozen=True, kw_only=True, tag="timeout-elapsed.v1"):
@@ -149,6 +154,13 @@ class TimeoutElapsed(OwnerRecord, frozen=True, kw_only=True, tag="timeout-elapse
     command_id: str = ""
     transaction_id: str = ""
     reservation_id: int = 0
+
+
+class CommandUndeliverable(OwnerRecord, frozen=True, kw_only=True, tag="command-undeliverable.v1"):
+    """No byte of this command will be written, and why."""
+
+    command_id: str
+    reason: str
 
 
 class ConnectionLost(OwnerRecord, frozen=True, kw_only=True, tag="connection-lost.v1"):
@@ -292,6 +304,7 @@ AnyRecord = (
     | PartitionClaimed
     | MessageSent
     | TimeoutElapsed
+    | CommandUndeliverable
     | ConnectionLost
     | CdrReleased
     | SignaturesJudged

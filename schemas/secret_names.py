@@ -1,7 +1,5 @@
-"""Which variables and configuration keys hold secrets, by their names.
-
-Their values are kept nowhere but in the vault.
-"""
+"""Which variables and configuration keys hold secrets, by their names. Their values are kept in the
+vault and nowhere else."""
 
 import re
 
