@@ -36,6 +36,7 @@ _FILES = (
     "commands",
     "id_tokens",
     "orphans",
+    "tariffs",
     "events",
     "progress",
     "digest",
