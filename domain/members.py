@@ -22,6 +22,7 @@ TEXT_MAX = 2_500
 ITEMS_MAX = 1_024
 """The longest list in a report or a profile (2.0.1, `chargingSchedulePeriod`)."""
 
+_WORDS = {"soC": "soc", "soH": "soh"}
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
@@ -93,7 +94,7 @@ def plain(value: Any) -> Any:
 
 @lru_cache(maxsize=512)
 def snake_case(name: str) -> str:
-    return _CAPITAL.sub(r"_\1", name).lower()
+    return _WORDS.get(name) or _CAPITAL.sub(r"_\1", name).lower()
 
 
 def place_of(location: str) -> str:

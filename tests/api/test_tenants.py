@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.station_state import ALL
 from schemas.records import (
     CdrActionRequested,
     CommandRequested,
@@ -38,6 +39,7 @@ LISTS = (
     "/v1/locations",
     "/v1/work-list",
     "/v1/orphans",
+    "/v1/reservations",
     "/v1/events",
 )
 DECISIONS = {f"/v1/cdrs/{{id}}/{action}" for action in ("release", "reject", "reprice")}
@@ -51,6 +53,11 @@ async def paths(deployment: Deployment) -> dict[str, str]:
     talk = Talk(deployment, "acme", f"CS-{MARK}")
     await talk.open()
     await talk.charge(4711, f"token-{MARK}", 5_000)
+    reserved = {
+        "connectorId": 1, "reservationId": 1, "idTag": f"token-{MARK}",
+        "expiryDate": "2099-01-01T00:00:00Z",
+    }  # fmt: skip
+    await talk.ask("ReserveNow", reserved, {"status": "Accepted"})
     async with deployment.client() as client:
         where = {"tenant": "acme"}
         station = f"/v1/stations/CS-{MARK}"
@@ -76,7 +83,9 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         await talk.start(4713, f"token-{MARK}")
         await deployment.project()
     await deployment.series_reaches_the_head()
+    held = {f"/v1/stations/{{station}}/{facet}": f"{station}/{facet}" for facet in ALL}
     return {
+        **held,
         "/v1/stations/{station}": station,
         "/v1/stations/{station}/messages": f"{station}/messages",
         "/v1/stations/{station}/commands": f"{station}/commands",
