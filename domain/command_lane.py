@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from domain import batches, commands
+from domain import batches, commands, following
 from domain.command_effects import Seen
 from domain.commands import Command, CommandMoved, Fate
 from domain.facts import Fact
@@ -54,17 +54,19 @@ def dispatched(station: Station, offset: int, record: MessageSent) -> list[Fact]
     station.in_flight = command.command_id
     if station.is_newest(record.connection):
         station.outbox[offset] = record
-        return [_moved(station, command, offset, record.recorded_at)]
+        followed = following.asked(station, offset, record)
+        return [_moved(station, command, offset, record.recorded_at), *followed]
     fate: Fate = "undeliverable" if record.message_id == command.command_id else "unknown"
     return drop_in_flight(station, offset, record.recorded_at, fate)
 
 
 def answered(station: Station, offset: int, record: MessageReceived) -> list[Fact]:
     command = _awaiting(station, record.message_id)
-    if command is None or command.dispatched < 0:
+    if command is None or command.dispatched < 0 or command.has_more:
         return []
     station.outbox.pop(command.dispatched, None)
     told = payload_of(record)
+    changed: list[Fact] = []
     if record.message_type == CALLRESULT:
         oddity = _oddity(record, command, told)
         if command.items_sent:
@@ -72,16 +74,18 @@ def answered(station: Station, offset: int, record: MessageReceived) -> list[Fac
             if command.is_open and batches.has_more(command):
                 command.answer = msgspec.json.encode(told)
                 command.has_more, command.dispatch_cause = True, offset
-                return [_moved(station, command, offset, record.recorded_at)]
+                changed = following.answered(station, offset, record, command, told)
+                return [_moved(station, command, offset, record.recorded_at), *changed]
         commands.answer(command, offset, record.recorded_at, told)
         if oddity:
             command.error_description = oddity
+        changed = following.answered(station, offset, record, command, told)
     else:
         code, description = (str(part) for part in [*(told or ()), "", ""][:2])
         commands.refuse(command, offset, record.recorded_at, code, description)
     if station.in_flight == command.command_id:
         station.in_flight = ""
-    moved: list[Fact] = [_moved(station, command, offset, record.recorded_at)]
+    moved: list[Fact] = [_moved(station, command, offset, record.recorded_at), *changed]
     if command.action == "CancelReservation" and command.effect == offset:
         moved += _cancelled(station, command, offset, record.recorded_at)
     return moved
@@ -95,17 +99,36 @@ def _awaiting(station: Station, message_id: str) -> Command | None:
     return next((c for c in station.commands.values() if c.message_id == message_id), None)
 
 
+def reservation_expired(station: Station, offset: int, record: TimeoutElapsed) -> list[Fact]:
+    """The time of a reservation has passed, as the owner's timer says."""
+    moved: list[Fact] = []
+    for command in _reserving(station, record.reservation_id):
+        command.progress = "Expired"
+        command.effect, command.effect_at = offset, record.recorded_at
+        moved.append(_moved(station, command, offset, record.recorded_at))
+    return moved
+
+
 def _cancelled(station: Station, cancel: Command, offset: int, at: int) -> list[Fact]:
     moved: list[Fact] = []
-    wanted = commands.payload_in(cancel.payload).get("reservationId")
-    for command in list(station.commands.values()):
-        if command.action != "ReserveNow" or not commands.is_watched(command):
-            continue
-        asked = commands.payload_in(command.payload)
-        if wanted == asked.get("reservationId", asked.get("id")):
-            command.progress, command.is_over = "Cancelled", True
-            moved.append(_moved(station, command, offset, at))
+    for command in _reserving(station, commands.payload_in(cancel.payload).get("reservationId")):
+        command.progress, command.is_over = "Cancelled", True
+        moved.append(_moved(station, command, offset, at))
     return moved
+
+
+def _reserving(station: Station, reservation_id: Any) -> list[Command]:
+    def made(command: Command) -> Any:
+        asked = commands.payload_in(command.payload)
+        return asked.get("reservationId", asked.get("id"))
+
+    return [
+        command
+        for command in station.commands.values()
+        if command.action == "ReserveNow"
+        and commands.is_watched(command)
+        and made(command) == reservation_id
+    ]
 
 
 def _oddity(record: MessageReceived, command: Command, told: Any) -> str:

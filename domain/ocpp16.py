@@ -15,12 +15,12 @@ from domain.facts import (
     Fact,
     MeterValuesReported,
     StationBooted,
-    StationProgressed,
     TransactionEnded,
     TransactionStarted,
 )
 from domain.meter_values_16 import read_registers, read_samples
 from domain.readings import read_integer, read_text, read_time
+from domain.signed_values import signed_texts
 from domain.station import answer_payload
 from domain.told import Payload, Told
 from domain.transactions import MATCHED, Transactions, start_key
@@ -34,7 +34,7 @@ def has_text(name: str) -> Callable[[Payload], bool]:
 
 
 def names_station(payload: Payload) -> bool:
-    return _is_text(payload.get("chargePointVendor")) and _is_text(payload.get("chargePointModel"))
+    return _is_name(payload.get("chargePointVendor")) and _is_name(payload.get("chargePointModel"))
 
 
 def names_connector_status(payload: Payload) -> bool:
@@ -53,6 +53,11 @@ def names_transaction(payload: Payload) -> bool:
 
 def has_values(payload: Payload) -> bool:
     return isinstance(payload.get("meterValue"), (list, dict))
+
+
+def _is_name(value: Any) -> bool:
+    # Of a make and a model: however long, and some have a number there.
+    return (type(value) is str and value != "") or type(value) is int
 
 
 def _is_text(value: Any) -> bool:
@@ -172,6 +177,7 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
             transaction_id=transaction_id,
             registers=registers,
             read=partial(read_samples, values),
+            signed=signed_texts(values, "/3/meterValue"),
             flags=flags,
         ),
     )
@@ -198,28 +204,13 @@ def ended(told: Told) -> tuple[Fact, ...]:
             id_token=read_text(get("idTag"), 20)[0],
             registers=registers,
             read=partial(read_samples, values),
+            signed=signed_texts(values, "/3/transactionData"),
             flags=_flags(id_flag, meter_flag, time_flag) + sample_flags,
             repeated=known.is_ended
             if known is not None
             else told.transactions.is_archived(transaction_id),
         ),
     )
-
-
-def progressed(job: str) -> Callable[[Told], tuple[Fact, ...]]:
-    def meaning(told: Told) -> tuple[Fact, ...]:
-        return (
-            StationProgressed(
-                offset=told.offset,
-                recorded_at=told.recorded_at,
-                superseded=told.superseded,
-                job=job,
-                status=str(told.payload.get("status", "")),
-                request_id=read_integer(told.payload.get("requestId"))[0],
-            ),
-        )
-
-    return meaning
 
 
 def _shown(value: Any) -> str:

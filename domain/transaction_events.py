@@ -5,7 +5,7 @@ any order, and each says only what it knows: where, who and the registers may st
 """
 
 from domain.facts import TransactionEventReported
-from domain.transaction import Transaction, flag, read_registers
+from domain.transaction import Transaction, flag, read_registers, read_signed
 
 
 def begin_by_event(fact: TransactionEventReported) -> Transaction:
@@ -43,13 +43,20 @@ def evolve_by_event(transaction: Transaction, fact: TransactionEventReported) ->
     return changed
 
 
+def answer_key(seq_no: int, id_token: str) -> str:
+    """What an event with an id token is known again by, for its answer.
+
+    Another token under the same number is another question: it gets no other token's answer.
+    """
+    return f"{seq_no}|{id_token.casefold()}"
+
+
 def _apply(t: Transaction, fact: TransactionEventReported) -> bool:
     changed = flag(t, fact.flags)
     changed |= _locate(t, fact)
     changed |= _identify(t, fact)
     if fact.event_type == "Started" and t.started < 0:
-        t.started, t.start_answered = fact.offset, fact.answered
-        t.start_received, t.started_at = fact.recorded_at, fact.at
+        t.started, t.start_answered, t.started_at = fact.offset, fact.answered, fact.at
         changed = True
     if fact.begin is not None and t.meter_start_wh is None:
         t.meter_start_wh, t.start_told = int(fact.begin[1]), fact.offset
@@ -62,7 +69,13 @@ def _apply(t: Transaction, fact: TransactionEventReported) -> bool:
     if fact.end is not None and t.meter_stop_wh is None:
         t.meter_stop_wh, t.stop_told = int(fact.end[1]), fact.offset
         changed = True
+    before = (t.first_register_wh, t.last_register_wh)
+    if fact.signed:
+        changed |= read_signed(t, fact.offset, fact.signed)
     read_registers(t, fact.registers)
+    if t.is_ended or t.succeeded:
+        # A late sample moves its bounds, or contradicts its end.
+        changed |= (t.first_register_wh, t.last_register_wh) != before
     return changed
 
 

@@ -15,6 +15,12 @@ class TableFormat(StrEnum):
     json = "json"
 
 
+class Protocol(StrEnum):
+    OCPP16 = "1.6"
+    OCPP201 = "2.0.1"
+    OCPP21 = "2.1"
+
+
 def simulate(
     stations: Annotated[int, typer.Option(min=1, help="How many stations.")] = 10,
     sessions: Annotated[int, typer.Option(min=1, help="Charging sessions of each.")] = 2,
@@ -46,6 +52,9 @@ def simulate(
     password: Annotated[
         str, typer.Option(envvar="CHARGELEDGER_TEST_PASSWORD", help="Basic auth of every station.")
     ] = "",
+    protocol: Annotated[
+        Protocol, typer.Option(help="The version of OCPP that the stations speak.")
+    ] = Protocol.OCPP16,
 ) -> None:
     """Let simulated stations charge over real WebSockets, and check every answer.
 
@@ -67,6 +76,7 @@ def simulate(
         seed=seed,
         mishaps=mishaps,
         password=password,
+        protocol=protocol.value,
     )
     run_simulate(wish, url, data)
 
@@ -108,6 +118,23 @@ def replay(
         as_json=as_json,
     )
     run_replay(wish, data)
+
+
+def evidence(
+    cdr: Annotated[str, typer.Option(help="The id of the CDR.")],
+    out: Annotated[Path | None, typer.Option(help="Write it there; otherwise print it.")] = None,
+    data: Data = DATA_DEFAULT,
+    tenant: Tenant = TENANT_DEFAULT,
+) -> None:
+    """Write what a CDR was made from: revisions, every frame verbatim, signed values, digests.
+
+    Read from the log alone; the same bytes as GET /v1/cdrs/ID/evidence, as JSON.
+
+    Example: chargeledger evidence --cdr 6f1c2a52-5d0c-5c0e-9d0a-0f6f0c1e7c11 --out bundle.json
+    """
+    from infra.cli.evidence import run_evidence
+
+    run_evidence(cdr, out, data=data, tenant=tenant)
 
 
 def rebuild(

@@ -20,6 +20,7 @@ from schemas.records import (
     MessageReceived,
     MessageSent,
     Record,
+    StationRegistered,
     UnreadableRecord,
     decode,
     encode,
@@ -86,6 +87,20 @@ class World:
                     break
                 await self.append(partition, *decided, writer=owner.name)
 
+    async def registers(self, station: str, tenant: str = TENANT, **attributes: Any) -> None:
+        """Register a station, for the log and for the owners who follow it."""
+        record = StationRegistered(
+            tenant=tenant,
+            station=station,
+            recorded_at=self.now,
+            actor="somebody",
+            attributes=attributes,
+        )
+        offset = (await self.append(0, record, writer="api"))[0]
+        for owner in self.owners.values():
+            owner.registry.fold(offset, record)
+        await self.settle()
+
     def partition(self, station: str, tenant: str = TENANT) -> int:
         return partition_of(tenant, station, self.journal.partitions)
 
@@ -125,7 +140,9 @@ class World:
             ),
         )
 
-    async def says(self, station: str, frame: Sequence[Any], tenant: str = TENANT) -> int:
+    async def says(
+        self, station: str, frame: Sequence[Any], tenant: str = TENANT, protocol: str = "1.6"
+    ) -> int:
         connection = self.connections[tenant, station]
         number = self._numbers[connection] = self._numbers.get(connection, 0) + 1
         self.now += SECOND
@@ -139,15 +156,21 @@ class World:
             message_type=frame[0],
             message_id=frame[1],
             action=frame[2] if frame[0] == 2 else "",
+            protocol=protocol,
         )
         return (await self.append(self.partition(station, tenant), record))[0]
 
     async def calls(
-        self, station: str, action: str, payload: Any, tenant: str = TENANT
+        self,
+        station: str,
+        action: str,
+        payload: Any,
+        tenant: str = TENANT,
+        protocol: str = "1.6",
     ) -> dict[str, Any]:
         """Send a CALL, let the owner answer, return the payload of the answer."""
         number = self._numbers["calls"] = self._numbers.get("calls", 0) + 1
-        offset = await self.says(station, [2, f"m{number}", action, payload], tenant)
+        offset = await self.says(station, [2, f"m{number}", action, payload], tenant, protocol)
         await self.settle()
         for value in self.values[self.partition(station, tenant)][offset + 1 :]:
             record = decode(value)
@@ -195,9 +218,19 @@ class World:
         await self.calls(station, "MeterValues", payload)
 
     async def stops(
-        self, station: str, transaction_id: int, meter: int = 9000, tenant: str = TENANT
+        self,
+        station: str,
+        transaction_id: int,
+        meter: int = 9000,
+        tenant: str = TENANT,
+        **more: Any,
     ) -> None:
-        payload = {"transactionId": transaction_id, "meterStop": meter, "timestamp": iso(self.now)}
+        payload = {
+            "transactionId": transaction_id,
+            "meterStop": meter,
+            "timestamp": iso(self.now),
+            **more,
+        }
         await self.calls(station, "StopTransaction", payload, tenant)
 
     async def session(self, station: str, meter: int = 1000, energy: int = 8000) -> int:
