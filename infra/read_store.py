@@ -30,11 +30,13 @@ from projections.ports import (
 
 _FILES = (
     "stations",
+    "station_state",
     "transactions",
     "cdrs",
     "commands",
     "id_tokens",
     "orphans",
+    "tariffs",
     "events",
     "progress",
     "digest",

@@ -5,7 +5,6 @@ batch ends (a CDR's content at its revision, events, orphans) is taken at the re
 rest from the state at the end of the batch, where it is the same as after the last record.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -13,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.cdr import cdr_of
+from domain.cdr_requests import CdrDenied, CdrRequestMoved
 from domain.commands import Command, CommandMoved
 from domain.facts import (
     CdrFixed,
@@ -22,6 +22,7 @@ from domain.facts import (
     MessageOrphaned,
     MeterValuesReported,
     SignaturesVerified,
+    StateChanged,
     StationBooted,
     TransactionEnded,
     TransactionEventReported,
@@ -30,17 +31,24 @@ from domain.facts import (
 from domain.reference import Reference
 from domain.station import Station
 from domain.transaction import Transaction
-from projections import rows, session_rows
-from projections.events import KEPT_RECORDS
+from projections import registry_rows, request_rows, rows, session_rows
+from projections.events import pruned
 from projections.ports import Progress, RowStore, Write
+from projections.rows_json import rows_json
+from projections.station_state import StateRows
 from schemas.cdr import Cdr, cdr_id
 from schemas.records import (
     ConnectionOpened,
     IdTokenPut,
     IdTokenRemoved,
+    LocationPut,
+    LocationRemoved,
     Record,
     StationDeregistered,
     StationRegistered,
+    TariffAssigned,
+    TariffPut,
+    TariffRemoved,
 )
 
 NAME = "read"
@@ -48,9 +56,7 @@ NAME = "read"
 
 _OfTransaction = TransactionStarted | TransactionEnded | TransactionEventReported
 
-_encode = msgspec.json.Encoder().encode
 _decode_cdr = msgspec.json.Decoder(Cdr).decode
-_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 class Batch(Struct, frozen=True):
@@ -74,6 +80,11 @@ class _Collected:
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
         self.id_tokens: dict[tuple[str, str], rows.IdTokenRow] = {}
         self.id_tokens_removed: dict[tuple[str, str], rows.IdTokenRow] = {}
+        self.cdr_requests: dict[tuple[str, str], request_rows.CdrRequestRow] = {}
+        self.tariffs: list[registry_rows.TariffVersionRow] = []
+        self.assignments: list[registry_rows.TariffAssignmentRow] = []
+        self.locations: list[registry_rows.LocationVersionRow] = []
+        self.state = StateRows()
         self.orphans: list[rows.OrphanRow] = []
         self.events: list[rows.EventRow] = []
 
@@ -138,6 +149,12 @@ class ReadModel:
                 key = (record.tenant, record.uid.casefold())
                 new.id_tokens.pop(key, None)
                 new.id_tokens_removed[key] = rows.IdTokenRow(tenant=key[0], uid_key=key[1])
+            case TariffPut() | TariffRemoved():
+                new.tariffs.append(registry_rows.tariff_version(offset, record))
+            case TariffAssigned():
+                new.assignments.append(registry_rows.tariff_assignment(offset, record))
+            case LocationPut() | LocationRemoved():
+                new.locations.append(registry_rows.location_version(offset, record))
             case _:
                 pass
 
@@ -237,7 +254,11 @@ class ReadModel:
     def _cdr_changed(
         self, station: Station, offset: int, fact: Fact, transaction: Transaction
     ) -> None:
-        cdr = cdr_of(station.tenant, station.station, station.partition, transaction)
+        if transaction.released:
+            return  # What is told after a release is for a correction.
+        cdr = cdr_of(
+            station.tenant, station.station, station.partition, transaction, self.reference
+        )
         self._cdr(station, offset, fact, cdr, None)
 
     def _verified(self, station: Station, offset: int, fact: SignaturesVerified, _: Record) -> None:
@@ -269,6 +290,21 @@ class ReadModel:
         self._new.commands[station.tenant, command.command_id] = (station, command, offset)
         detail = {"action": command.action, "fate": command.fate, "effect": command.effect >= 0}
         self._event(station, offset, fact, "command-moved", command.command_id, detail)
+
+    def _denied(self, station: Station, offset: int, fact: CdrDenied, _: Record) -> None:
+        transaction = station.transactions.known.get(fact.transaction_id)
+        if transaction is not None:
+            self._cdr_changed(station, offset, fact, transaction)
+
+    def _requested(self, station: Station, offset: int, fact: CdrRequestMoved, _: Record) -> None:
+        request = fact.request
+        row = request_rows.cdr_request_row(station, offset, fact)
+        self._new.cdr_requests[station.tenant, request.request_id] = row
+        detail = {"action": request.action, "fate": request.fate, "cdr_id": request.cdr_id}
+        self._event(station, offset, fact, "cdr-request-moved", request.request_id, detail)
+
+    def _state(self, station: Station, offset: int, fact: StateChanged, _: Record) -> None:
+        self._new.state.changed(station, offset, fact)
 
     def _orphaned(self, station: Station, offset: int, fact: MessageOrphaned, _: Record) -> None:
         orphans = self._new.orphans
@@ -312,7 +348,10 @@ class ReadModel:
         TransactionEventReported: _event_reported,
         CdrFixed: _fixed,
         SignaturesVerified: _verified,
+        CdrDenied: _denied,
+        CdrRequestMoved: _requested,
         CommandMoved: _command,
+        StateChanged: _state,
         MessageOrphaned: _orphaned,
     }
 
@@ -338,32 +377,20 @@ class ReadModel:
             ("cdrs.count", [session_rows.cdr_count_row(row) for row in new.cdrs.values()]),
             ("cdrs.write", list(new.cdrs.values())),
             ("cdrs.write_revisions", new.cdr_revisions),
+            ("cdrs.write_requests", list(new.cdr_requests.values())),
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
+            *new.state.written(),
             ("id_tokens.remove", list(new.id_tokens_removed.values())),
             ("id_tokens.write", list(new.id_tokens.values())),
+            ("tariffs.write", new.tariffs),
+            ("tariffs.write_assignments", new.assignments),
+            ("tariffs.write_locations", new.locations),
             ("orphans.write", new.orphans),
             ("events.write", new.events),
         ]
-        writes = [Write(name, {"rows": _json(found)}) for name, found in written if found]
-        writes.append(_pruned(progress))
+        writes = [Write(name, {"rows": rows_json(found)}) for name, found in written if found]
+        writes.append(pruned(progress))
         return Batch(writes, progress)
 
     async def write(self, batch: Batch) -> None:
         await self._store.write(batch.writes, batch.progress)
-
-
-def _json(found: Sequence[Struct]) -> str:
-    text = _encode(found)
-    if b"\\u0000" in text:
-        # Postgres keeps no NUL in a text; the journal has it as it came.
-        text = _NUL.sub(rb"\1\\ufffd", text)
-    return text.decode()
-
-
-def _pruned(progress: Progress) -> Write:
-    oldest = {
-        partition: offset - KEPT_RECORDS
-        for partition, offset in progress.positions.items()
-        if offset > KEPT_RECORDS and offset != progress.before.get(partition)
-    }
-    return Write("events.prune", {"partitions": list(oldest), "offsets": list(oldest.values())})
