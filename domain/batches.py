@@ -75,6 +75,6 @@ def _items(command: Command) -> int:
 
 def items_max(station: Station, command: Command) -> int:
     """Return how many items of its list the station takes at once; 0: it did not say."""
-    is_configuration = command.action == "GetConfiguration"
-    limit = "GetConfigurationMaxKeys" if is_configuration else f"ItemsPerMessage{command.action}"
-    return station.limit_of(limit) or 0
+    if command.action == "GetConfiguration":
+        return station.limit_of("GetConfigurationMaxKeys") or 0
+    return station.limit_of(f"ItemsPerMessage{command.action}") or 0

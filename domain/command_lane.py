@@ -54,15 +54,15 @@ def dispatched(station: Station, offset: int, record: MessageSent) -> list[Fact]
     station.in_flight = command.command_id
     if station.is_newest(record.connection):
         station.outbox[offset] = record
-        moved = _moved(station, command, offset, record.recorded_at)
-        return [moved, *following.asked(station, offset, record)]
+        followed = following.asked(station, offset, record)
+        return [_moved(station, command, offset, record.recorded_at), *followed]
     fate: Fate = "undeliverable" if record.message_id == command.command_id else "unknown"
     return drop_in_flight(station, offset, record.recorded_at, fate)
 
 
 def answered(station: Station, offset: int, record: MessageReceived) -> list[Fact]:
     command = _awaiting(station, record.message_id)
-    if command is None or command.dispatched < 0:
+    if command is None or command.dispatched < 0 or command.has_more:
         return []
     sent = station.outbox.pop(command.dispatched, None)
     told = payload_of(record)
@@ -98,17 +98,36 @@ def _awaiting(station: Station, message_id: str) -> Command | None:
     return next((c for c in station.commands.values() if c.message_id == message_id), None)
 
 
+def reservation_expired(station: Station, offset: int, record: TimeoutElapsed) -> list[Fact]:
+    """The time of a reservation has passed, as the owner's timer says."""
+    moved: list[Fact] = []
+    for command in _reserving(station, record.reservation_id):
+        command.progress = "Expired"
+        command.effect, command.effect_at = offset, record.recorded_at
+        moved.append(_moved(station, command, offset, record.recorded_at))
+    return moved
+
+
 def _cancelled(station: Station, cancel: Command, offset: int, at: int) -> list[Fact]:
     moved: list[Fact] = []
-    wanted = commands.payload_in(cancel.payload).get("reservationId")
-    for command in list(station.commands.values()):
-        if command.action != "ReserveNow" or not commands.is_watched(command):
-            continue
-        asked = commands.payload_in(command.payload)
-        if wanted == asked.get("reservationId", asked.get("id")):
-            command.progress, command.is_over = "Cancelled", True
-            moved.append(_moved(station, command, offset, at))
+    for command in _reserving(station, commands.payload_in(cancel.payload).get("reservationId")):
+        command.progress, command.is_over = "Cancelled", True
+        moved.append(_moved(station, command, offset, at))
     return moved
+
+
+def _reserving(station: Station, reservation_id: Any) -> list[Command]:
+    def made(command: Command) -> Any:
+        asked = commands.payload_in(command.payload)
+        return asked.get("reservationId", asked.get("id"))
+
+    return [
+        command
+        for command in station.commands.values()
+        if command.action == "ReserveNow"
+        and commands.is_watched(command)
+        and made(command) == reservation_id
+    ]
 
 
 def _oddity(record: MessageReceived, command: Command, told: Any) -> str:

@@ -154,7 +154,8 @@ def _told_unasked(
 
 def _elapsed(station: Station, offset: int, record: TimeoutElapsed, _: Any) -> list[Fact]:
     if record.purpose == following.EXPIRED:
-        return following.expired(station, offset, record)
+        moved = command_lane.reservation_expired(station, offset, record)
+        return [*following.expired(station, offset, record), *moved]
     return command_lane.timed_out(station, offset, record, None)
 
 

@@ -61,6 +61,10 @@ class Directory(Protocol):
 
 
 class Secrets(Protocol):
+    def digest(self, secret: str) -> str:
+        """Return what tells two secrets apart and says nothing to who has no key."""
+        ...
+
     async def reveal(self, secret_id: str) -> str:
         """Return the secret.
 

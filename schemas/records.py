@@ -82,6 +82,9 @@ class MessageReceived(Record, frozen=True, kw_only=True, tag="message-received.v
     """What is wrong with it, for people: JSON path and rule, at most a few."""
     protocol: str = VERSION_16
     """The OCPP version of its connection. Encoded only where it is another."""
+    redactions: int = 0
+    """How many secrets the station told in it. Each stands there as "redacted:<keyed digest>":
+    but for them the frame is what was on the wire."""
 
 
 class DeliveryFailed(Record, frozen=True, kw_only=True, tag="delivery-failed.v1"):

@@ -1,5 +1,7 @@
-"""Which variables and configuration keys hold secrets, by their names. Their values are kept in the
-vault and nowhere else."""
+"""Which variables and configuration keys hold secrets, by their names.
+
+Their values are kept nowhere but in the vault.
+"""
 
 import re
 

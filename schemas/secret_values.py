@@ -6,9 +6,13 @@ says so (apnPassword, simPin), the key of a VPN, and a URL that carries a passwo
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
-from schemas.secret_names import is_secret
+from schemas import secret_names
+
+NAMES_MAX: Final = 4_096
+"""Whose answer is remembered. A station's device model has a few hundred."""
 
 _VALUES: Final = frozenset({"value", "attributeValue", "actualValue"})
 _URL_WITH_PASSWORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/@\s]*:[^/@\s]+@")
@@ -28,13 +32,31 @@ def has_secret(payload: Any) -> bool:
     return bool(found)
 
 
+def names_secret(payload: Any) -> bool:
+    """Whether one of the items in the payload's lists is of a variable or key that is secret.
+
+    What reports are made of. Cheaper than to look everywhere.
+    """
+    if not isinstance(payload, dict):
+        return False
+    for items in payload.values():
+        if isinstance(items, list):
+            for item in items:
+                if isinstance(item, dict) and any(_is_secret(name) for name in _subjects(item)):
+                    return True
+    return False
+
+
+_is_secret = lru_cache(NAMES_MAX)(secret_names.is_secret)
+
+
 def _replaced(value: Any, instead: Callable[[Any], Any], *, inside: str, is_held: bool) -> Any:
     """`is_held`: what stands here is of a variable or key whose name says that it is secret."""
     if isinstance(value, list):
         return [_replaced(item, instead, inside=inside, is_held=is_held) for item in value]
     if not isinstance(value, dict):
         return value
-    is_held = is_held or any(is_secret(name) for name in _subjects(value))
+    is_held = is_held or any(_is_secret(name) for name in _subjects(value))
     return {
         name: instead(inner)
         if _is_secret_here(name, inner, inside, is_held)
@@ -60,7 +82,7 @@ def _is_secret_here(name: str, inner: Any, inside: str, is_held: bool) -> bool:
     if isinstance(inner, dict | list):
         return False
     return (
-        is_secret(name)
+        _is_secret(name)
         or (name == "key" and inside == "vpn")
         or (isinstance(inner, str) and _URL_WITH_PASSWORD.match(inner) is not None)
     )

@@ -302,7 +302,7 @@ def test_a_command_becomes_the_call_of_the_version(name: str, version: str) -> N
     assert (result.command, result.name, result.origin) == (command, command, payload)
 
 
-LIMITS = {
+LIMITS: dict[str, tuple[dict[str, Any], str, str, int]] = {
     "the station": ({"limit": 11000}, "ChargePointMaxProfile", "ChargingStationMaxProfile", 0),
     "an EVSE": ({"limit": 16.1, "unit": "A", "evse": 2}, "TxDefaultProfile", "TxDefaultProfile", 2),
     "a transaction": (

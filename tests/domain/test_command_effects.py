@@ -9,10 +9,11 @@ from domain.commands import Command, CommandMoved
 from domain.conversation import fold
 from domain.log_filter import LogFilter
 from domain.station import Station
-from tests.domain.log import KEY, Log, Worker, start, working
+from tests.domain.log import KEY, SECOND, Log, Worker, start, working
 
 BOOT_2 = {"reason": "RemoteReset", "chargingStation": {"model": "M", "vendorName": "V"}}
 AT = "2026-11-23T10:00:00Z"
+LATER = "2026-11-23T11:00:00Z"
 
 
 def as_seen(log: Log, command_id: str = "k1") -> Command:
@@ -186,21 +187,21 @@ CASES: dict[str, Case] = {
     "a reservation used": (
         "1.6",
         "ReserveNow",
-        {"connectorId": 1, "expiryDate": AT, "idTag": "TAG", "reservationId": 7},
+        {"connectorId": 1, "expiryDate": LATER, "idTag": "TAG", "reservationId": 7},
         ("StartTransaction", start(reservationId=7)),
         [("StartTransaction", start(meter_start=5, reservationId=8))],
     ),
     "a reservation used in 2.x": (
         "2.0.1",
         "ReserveNow",
-        {"id": 7, "expiryDateTime": AT, "idToken": {"idToken": "T", "type": "Central"}},
+        {"id": 7, "expiryDateTime": LATER, "idToken": {"idToken": "T", "type": "Central"}},
         ("TransactionEvent", event(reservationId=7)),
         [("TransactionEvent", event(reservationId=6, info={"transactionId": "t-2"}))],
     ),
     "a reservation expired": (
         "2.0.1",
         "ReserveNow",
-        {"id": 7, "expiryDateTime": AT, "idToken": {"idToken": "T", "type": "Central"}},
+        {"id": 7, "expiryDateTime": LATER, "idToken": {"idToken": "T", "type": "Central"}},
         (
             "ReservationStatusUpdate",
             {"reservationId": 7, "reservationUpdateStatus": "Expired"},
@@ -349,7 +350,7 @@ def test_a_job_that_failed_is_not_looked_for_any_more() -> None:
 
 
 def test_a_cancelled_reservation_is_not_looked_for_any_more() -> None:
-    reservation = {"connectorId": 1, "expiryDate": AT, "idTag": "TAG", "reservationId": 7}
+    reservation = {"connectorId": 1, "expiryDate": LATER, "idTag": "TAG", "reservationId": 7}
     log, worker = accepted("1.6", "ReserveNow", reservation)
     log.requests("CancelReservation", {"reservationId": 8}, "k2")
     worker.settle()
@@ -364,6 +365,32 @@ def test_a_cancelled_reservation_is_not_looked_for_any_more() -> None:
 
     assert (as_seen(log).progress, as_seen(log).effect) == ("Cancelled", -1)
     assert as_seen(log, "k3").effect >= 0
+
+
+@pytest.mark.parametrize(
+    ("version", "reservation"),
+    [
+        ("1.6", {"connectorId": 1, "expiryDate": LATER, "idTag": "TAG", "reservationId": 7}),
+        (
+            "2.1",
+            {
+                "id": 7,
+                "expiryDateTime": LATER,
+                "idToken": {"idToken": "T", "type": "Central"},
+            },
+        ),
+    ],
+)
+def test_a_reservation_that_nobody_used_expires(version: str, reservation: Any) -> None:
+    log, worker = accepted(version, "ReserveNow", reservation)
+    log.now += 3599 * SECOND
+    worker.settle()
+    assert as_seen(log).effect < 0
+
+    log.now += 2 * SECOND
+    worker.settle()
+
+    assert (as_seen(log).progress, as_seen(log).effect >= 0) == ("Expired", True)
 
 
 def part(seq_no: int, *, last: bool = False, request_id: int = 4) -> dict[str, Any]:
