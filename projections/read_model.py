@@ -34,6 +34,7 @@ from domain.transaction import Transaction
 from projections import registry_rows, request_rows, rows, session_rows
 from projections.events import pruned
 from projections.ports import Progress, RowStore, Write
+from projections.registrations import Registrations
 from projections.rows_json import rows_json
 from projections.station_state import StateRows
 from schemas.cdr import Cdr, cdr_id
@@ -44,8 +45,6 @@ from schemas.records import (
     LocationPut,
     LocationRemoved,
     Record,
-    StationDeregistered,
-    StationRegistered,
     TariffAssigned,
     TariffPut,
     TariffRemoved,
@@ -70,7 +69,7 @@ class _Collected:
     def __init__(self) -> None:
         self.stations: dict[int, Station] = {}
         self.versions: dict[int, str] = {}
-        self.registered: dict[tuple[str, str], rows.StationRegisteredRow] = {}
+        self.registrations = Registrations()
         self.connectors: dict[tuple[int, int, int], Station] = {}
         self.opened: list[rows.OpenedRow] = []
         self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}
@@ -134,13 +133,8 @@ class ReadModel:
 
     def _apply_registry(self, offset: int, record: Record) -> None:
         new = self._new
+        new.registrations.apply(offset, record)
         match record:
-            case StationRegistered():
-                row = rows.station_registered(offset, record)
-                new.registered[record.tenant, record.station] = row
-            case StationDeregistered():
-                row = rows.station_deregistered(record.tenant, record.station, offset)
-                new.registered[record.tenant, record.station] = row
             case IdTokenPut():
                 key = (record.tenant, record.uid.casefold())
                 new.id_tokens[key] = rows.id_token_row(offset, record)
@@ -365,7 +359,7 @@ class ReadModel:
             for (_, evse, connector), station in new.connectors.items()
         ]
         written: list[tuple[str, Sequence[Struct]]] = [
-            ("stations.write_registered", list(new.registered.values())),
+            *new.registrations.writes(),
             ("stations.write_told", told),
             ("stations.write_connectors", connectors),
             ("stations.write_opened", new.opened),

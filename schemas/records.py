@@ -56,6 +56,8 @@ class ConnectionOpened(Record, frozen=True, kw_only=True, tag="connection-opened
     user_agent: str = ""
     violations: tuple[str, ...] = ()
     """What was odd about the handshake, and tolerated."""
+    credential: str = ""
+    """"secret:<id>" of the verifier that its password matched; empty: it had to show none."""
 
 
 class ConnectionClosed(Record, frozen=True, kw_only=True, tag="connection-closed.v1"):
@@ -284,8 +286,27 @@ class StationRegistered(Record, frozen=True, kw_only=True, tag="station-register
     actor: str
     credential: str = ""
     """"secret:<id>" of the password's verifier; empty: the station has no password."""
+    keeps_password: bool = False
+    """The password stays the one that counts, of an earlier registration or set by a command."""
     name: str = ""
     attributes: dict[str, Any] = {}
+
+
+class StationPasswordOffered(Record, frozen=True, kw_only=True, tag="station-password-offered.v1"):
+    """A command is about to set another password: until it is settled, both let the station in."""
+
+    actor: str
+    command_id: str
+    credential: str
+    """"secret:<id>" of its verifier."""
+
+
+class StationPasswordSettled(Record, frozen=True, kw_only=True, tag="station-password-settled.v1"):
+    """An owner has decided whether the password that was offered counts; if so, only it does."""
+
+    command_id: str
+    counts: bool
+    reason: str
 
 
 class StationDeregistered(Record, frozen=True, kw_only=True, tag="station-deregistered.v1"):
@@ -363,6 +384,8 @@ class LocationRemoved(Record, frozen=True, kw_only=True, tag="location-removed.v
 RegistryRecord = (
     StationRegistered
     | StationDeregistered
+    | StationPasswordOffered
+    | StationPasswordSettled
     | IdTokenPut
     | IdTokenRemoved
     | TariffPut
@@ -391,6 +414,8 @@ AnyRecord = (
     | JournalCreated
     | StationRegistered
     | StationDeregistered
+    | StationPasswordOffered
+    | StationPasswordSettled
     | IdTokenPut
     | IdTokenRemoved
     | TariffPut
