@@ -36,6 +36,7 @@ from schemas.records import (
     TimeoutElapsed,
 )
 
+
 def fold(station: Station, offset: int, record: Record, payload: Any = None) -> list[Fact]:
     """Apply a record of this station; `payload` is the parsed one of a CALL, if at hand."""
     station.offset = offset

@@ -12,14 +12,17 @@ from domain.told import Meaning
 OCPP16: Mapping[str, Meaning] = {
     "Authorize": Meaning(None, ocpp16.has_text("idTag")),
     "BootNotification": Meaning(ocpp16.booted, ocpp16.names_station),
+    "DataTransfer": Meaning(None, ocpp16.names_vendor),
     "DiagnosticsStatusNotification": Meaning(
         ocpp16.progressed("diagnostics"), ocpp16.has_text("status")
     ),
     "FirmwareStatusNotification": Meaning(ocpp16.progressed("firmware"), ocpp16.has_text("status")),
     "Heartbeat": Meaning(None, lambda _: True),
-    "LogStatusNotification": Meaning(ocpp16.progressed("log")),
+    "LogStatusNotification": Meaning(ocpp16.progressed("log"), ocpp16.has_text("status")),
     "MeterValues": Meaning(ocpp16.meter_values, ocpp16.has_values),
-    "SignedFirmwareStatusNotification": Meaning(ocpp16.progressed("firmware")),
+    "SignedFirmwareStatusNotification": Meaning(
+        ocpp16.progressed("firmware"), ocpp16.has_text("status")
+    ),
     "StartTransaction": Meaning(ocpp16.started, ocpp16.names_start),
     "StatusNotification": Meaning(ocpp16.status_reported, ocpp16.names_connector_status),
     "StopTransaction": Meaning(ocpp16.ended, ocpp16.names_transaction),

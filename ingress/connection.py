@@ -38,9 +38,9 @@ class Connection(asyncio.Protocol):
         "_countdown",
         "_due_us",
         "_heard",
+        "_held",
         "_last_id",
         "_last_said",
-        "_held",
         "_number",
         "_paused",
         "_pinged",
@@ -335,6 +335,8 @@ class Connection(asyncio.Protocol):
         if not self.is_open:
             return 0
         if not self._pinged:
+            if self._heard:
+                self._silent_s = 0.0
             self._pinged, self._heard = True, False
             if not self._switches.never_pinged:
                 self._stream.ping()
