@@ -13,6 +13,7 @@ from api.command_shape import Command
 from api.events import Streams
 from api.metrics import Measured, Metrics
 from api.ports import Ports
+from projections.evidence import Bundle
 from projections.id_tokens import IdTokenRow
 from projections.messages import Page as MessagePage
 from projections.stations import StationDetail, StationRow
@@ -25,6 +26,7 @@ journal when it is answered. Errors are RFC 9457 problem documents. Times are RF
 energy is in whole Wh. A query parameter that a route does not know is refused (422).
 """
 SHAPES = (
+    Bundle,
     cdrs.CdrFeed,
     Command,
     Items,

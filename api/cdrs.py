@@ -19,6 +19,7 @@ from api.answers import Page, Query, documented, read
 from api.problems import NotFound
 from projections.cdrs import CdrRow, find_cdr
 from projections.cdrs import feed as cdr_feed
+from projections.evidence import Bundle, evidence_of
 from schemas.cdr import Cdr, CdrState
 
 router = APIRouter(tags=["cdrs"])
@@ -98,6 +99,22 @@ async def get_cdr(
     if found is None:
         raise NotFound("no CDR has this id")
     return read(request, _item(found))
+
+
+@router.get("/v1/cdrs/{id}/evidence", responses=documented((200, Bundle), errors=[404]))
+async def get_evidence(
+    request: Request,
+    id: Annotated[str, Path(max_length=255)],
+    caller: Annotated[Caller, Depends(allowed("read-conversation"))],
+    ports: Needs,
+    query: Annotated[Query, QueryParameters()],
+) -> Response:
+    """Everything that a CDR was made from: its revisions, every frame, signed values, digests."""
+    found = await find_cdr(ports.db, caller.tenant, id)
+    made = found and await evidence_of(ports.db, ports.frames, caller.tenant, found.cdr.id)
+    if not made:
+        raise NotFound("no CDR has this id")
+    return read(request, Raw(made))
 
 
 def _item(row: CdrRow) -> Raw:

@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct, UnsetType
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from projections.evidence import SeriesBehind, TooManyFrames
 from projections.ports import StoreUnavailable
 from schemas.journal import AppendUnknown, Unavailable
 from schemas.positions import UnreadablePosition
@@ -122,6 +123,19 @@ TABLE: Mapping[type[Exception], _Rule] = {
         "too-many-streams",
         "Too many streams are open",
         headers={"Retry-After": "30"},
+    ),
+    SeriesBehind: _Rule(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "not-yet",
+        "The frames are not all in the series yet",
+        "Repeat the request in a moment.",
+        _AGAIN_SOON,
+    ),
+    TooManyFrames: _Rule(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "too-many-frames",
+        "The evidence is too long for one answer",
+        "chargeledger evidence writes it from the log.",
     ),
     StoreUnavailable: _Rule(
         HTTPStatus.SERVICE_UNAVAILABLE,

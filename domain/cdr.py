@@ -6,9 +6,13 @@ without a number.
 """
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from msgspec.structs import replace
 
+from domain import signed_values
+from domain.signed_documents import signed_document, whole
+from domain.signed_values import CALIBRATED_HOLDING, SignedEnergy, signed_energy
 from domain.transaction import Transaction
 from schemas.cdr import Cdr, CdrState, cdr_id
 
@@ -25,6 +29,7 @@ HOLDING = frozenset(
         "NEGATIVE_DURATION",
         "TIME_MISSING",
         "TOKEN_NOT_ACCEPTED",
+        *signed_values.HOLDING,
     }
 )
 """The flags that keep a CDR from being released without a person."""
@@ -38,14 +43,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def cdr_of(tenant: str, station: str, partition: int, transaction: Transaction) -> Cdr:
     """Return the CDR as the evidence stands. OPEN, HELD, or FINAL once it was released."""
     t = transaction
-    flags = {*t.flags, *_judge(t)}
-    energy = None
-    if t.meter_start_wh is not None and t.meter_stop_wh is not None and not flags & _NO_ENERGY:
-        energy = t.meter_stop_wh - t.meter_start_wh
-        if energy == 0:
-            flags.add("ZERO_ENERGY")
+    signed = signed_of(t)
+    flags = {*t.flags, *_judge(t), *signed.flags}
+    energy = energy_of(t, signed, reported_wh(t))
+    if energy == 0:
+        flags.add("ZERO_ENERGY")
     over = t.is_ended or t.succeeded
-    state: CdrState = "FINAL" if t.released else "HELD" if over and flags & HOLDING else "OPEN"
+    state: CdrState = "FINAL" if t.released else "HELD" if over and holds(t, flags) else "OPEN"
     return Cdr(
         id=cdr_id(tenant, station, t.transaction_id),
         revision=t.revision,
@@ -65,6 +69,9 @@ def cdr_of(tenant: str, station: str, partition: int, transaction: Transaction) 
         stop_reason=t.stop_reason,
         flags=tuple(sorted(flags)),
         positions=_positions(t, partition),
+        signed=signed_document(t, partition, signed, reported_wh(t))
+        if t.signed or t.is_calibrated
+        else None,
     )
 
 
@@ -79,7 +86,44 @@ def releasable(transaction: Transaction) -> bool:
     t = transaction
     if not t.is_ended or t.released or t.meter_start_wh is None or t.meter_stop_wh is None:
         return False
-    return not HOLDING.intersection(t.flags) and not HOLDING.intersection(_judge(t))
+    if t.signed and t.judged < 0:
+        return False
+    return not holds(t, {*t.flags, *_judge(t), *signed_of(t).flags})
+
+
+def holds(t: Transaction, flags: set[str]) -> bool:
+    if HOLDING.isdisjoint(flags):
+        return t.is_calibrated and not CALIBRATED_HOLDING.isdisjoint(flags)
+    return True
+
+
+def signed_of(t: Transaction) -> SignedEnergy:
+    """Return what was signed, once it was judged: before, nobody knows what it is worth."""
+    if t.judged < 0:
+        return SignedEnergy()
+    return signed_energy(
+        t.signed,
+        {container: verdict.validity for container, verdict in t.verdicts.items()},
+        is_calibrated=t.is_calibrated,
+        id_token=t.id_token,
+        reported_wh=reported_wh(t),
+    )
+
+
+def reported_wh(t: Transaction) -> int | None:
+    """Return the difference of the two registers as told, if both are and do not contradict."""
+    if t.meter_start_wh is None or t.meter_stop_wh is None or _NO_ENERGY.intersection(_judge(t)):
+        return None
+    return t.meter_stop_wh - t.meter_start_wh
+
+
+def energy_of(t: Transaction, signed: SignedEnergy, reported: int | None) -> int | Decimal | None:
+    """Return the energy: where calibration law binds the signed difference, and nothing for it."""
+    if not t.is_calibrated:
+        return reported
+    if not signed.is_usable or signed.energy_wh is None:
+        return None
+    return whole(signed.energy_wh)
 
 
 _NO_ENERGY = frozenset({"METER_REGRESSION", "METER_STOP_INVALID", "METER_START_INVALID"})

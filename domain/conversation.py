@@ -10,13 +10,14 @@ transactions counts by meaning.
 from collections.abc import Callable
 from typing import Any
 
-from domain import command_lane
+from domain import command_lane, following
+from domain.cdr import releasable
 from domain.effects import take_effect
-from domain.facts import CdrFixed, ConnectionChanged, Fact
+from domain.facts import CdrFixed, ConnectionChanged, Fact, SignaturesVerified
 from domain.meanings import MEANINGS
 from domain.station import OUTBOX_MAX, UNREADABLE_ID, Connection, OpenCall, Station, payload_of
 from domain.told import Told
-from domain.transaction import release
+from domain.transaction import release, verified
 from schemas.frames import reread
 from schemas.records import (
     CALL,
@@ -33,6 +34,7 @@ from schemas.records import (
     MessageReceived,
     MessageSent,
     Record,
+    SignaturesJudged,
     TimeoutElapsed,
 )
 
@@ -147,6 +149,12 @@ def _told_unasked(
     return [take_effect(station, fact, None) for fact in meaning.facts(told)]
 
 
+def _elapsed(station: Station, offset: int, record: TimeoutElapsed, _: Any) -> list[Fact]:
+    if record.purpose == following.EXPIRED:
+        return following.expired(station, offset, record)
+    return command_lane.timed_out(station, offset, record, None)
+
+
 def _confirm(station: Station) -> None:
     # A station that calls again has seen our last answer; a CALL of ours may still be under way.
     outbox = station.outbox
@@ -187,6 +195,8 @@ def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) ->
             )
         )
         told += [take_effect(station, fact, record) for fact in facts]
+        if station.held is not None:
+            told += following.transactions_moved(station, offset, told)
     if station.commands:
         told += command_lane.observe(station, told, call)
     return told
@@ -207,6 +217,20 @@ def _released(station: Station, offset: int, record: CdrReleased, _: Any) -> lis
     ]
 
 
+def _judged(station: Station, offset: int, record: SignaturesJudged, _: Any) -> list[Fact]:
+    transaction = station.transactions.known.get(record.transaction_id)
+    if transaction is None or transaction.released:
+        return []
+    verified(transaction, offset, record)
+    if transaction.is_ended and releasable(transaction):
+        station.transactions.settling[transaction.transaction_id] = None
+    return [
+        SignaturesVerified(
+            offset=offset, recorded_at=record.recorded_at, transaction_id=record.transaction_id
+        )
+    ]
+
+
 _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     ConnectionOpened: _opened,
     ConnectionClosed: _closed,
@@ -215,6 +239,7 @@ _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     MessageSent: _sent,
     CommandRequested: command_lane.requested,
     DeliveryFailed: command_lane.delivery_failed,
-    TimeoutElapsed: command_lane.timed_out,
+    TimeoutElapsed: _elapsed,
     CdrReleased: _released,
+    SignaturesJudged: _judged,
 }

@@ -11,12 +11,13 @@ from domain.facts import (
     Fact,
     MessageOrphaned,
     MeterValuesReported,
+    StateTold,
     StationBooted,
-    StationProgressed,
     TransactionEnded,
     TransactionEventReported,
     TransactionStarted,
 )
+from domain.following import told
 from domain.station import Connector, Station, answer_payload
 from domain.transaction import Transaction, begin, evolve, succeed
 from domain.transaction_events import answer_key, begin_by_event, evolve_by_event
@@ -154,10 +155,8 @@ def _booted(station: Station, fact: StationBooted, _: Sent) -> Fact:
     return fact
 
 
-def _progressed(station: Station, fact: StationProgressed, _: Sent) -> Fact:
-    if not fact.superseded:
-        station.jobs[fact.job] = fact
-    return fact
+def _state_told(station: Station, fact: StateTold, _: Sent) -> Fact:
+    return told(station, fact)
 
 
 _EFFECTS: dict[type[Fact], Callable[[Station, Any, Sent], Fact]] = {
@@ -167,5 +166,5 @@ _EFFECTS: dict[type[Fact], Callable[[Station, Any, Sent], Fact]] = {
     MeterValuesReported: _meter_values_reported,
     TransactionEnded: _transaction_ended,
     TransactionEventReported: _transaction_event,
-    StationProgressed: _progressed,
+    StateTold: _state_told,
 }

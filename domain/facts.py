@@ -5,11 +5,13 @@ CALL is answered, in the order of the answers. Energy is Wh, time is microsecond
 `None` is a value that was absent or unreadable, never a zero. Flags are those of the CDR.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
+
+from domain.holdings import Change, Fold
 
 
 class Fact(Struct, frozen=True, kw_only=True):
@@ -66,6 +68,9 @@ Register = tuple[int | None, Decimal]
 
 Registers = tuple[Register, ...]
 
+SignedTexts = tuple[tuple[str, str], ...]
+"""Signed values: (JSON pointer in the frame, text as told)."""
+
 
 class MeterValuesReported(Fact, frozen=True, kw_only=True):
     evse_id: int
@@ -73,6 +78,7 @@ class MeterValuesReported(Fact, frozen=True, kw_only=True):
     transaction_id: str = ""
     registers: Registers
     flags: tuple[str, ...] = ()
+    signed: SignedTexts = ()
     read: Callable[[], tuple[SampledValue, ...]]
 
     @property
@@ -110,6 +116,7 @@ class TransactionEnded(Fact, frozen=True, kw_only=True):
     registers: Registers
     flags: tuple[str, ...] = ()
     repeated: bool = False
+    signed: SignedTexts = ()
     read: Callable[[], tuple[SampledValue, ...]]
 
     @property
@@ -160,6 +167,7 @@ class TransactionEventReported(Fact, frozen=True, kw_only=True):
     registers: Registers
     """Every reading of the register, these two among them, in the order of the frame."""
     flags: tuple[str, ...] = ()
+    signed: SignedTexts = ()
     read: Callable[[], tuple[SampledValue, ...]]
 
     @property
@@ -176,18 +184,34 @@ class MessageOrphaned(Fact, frozen=True, kw_only=True):
     detail: dict[str, Any] = {}
 
 
-class StationProgressed(Fact, frozen=True, kw_only=True):
-    """A job of the station moved: firmware, diagnostics, logs."""
+class StateTold(Fact, frozen=True, kw_only=True):
+    """Something that a station holds, as it told in a CALL or SEND of its own."""
 
-    job: str
-    status: str
-    request_id: int | None = None
+    answered: int
+    fold: Fold
+    request: Mapping[str, Any]
+    result: Mapping[str, Any]
+    """Our answer; empty to a SEND."""
+    is_history: bool = False
+    """It tells what happened, not how things are: it counts over any connection."""
+
+
+class StateChanged(Fact, frozen=True, kw_only=True):
+    """What a station holds beside its transactions is another thing now (`domain.holdings`)."""
+
+    changes: tuple[Change, ...]
 
 
 class ConnectionChanged(Fact, frozen=True, kw_only=True):
     connection: str
     opened: bool
     reason: str = ""
+
+
+class SignaturesVerified(Fact, frozen=True, kw_only=True):
+    """What was signed of a transaction has a verdict."""
+
+    transaction_id: str
 
 
 class CdrFixed(Fact, frozen=True, kw_only=True):

@@ -15,12 +15,12 @@ from domain.facts import (
     Fact,
     MeterValuesReported,
     StationBooted,
-    StationProgressed,
     TransactionEnded,
     TransactionStarted,
 )
 from domain.meter_values_16 import read_registers, read_samples
 from domain.readings import read_integer, read_text, read_time
+from domain.signed_values import signed_texts
 from domain.station import answer_payload
 from domain.told import Payload, Told
 from domain.transactions import MATCHED, Transactions, start_key
@@ -181,6 +181,7 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
             transaction_id=transaction_id,
             registers=registers,
             read=partial(read_samples, values),
+            signed=signed_texts(values, "/3/meterValue"),
             flags=flags,
         ),
     )
@@ -207,28 +208,13 @@ def ended(told: Told) -> tuple[Fact, ...]:
             id_token=read_text(get("idTag"), 20)[0],
             registers=registers,
             read=partial(read_samples, values),
+            signed=signed_texts(values, "/3/transactionData"),
             flags=_flags(id_flag, meter_flag, time_flag) + sample_flags,
             repeated=known.is_ended
             if known is not None
             else told.transactions.is_archived(transaction_id),
         ),
     )
-
-
-def progressed(job: str) -> Callable[[Told], tuple[Fact, ...]]:
-    def meaning(told: Told) -> tuple[Fact, ...]:
-        return (
-            StationProgressed(
-                offset=told.offset,
-                recorded_at=told.recorded_at,
-                superseded=told.superseded,
-                job=job,
-                status=str(told.payload.get("status", "")),
-                request_id=read_integer(told.payload.get("requestId"))[0],
-            ),
-        )
-
-    return meaning
 
 
 def _shown(value: Any) -> str:

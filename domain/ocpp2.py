@@ -17,6 +17,7 @@ from domain.facts import (
 )
 from domain.meter_values_2 import read_registers, read_samples
 from domain.readings import SCHEMA_DEVIATION, read_integer, read_text, read_time
+from domain.signed_values import signed_texts
 from domain.station import answer_payload
 from domain.told import Payload, Told
 
@@ -111,6 +112,7 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
             connector_id=0,
             registers=readings.registers,
             read=partial(read_samples, values),
+            signed=signed_texts(values, "/3/meterValue"),
             flags=readings.flags,
         ),
     )
@@ -162,6 +164,7 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
             registers=readings.registers,
             flags=_flags(id_flag, type_flag, token_flag, seq_flag, time_flag) + readings.flags,
             read=partial(read_samples, values),
+            signed=signed_texts(values, "/3/meterValue"),
         ),
     )
 

@@ -12,13 +12,16 @@ the owner away and folds anew.
 
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
+from itertools import chain
+from operator import itemgetter
 from typing import Any, cast
 
 from msgspec import Raw
 
-from domain import cdr, routes
+from domain import cdr, following, judging, routes
 from domain.answering import Context, Policy
 from domain.conversation import fold
+from domain.endings import connection_lost
 from domain.log_filter import LogFilter
 from domain.registry import Registry
 from domain.station import Station
@@ -34,6 +37,7 @@ from schemas.records import (
     OwnerRecord,
     PartitionClaimed,
     Record,
+    SignaturesJudged,
     TimeoutElapsed,
 )
 
@@ -79,8 +83,13 @@ class Owner:
         self._drawn: dict[int, int] = {}
         self._ending: set[int] = set()
         self._timers: list[tuple[int, Key]] = []
+        self._registrations = len(registry.registrations)
+        self._expiries: dict[Key, int] = {}
+        """When the next reservation of a station expires, as far as a timer was set for it."""
         for key, station in self.stations.items():
             self._arm(key, station)
+            if station.held is not None and station.held.due is not None:
+                self._arm_expiry(key, station.held.due)
             if station.open_calls or station.commands:
                 self._ready[key] = None
 
@@ -124,6 +133,8 @@ class Owner:
             self._read_back(key, station, record)
         elif kind is not MessageReceived or not station.open_calls:
             self._arm(key, station)
+        if station.held is not None and station.held.due is not None:
+            self._arm_expiry(key, station.held.due)
         if station.open_calls or station.commands:
             self._ready[key] = None
 
@@ -144,6 +155,8 @@ class Owner:
                 )
             ):
                 self._arm(key, station)
+        elif isinstance(record, SignaturesJudged):
+            self._arm(key, station)
         elif isinstance(record, ConnectionLost):
             self._ending.discard(record.cause)
 
@@ -188,6 +201,8 @@ class Owner:
         """Return one decision of some station that has one, or None if none has."""
         if self.epoch is None:
             return None
+        if self._registrations < len(self.registry.registrations):
+            self._look_again()
         ready = self._ready
         while ready:
             key, _ = ready.popitem()
@@ -204,6 +219,13 @@ class Owner:
                 return decided
             heappop(timers)
         return None
+
+    def _look_again(self) -> None:
+        registered = self.registry.registrations[self._registrations :]
+        self._registrations += len(registered)
+        for key in registered:
+            if key in self.stations:
+                self._arm(key, self.stations[key])
 
     def _decided(
         self, key: Key, decide: Callable[[Station, int], OwnerRecord | None], now: int
@@ -291,15 +313,8 @@ class Owner:
 
         Ingress writes nothing at or below the last offset it has written on the connection.
         """
-        return sorted(
-            (
-                (offset, sent)
-                for station in self.stations.values()
-                for offset, sent in station.outbox.items()
-                if station.is_newest(sent.connection) and (not sent.deadline or sent.deadline > now)
-            ),
-            key=lambda pair: pair[0],
-        )
+        found = chain.from_iterable(s.unconfirmed(now) for s in self.stations.values())
+        return sorted(found, key=itemgetter(0))
 
     def lost(self, is_lost: Callable[[str], bool], now: int) -> Iterator[ConnectionLost]:
         """Return the end of every open connection whose ingress node is lost."""
@@ -312,16 +327,7 @@ class Owner:
                 continue
             self._ending.add(connection.opened)
             self._undecided[key] = self._undecided.get(key, 0) + 1
-            yield ConnectionLost(
-                tenant=station.tenant,
-                station=station.station,
-                recorded_at=now,
-                cause=connection.opened,
-                purpose="lost",
-                epoch=self.epoch,
-                connection=connection.id,
-                reason="its ingress node is gone",
-            )
+            yield connection_lost(station, connection, now, self.epoch)
 
     # Timers
 
@@ -333,9 +339,16 @@ class Owner:
         for command in station.commands.values():
             if command.is_open:
                 heappush(self._timers, (command.due, key))
+        if judging.next_unjudged(station, self.registry) is not None:
+            heappush(self._timers, (0, key))
         book = station.transactions
         for transaction_id in book.settling:
             due = book.known[transaction_id].end_received + self.policy.settle_us
+            heappush(self._timers, (due, key))
+
+    def _arm_expiry(self, key: Key, due: int) -> None:
+        if self._expiries.get(key) != due:
+            self._expiries[key] = due
             heappush(self._timers, (due, key))
 
     def _due(self, station: Station, now: int) -> OwnerRecord | None:
@@ -350,6 +363,13 @@ class Owner:
                     epoch=self.epoch or 0,
                     command_id=command.command_id,
                 )
+        if (unjudged := judging.next_unjudged(station, self.registry)) is not None:
+            position = self.registry.position
+            return judging.verdict(
+                station, unjudged, now=now, epoch=self.epoch or 0, registry=position
+            )
+        if (expiry := following.expiry(station, now, self.epoch or 0)) is not None:
+            return expiry
         book = station.transactions
         for transaction_id in book.settling:
             transaction = book.known[transaction_id]

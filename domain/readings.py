@@ -5,7 +5,7 @@ Nothing here raises and nothing is made up.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -85,3 +85,9 @@ def _seconds_iso(seconds: int) -> str:
 def to_iso(microseconds: int) -> str:
     """Return whole seconds with Z, as our answers carry them."""
     return _seconds_iso(microseconds // 1_000_000)
+
+
+def time_text(microseconds: int) -> str:
+    """Return RFC 3339 with Z, to the microsecond where there is one."""
+    at = _EPOCH + timedelta(microseconds=microseconds)
+    return at.isoformat().replace("+00:00", "Z")

@@ -12,9 +12,13 @@ from domain.facts import (
     Fact,
     MeterValuesReported,
     Registers,
+    SignedTexts,
     TransactionEnded,
     TransactionStarted,
 )
+from domain.signed_values import SignedValue, keep
+from schemas.records import SignaturesJudged
+from schemas.signatures import SignatureVerdict
 
 _REGISTER_MAX = 2**63 - 1
 """No register says more, and no snapshot and no CDR can hold it; the frame keeps it."""
@@ -63,6 +67,16 @@ class Transaction(Struct, kw_only=True):
     event_answers: dict[str, str] = {}
     """By seqNo and id token: the payload that an event got, as JSON; a repeat gets it again."""
 
+    signed: list[SignedValue] = []
+    verdicts: dict[str, SignatureVerdict] = {}
+    """By the digest of a signed value's text: what its signature is worth, as last judged."""
+    is_calibrated: bool = False
+    """Calibration law binds where it charged, as last judged."""
+    judged: int = -1
+    """Offset of the record that judged what was signed."""
+    judged_by: str = ""
+    """Names what was registered of the station's meters then."""
+
     @property
     def is_ended(self) -> bool:
         return self.ended >= 0
@@ -97,6 +111,8 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
     if isinstance(fact, MeterValuesReported):
         before = (transaction.first_register_wh, transaction.last_register_wh)
         changed = flag(transaction, fact.flags)
+        if fact.signed:
+            changed |= read_signed(transaction, fact.offset, fact.signed)
         read_registers(transaction, fact.registers)
         if transaction.is_ended or transaction.succeeded:
             # A late sample moves its bounds, or contradicts its end.
@@ -128,6 +144,15 @@ def release(transaction: Transaction, offset: int) -> None:
     transaction.changed = offset
 
 
+def verified(transaction: Transaction, offset: int, record: SignaturesJudged) -> None:
+    """What was signed has a verdict, by the keys that were registered when it was given."""
+    transaction.verdicts = {verdict.container: verdict for verdict in record.verdicts}
+    transaction.is_calibrated = record.is_calibrated
+    transaction.judged, transaction.judged_by = offset, record.registration
+    transaction.revision += 1
+    transaction.changed = offset
+
+
 def _start_again(transaction: Transaction, fact: TransactionStarted) -> bool:
     if fact.meter_start_wh == transaction.meter_start_wh:
         return flag(transaction, ("DUPLICATE_START",))
@@ -136,6 +161,8 @@ def _start_again(transaction: Transaction, fact: TransactionStarted) -> bool:
 
 
 def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
+    if fact.signed:
+        read_signed(transaction, fact.offset, fact.signed)
     if transaction.is_ended:
         same = (fact.ended_at, fact.meter_stop_wh) == (
             transaction.ended_at,
@@ -169,6 +196,12 @@ def read_registers(transaction: Transaction, registers: Registers) -> None:
         ):
             transaction.last_register_wh = int(value)
             transaction.last_register_at = at
+
+
+def read_signed(transaction: Transaction, offset: int, signed: SignedTexts) -> bool:
+    """Keep what decides; return whether there is something new, which waits for its verdict."""
+    new = (SignedValue(offset=offset, path=path, text=text) for path, text in signed)
+    return keep(transaction.signed, new)
 
 
 def flag(transaction: Transaction, flags: tuple[str, ...]) -> bool:

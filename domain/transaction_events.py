@@ -5,7 +5,7 @@ any order, and each says only what it knows: where, who and the registers may st
 """
 
 from domain.facts import TransactionEventReported
-from domain.transaction import Transaction, flag, read_registers
+from domain.transaction import Transaction, flag, read_registers, read_signed
 
 
 def begin_by_event(fact: TransactionEventReported) -> Transaction:
@@ -70,6 +70,8 @@ def _apply(t: Transaction, fact: TransactionEventReported) -> bool:
         t.meter_stop_wh, t.stop_told = int(fact.end[1]), fact.offset
         changed = True
     before = (t.first_register_wh, t.last_register_wh)
+    if fact.signed:
+        changed |= read_signed(t, fact.offset, fact.signed)
     read_registers(t, fact.registers)
     if t.is_ended or t.succeeded:
         # A late sample moves its bounds, or contradicts its end.

@@ -105,9 +105,7 @@ class Edge:
 
     async def recover(self) -> None:
         """Fold the log, claim every partition and end the connections of earlier lives."""
-        self._registry.stations.clear()
-        self._registry.tokens.clear()
-        self._registry.position = 0
+        self._registry.clear()
         await fold_registry(self.journal, self._registry)
         owners = [await self._folded(p) for p in range(1, self.journal.partitions + 1)]
         self.log.start(owners)

@@ -90,6 +90,7 @@ class _NotingSink:
 
     def __init__(self, sink: ClickHouseSink) -> None:
         self.name = sink.name
+        self.reference = sink.reference
         self.keys: set[StationKey] = set()
         self.poison: dict[Poison, None] = {}
         self._sink = sink

@@ -15,10 +15,12 @@ from domain.facts import (
     ConnectorStatusReported,
     Fact,
     MeterValuesReported,
+    SignaturesVerified,
     TransactionEnded,
     TransactionEventReported,
     TransactionStarted,
 )
+from domain.reference import Reference
 from domain.station import Station
 from projections import connector_status, messages, meter_values, sessions
 from projections.clickhouse_ports import Rows, Table, Tables
@@ -52,6 +54,7 @@ class ClickHouseSink:
     ) -> None:
         """`suffix` is that of the tables' names in the database: a rebuild fills tables beside."""
         self.name = name
+        self.reference = Reference()
         self._tables = tables
         self._positions = positions
         self._suffix = suffix
@@ -64,6 +67,7 @@ class ClickHouseSink:
             TransactionStarted: self._started,
             TransactionEnded: self._ended,
             TransactionEventReported: self._event_reported,
+            SignaturesVerified: self._verified,
             CdrFixed: self._sessions.cdr_fixed,
             ConnectorStatusReported: self._status_reported,
             ConnectionChanged: self._connection_changed,
@@ -138,6 +142,9 @@ class ClickHouseSink:
 
     def _event_reported(self, station: Station, fact: TransactionEventReported) -> None:
         meter_values.transaction_event(station, fact, self._values.extend)
+        self._sessions.transaction_changed(station, fact, fact.transaction_id)
+
+    def _verified(self, station: Station, fact: SignaturesVerified) -> None:
         self._sessions.transaction_changed(station, fact, fact.transaction_id)
 
     def _status_reported(self, station: Station, fact: ConnectorStatusReported) -> None:

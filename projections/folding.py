@@ -8,9 +8,10 @@ from domain.conversation import fold
 from domain.facts import Fact
 from domain.log_filter import LogFilter
 from projections.ports import Checkpoint, Poison, Progress, SavedState, Sink, StationKey
+from projections.registry import RegistryFollower
 from projections.states import FOLD_VERSION, StationStates
 from schemas.journal import Entry
-from schemas.records import Record, UnreadableRecord, decode
+from schemas.records import OwnerRecord, Record, UnreadableRecord, decode
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ class Folding:
         self,
         sink: Sink,
         states: StationStates,
+        registry: RegistryFollower,
         *,
         positions: dict[int, int],
         written: dict[int, int],
@@ -38,6 +40,7 @@ class Folding:
         """Since the last checkpoint."""
         self.written_next = written
         self._sink = sink
+        self._registry = registry
         self._filters = filters
         self._recorded_at = recorded_at
         self._cut_at = dict(written)
@@ -46,6 +49,7 @@ class Folding:
     async def fold(self, entries: Sequence[Entry]) -> None:
         admitted: list[tuple[int, int, Record, StationKey]] = []
         missing: dict[StationKey, int] = {}
+        known = 0
         stations, filters, positions = self.states.by_key, self._filters, self.positions
         for partition, offset, value in entries:
             positions[partition] = offset + 1
@@ -57,8 +61,12 @@ class Folding:
             if filters[partition].admit(offset, record):
                 key = (record.tenant, record.station)
                 admitted.append((partition, offset, record, key))
+                if isinstance(record, OwnerRecord) and record.registry > known:
+                    known = record.registry
                 if key not in stations and partition and key[1]:
                     missing[key] = partition
+        if known > self._registry.reference.position:
+            await self._registry.reach(known)
         while missing:
             await self.states.fetch(missing, missing.values())
             # Meanwhile the writer may have saved a checkpoint and let others of ours go.

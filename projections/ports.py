@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from msgspec import Struct
 
 from domain.facts import Fact
+from domain.reference import Reference
 from domain.station import Station
 from schemas.records import Record
 
@@ -141,6 +142,12 @@ class Sink(Protocol):
     @property
     def name(self) -> str:
         """The key of its position. It never changes; a changed shape is a new name."""
+        ...
+
+    @property
+    def reference(self) -> Reference:
+        """What was registered, for rows that need it. The loop folds it: when a record is applied,
+        at least as far as the decisions until then knew."""
         ...
 
     def apply(

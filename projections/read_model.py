@@ -21,11 +21,13 @@ from domain.facts import (
     Fact,
     MessageOrphaned,
     MeterValuesReported,
+    SignaturesVerified,
     StationBooted,
     TransactionEnded,
     TransactionEventReported,
     TransactionStarted,
 )
+from domain.reference import Reference
 from domain.station import Station
 from domain.transaction import Transaction
 from projections import rows, session_rows
@@ -68,6 +70,7 @@ class _Collected:
         self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}
         self.transactions: dict[tuple[int, str], tuple[Station, Transaction, int]] = {}
         self.cdrs: dict[str, session_rows.CdrRow] = {}
+        self.cdr_revisions: list[session_rows.CdrRevisionRow] = []
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
         self.id_tokens: dict[tuple[str, str], rows.IdTokenRow] = {}
         self.id_tokens_removed: dict[tuple[str, str], rows.IdTokenRow] = {}
@@ -80,10 +83,20 @@ class ReadModel:
 
     name = NAME
 
-    def __init__(self, store: RowStore, events_from: Mapping[int, int] | None = None) -> None:
-        """`events_from`: of a rebuild, the oldest events worth writing by partition."""
+    def __init__(
+        self,
+        store: RowStore,
+        events_from: Mapping[int, int] | None = None,
+        on_revision: Callable[[session_rows.CdrRevisionRow], None] | None = None,
+    ) -> None:
+        """`events_from`: of a rebuild, the oldest events worth writing by partition.
+
+        `on_revision` is told of each revision of a CDR, as it is made.
+        """
+        self.reference = Reference()
         self._store = store
         self._events_from = events_from or {}
+        self._on_revision = on_revision
         self._new = _Collected()
         self._cdr_index = 0
         self._event_index = 0
@@ -227,6 +240,12 @@ class ReadModel:
         cdr = cdr_of(station.tenant, station.station, station.partition, transaction)
         self._cdr(station, offset, fact, cdr, None)
 
+    def _verified(self, station: Station, offset: int, fact: SignaturesVerified, _: Record) -> None:
+        transaction = station.transactions.known.get(fact.transaction_id)
+        if transaction is not None and transaction.changed == fact.offset:
+            self._transaction(station, offset, transaction)
+            self._cdr_changed(station, offset, fact, transaction)
+
     def _fixed(self, station: Station, offset: int, fact: CdrFixed, _: Record) -> None:
         self._cdr(station, offset, fact, _decode_cdr(fact.document), fact.document)
 
@@ -235,6 +254,10 @@ class ReadModel:
     ) -> None:
         row = session_rows.cdr_row(cdr, document, station.partition, offset, self._cdr_index)
         self._cdr_index += 1
+        revision = session_rows.cdr_revision_row(row)
+        self._new.cdr_revisions.append(revision)
+        if self._on_revision is not None:
+            self._on_revision(revision)
         known = self._new.cdrs.get(row.id)
         if known is None or known.state != "FINAL":
             self._new.cdrs[row.id] = row
@@ -288,6 +311,7 @@ class ReadModel:
         TransactionEnded: _ended,
         TransactionEventReported: _event_reported,
         CdrFixed: _fixed,
+        SignaturesVerified: _verified,
         CommandMoved: _command,
         MessageOrphaned: _orphaned,
     }
@@ -313,6 +337,7 @@ class ReadModel:
             ),
             ("cdrs.count", [session_rows.cdr_count_row(row) for row in new.cdrs.values()]),
             ("cdrs.write", list(new.cdrs.values())),
+            ("cdrs.write_revisions", new.cdr_revisions),
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
             ("id_tokens.remove", list(new.id_tokens_removed.values())),
             ("id_tokens.write", list(new.id_tokens.values())),

@@ -32,6 +32,7 @@ from projections.ports import (
     Sink,
     StoreUnavailable,
 )
+from projections.registry import RegistryFollower
 from projections.states import FOLD_VERSION, StationStates
 from schemas.journal import Entry, Journal, Reader, Unavailable, WrongJournal
 
@@ -70,6 +71,7 @@ class Projection:
         self._store = store
         self._limits = limits or Limits()
         self._until = until
+        self._registry = RegistryFollower(journal, sink.reference)
         self._on_progress = on_progress
         self._stopping = asyncio.Event()
         self._failures = 0
@@ -112,6 +114,7 @@ class Projection:
         folding = Folding(
             self._sink,
             StationStates(self._store, name, self._limits.stations_max),
+            self._registry,
             positions={p: checkpoint.positions.get(p, 0) for p in partitions},
             written={p: written.get(p, 0) for p in partitions},
             filters={p: LogFilter(checkpoint.filters.get(p)) for p in partitions},
@@ -128,6 +131,7 @@ class Projection:
                 await batches.put(None)
         finally:
             await reader.close()
+            await self._registry.close()
 
     async def _fold_all(
         self, reader: Reader, folding: Folding, batches: Queue[tuple[Any, Progress] | None]

@@ -3,6 +3,8 @@
 Field names are column names. A bound may pass 64 bits, so it is written as text.
 """
 
+from decimal import Decimal
+
 from msgspec import Struct
 
 from domain.cdr import cdr_of
@@ -28,7 +30,7 @@ class TransactionRow(Struct, frozen=True, kw_only=True):
     meter_start_wh: int | None
     meter_stop_wh: int | None
     meter_last_wh: int | None
-    energy_wh: int | None
+    energy_wh: int | Decimal | None
     stop_reason: str | None
     state: str
     flags: tuple[str, ...]
@@ -54,7 +56,7 @@ class CdrRow(Struct, frozen=True, kw_only=True):
     ended_at: int | None
     meter_start_wh: int | None
     meter_stop_wh: int | None
-    energy_wh: int | None
+    energy_wh: int | Decimal | None
     energy_lower_wh: str | None
     energy_upper_wh: str | None
     stop_reason: str | None
@@ -64,11 +66,22 @@ class CdrRow(Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class CdrRevisionRow(Struct, frozen=True, kw_only=True):
+    id: str
+    revision: int
+    tenant: str
+    partition: int
+    record_offset: int
+    state: str
+    body: str
+    sha256: str
+
+
 class CdrCountRow(Struct, frozen=True):
     id: str
     tenant: str
     state: str
-    energy_wh: int | None
+    energy_wh: int | Decimal | None
 
 
 TOKEN_KEY_CHARACTERS = 200
@@ -140,6 +153,19 @@ def cdr_row(cdr: Cdr, document: bytes | None, partition: int, offset: int, index
         positions=cdr.positions,
         body=body.decode(),
         sha256=digest(body),
+    )
+
+
+def cdr_revision_row(row: CdrRow) -> CdrRevisionRow:
+    return CdrRevisionRow(
+        id=row.id,
+        revision=row.revision,
+        tenant=row.tenant,
+        partition=row.partition,
+        record_offset=row.record_offset,
+        state=row.state,
+        body=row.body,
+        sha256=row.sha256,
     )
 
 

@@ -1,11 +1,13 @@
 """Transactions: each charging session as far as it is known."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
 from msgspec import Struct
 
+from domain.signed_documents import whole
 from projections.ports import Database
 from projections.session_rows import token_key
 from projections.times import utc
@@ -30,7 +32,7 @@ class TransactionRow(Struct, frozen=True, kw_only=True):
     meter_stop_wh: int | None
     meter_last_wh: int | None
     """The latest register that a sample showed."""
-    energy_wh: int | None
+    energy_wh: int | Decimal | None
     """None until both registers are known and agree."""
     stop_reason: str | None
     state: Literal["active", "ended"]
@@ -90,6 +92,7 @@ def _transaction(row: dict[str, Any]) -> TransactionRow:
         row[name] = utc(row[name])
     row["flags"] = tuple(row["flags"])
     row["id"] = str(row["id"])
-    last = row["meter_last_wh"]
+    last, energy = row["meter_last_wh"], row["energy_wh"]
     row["meter_last_wh"] = None if last is None else int(last)
+    row["energy_wh"] = None if energy is None else whole(Decimal(energy))
     return TransactionRow(**row)

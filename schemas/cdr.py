@@ -4,6 +4,7 @@ The shape is the same for every version of OCPP. Energy is in whole Wh, time is 
 `None` means unknown, never zero. Canonical form: JSON, members in the order below, no white space.
 """
 
+from decimal import Decimal
 from hashlib import sha1, sha256
 from typing import Literal
 from uuid import UUID
@@ -11,8 +12,39 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from schemas.signatures import Validity
+
 CdrState = Literal["OPEN", "HELD", "FINAL"]
 _NAMESPACE = UUID("6f1c2a52-5d0c-5c0e-9d0a-0f6f0c1e7c11").bytes
+
+
+class CdrSignedValue(Struct, frozen=True, kw_only=True):
+    position: str
+    """ "partition:offset" of the CALL that carried it."""
+    path: str
+    """JSON pointer to it in that frame."""
+    sha256: str
+    """Of its text as sent."""
+    validity: Validity | None
+    """None: not judged yet."""
+    meter: str
+    key: str
+    """sha256 of the public key (DER) that it was verified with; empty: none is registered."""
+
+
+class CdrSigned(Struct, frozen=True, kw_only=True):
+    energy_wh: str | None
+    """The signed difference, exactly, whatever it is worth."""
+    is_energy: bool
+    """Calibration law binds: the signed difference is the energy, or nothing is."""
+    reported_wh: int | None
+    """The difference of the registers of start and stop."""
+    cross_check_wh: str | None
+    """The one of the two that is not the energy."""
+    paginations: tuple[str, ...]
+    judged: str | None
+    """ "partition:offset" of the verdict on the signatures."""
+    values: tuple[CdrSignedValue, ...]
 
 
 class Cdr(Struct, frozen=True, kw_only=True):
@@ -30,7 +62,8 @@ class Cdr(Struct, frozen=True, kw_only=True):
     ended_at: str | None
     meter_start_wh: int | None
     meter_stop_wh: int | None
-    energy_wh: int | None
+    energy_wh: int | Decimal | None
+    """Whole, but for a signed difference that is not: that one is a decimal, as text."""
     energy_bounds_wh: tuple[int | None, int | None] | None
     """[lower, upper] while the energy is unknown: what the evidence allows."""
     stop_reason: str | None
@@ -38,6 +71,8 @@ class Cdr(Struct, frozen=True, kw_only=True):
     """Sorted; what was seen. FLAGS in docs/cdr.md."""
     positions: dict[str, str]
     """What it was made from: role → "partition:offset" in the journal."""
+    signed: CdrSigned | None = None
+    """Of a transaction in which meter values were signed."""
 
 
 _encoder = msgspec.json.Encoder()

@@ -17,6 +17,8 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from schemas.signatures import SignatureVerdict
+
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
 """OCPP-J message types. A frame in which none can be read has type 0."""
 
@@ -141,10 +143,12 @@ class MessageSent(OwnerRecord, frozen=True, kw_only=True, tag="message-sent.v1")
 
 
 class TimeoutElapsed(OwnerRecord, frozen=True, kw_only=True, tag="timeout-elapsed.v1"):
-    """A due time passed: `purpose` says which ("settle", "command-expired", "call-timeout")."""
+    """A due time passed: `purpose` says which ("settle", "command-expired", "call-timeout",
+    "reservation-expired")."""
 
     command_id: str = ""
     transaction_id: str = ""
+    reservation_id: int = 0
 
 
 class ConnectionLost(OwnerRecord, frozen=True, kw_only=True, tag="connection-lost.v1"):
@@ -161,6 +165,21 @@ class CdrReleased(OwnerRecord, frozen=True, kw_only=True, tag="cdr-released.v1")
     cdr_id: str
     document: Raw
     sha256: str
+
+
+class SignaturesJudged(OwnerRecord, frozen=True, kw_only=True, tag="signatures-judged.v1"):
+    """What the signed meter values of a transaction are worth, by the keys registered then.
+
+    One when the transaction has ended, and one more whenever it is not released and the keys of its
+    station or what was signed of it have changed: `purpose` counts them.
+    """
+
+    transaction_id: str
+    is_calibrated: bool
+    """Calibration law binds the station: the signed difference is the energy."""
+    registration: str
+    """sha256 of what was registered of the station's meters; empty: nothing was."""
+    verdicts: tuple[SignatureVerdict, ...] = ()
 
 
 class JournalCreated(Record, frozen=True, kw_only=True, tag="journal-created.v1"):
@@ -203,7 +222,67 @@ class IdTokenRemoved(Record, frozen=True, kw_only=True, tag="id-token-removed.v1
     uid: str
 
 
-RegistryRecord = StationRegistered | StationDeregistered | IdTokenPut | IdTokenRemoved
+class TariffPut(Record, frozen=True, kw_only=True, tag="tariff-put.v1"):
+    """A tariff as it is for sessions that begin from `valid_from` on, until a later version."""
+
+    actor: str
+    tariff_id: str
+    valid_from: int
+    """Microseconds; 0: since ever."""
+    tariff: Raw
+    """The whole OCPI document, of 2.2.1 or 2.3.0, as it was given."""
+    reason: str = ""
+
+
+class TariffRemoved(Record, frozen=True, kw_only=True, tag="tariff-removed.v1"):
+    """Prices no session that begins from `valid_from` on."""
+
+    actor: str
+    tariff_id: str
+    valid_from: int
+    reason: str = ""
+
+
+class TariffAssigned(Record, frozen=True, kw_only=True, tag="tariff-assigned.v1"):
+    """Which tariff prices the sessions of a scope; all of the scope's members empty: the tenant's.
+
+    The station is the envelope's. No tariff: the scope has none of its own any more.
+    """
+
+    actor: str
+    valid_from: int
+    tariff_id: str
+    group: str = ""
+    """Of id tokens; compared without case."""
+    location_id: str = ""
+    evse: int = 0
+    reason: str = ""
+
+
+class LocationPut(Record, frozen=True, kw_only=True, tag="location-put.v1"):
+    """The whole location as it is from now on: a document of `schemas.location.Location`."""
+
+    actor: str
+    location_id: str
+    location: Raw
+
+
+class LocationRemoved(Record, frozen=True, kw_only=True, tag="location-removed.v1"):
+    actor: str
+    location_id: str
+
+
+RegistryRecord = (
+    StationRegistered
+    | StationDeregistered
+    | IdTokenPut
+    | IdTokenRemoved
+    | TariffPut
+    | TariffRemoved
+    | TariffAssigned
+    | LocationPut
+    | LocationRemoved
+)
 AnyRecord = (
     ConnectionOpened
     | ConnectionClosed
@@ -215,11 +294,17 @@ AnyRecord = (
     | TimeoutElapsed
     | ConnectionLost
     | CdrReleased
+    | SignaturesJudged
     | JournalCreated
     | StationRegistered
     | StationDeregistered
     | IdTokenPut
     | IdTokenRemoved
+    | TariffPut
+    | TariffRemoved
+    | TariffAssigned
+    | LocationPut
+    | LocationRemoved
 )
 
 _encode = msgspec.json.Encoder().encode

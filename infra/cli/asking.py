@@ -120,6 +120,23 @@ def replay(
     run_replay(wish, data)
 
 
+def evidence(
+    cdr: Annotated[str, typer.Option(help="The id of the CDR.")],
+    out: Annotated[Path | None, typer.Option(help="Write it there; otherwise print it.")] = None,
+    data: Data = DATA_DEFAULT,
+    tenant: Tenant = TENANT_DEFAULT,
+) -> None:
+    """Write what a CDR was made from: revisions, every frame verbatim, signed values, digests.
+
+    Read from the log alone; the same bytes as GET /v1/cdrs/ID/evidence, as JSON.
+
+    Example: chargeledger evidence --cdr 6f1c2a52-5d0c-5c0e-9d0a-0f6f0c1e7c11 --out bundle.json
+    """
+    from infra.cli.evidence import run_evidence
+
+    run_evidence(cdr, out, data=data, tenant=tenant)
+
+
 def rebuild(
     name: Annotated[
         str,

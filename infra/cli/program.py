@@ -44,6 +44,7 @@ app.command(hidden=True)(serving.child)
 
 app.command(rich_help_panel=LOOK)(asking.simulate)
 app.command(rich_help_panel=LOOK)(asking.replay)
+app.command(rich_help_panel=LOOK)(asking.evidence)
 app.command(rich_help_panel=LOOK)(asking.rebuild)
 app.command(rich_help_panel=LOOK)(asking.sql)
 app.command(rich_help_panel=LOOK)(pricing.price)

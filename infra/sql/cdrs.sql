@@ -44,7 +44,7 @@ WHERE tenant = %(tenant)s AND id = %(id)s::uuid;
 -- Before `write`: what it adds, less what it replaces.
 WITH new AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(rows)s)
-        AS new (id uuid, tenant text, state text, energy_wh bigint)
+        AS new (id uuid, tenant text, state text, energy_wh numeric)
 ), old AS MATERIALIZED (
     SELECT c.id, c.tenant, c.state, c.energy_wh FROM read.cdrs AS c JOIN new USING (id)
 )
@@ -87,3 +87,14 @@ ON CONFLICT (id) DO UPDATE SET
     body = excluded.body,
     sha256 = excluded.sha256
 WHERE cdrs.state <> 'FINAL';
+
+-- name: revisions
+SELECT revision, state, partition, record_offset, body, sha256
+FROM read.cdr_revisions
+WHERE tenant = %(tenant)s AND id = %(id)s::uuid
+ORDER BY revision;
+
+-- name: write_revisions
+INSERT INTO read.cdr_revisions
+SELECT * FROM json_populate_recordset(NULL::read.cdr_revisions, %(rows)s)
+ON CONFLICT DO NOTHING;

@@ -46,6 +46,12 @@ COPY (
     FROM read.cdrs ORDER BY id
 ) TO STDOUT;
 
+-- name: cdr_revisions
+COPY (
+    SELECT id, revision, tenant, partition, record_offset, state, body, sha256
+    FROM read.cdr_revisions ORDER BY id, revision
+) TO STDOUT;
+
 -- name: cdr_totals
 COPY (
     SELECT tenant, state, cdrs, energy_wh FROM read.cdr_totals

@@ -99,7 +99,7 @@ DELETE FROM read.poison WHERE name = %(name)s;
 
 -- name: empty_tables
 TRUNCATE read.stations, read.connectors, read.connections, read.transactions, read.cdrs,
-    read.cdr_totals, read.commands, read.id_tokens, read.orphans, read.events;
+    read.cdr_revisions, read.cdr_totals, read.commands, read.id_tokens, read.orphans, read.events;
 
 -- name: poison
 SELECT partition, record_offset, reason FROM read.poison

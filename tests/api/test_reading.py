@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from hashlib import sha256
 
 import httpx
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 from starlette.requests import Request
 
 from api.answers import Items, read
+from projections.evidence import Bundle
 from schemas.cdr import Cdr, canonical, digest
 from schemas.records import IdTokenPut, IdTokenRemoved
 from tests.api.charging import Talk
@@ -83,6 +85,25 @@ async def test_a_cdr_is_its_document_and_where_it_is_from(
     assert alone.content.startswith(canonical(cdr)[:-1])
     assert item["sha256"] == digest(canonical(cdr))
     assert item["record"].count(":") == 1
+
+
+async def test_evidence_is_given_out_once_all_its_frames_are_there(
+    deployment: Deployment, client: httpx.AsyncClient, talk: Talk
+) -> None:
+    await talk.charge(1, "04A1", 1_234)
+    await deployment.project()
+    item = (await client.get("/v1/cdrs")).json()["items"][0]
+
+    early = await client.get(f"/v1/cdrs/{item['id']}/evidence")
+    await deployment.series_reaches_the_head()
+    answer = await client.get(f"/v1/cdrs/{item['id']}/evidence")
+
+    assert (early.status_code, early.json()["type"].rpartition(":")[2]) == (503, "not-yet")
+    assert "retry-after" in early.headers
+    told = msgspec.json.decode(answer.content, type=Bundle)
+    assert sha256(bytes(told.evidence)).hexdigest() == told.sha256
+    assert answer.json()["evidence"]["cdr_sha256"] == item["sha256"]
+    assert (await client.get("/v1/cdrs/nothing/evidence")).status_code == 404
 
 
 async def test_transactions_are_listed_and_found_by_either_id(

@@ -54,6 +54,7 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         )
         await deployment.project()
         cdr = (await client.get("/v1/cdrs", params=where)).json()["items"][0]["id"]
+    await deployment.series_reaches_the_head()
     return {
         "/v1/stations/{station}": station,
         "/v1/stations/{station}/messages": f"{station}/messages",
@@ -61,6 +62,7 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         "/v1/commands/{id}": asked.headers["location"],
         "/v1/transactions/{id}": f"/v1/transactions/{cdr}",
         "/v1/cdrs/{id}": f"/v1/cdrs/{cdr}",
+        "/v1/cdrs/{id}/evidence": f"/v1/cdrs/{cdr}/evidence",
         "/v1/id-tokens/{uid}": token,
     }
 

@@ -14,6 +14,7 @@ SPEAKERS = (
     "meter_values_16",
     "ocpp16",
     "readings",
+    "signed_values",
     "transaction",
     "transactions",
 )

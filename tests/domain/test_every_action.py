@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.facts import Fact, StationProgressed
+from domain.facts import Fact, StationBooted
 from domain.meanings import MEANINGS
 from domain.routes import ROUTES, SENDS
 from domain.station import dump
@@ -176,12 +176,11 @@ def test_a_send_means_what_the_table_says_where_it_stands_in_the_log(
     def streamed(told: Told) -> tuple[Fact, ...]:
         assert told.answer is None
         return (
-            StationProgressed(
+            StationBooted(
                 offset=told.offset,
                 recorded_at=told.recorded_at,
-                job="stream",
-                status="told",
-                request_id=told.payload["id"],
+                vendor="stream",
+                model=str(told.payload["id"]),
             ),
         )
 
@@ -190,5 +189,6 @@ def test_a_send_means_what_the_table_says_where_it_stands_in_the_log(
     log.says([SEND, "s1", "NotifyPeriodicEventStream", {"id": 1}], error=error)
     worker.settle()
 
-    assert [job.request_id for job in worker.station.jobs.values()] == told
+    identity = worker.station.identity
+    assert ([int(identity.model)] if identity is not None else []) == told
     assert worker.frames() == []

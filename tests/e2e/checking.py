@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from infra.simulator.oplog import Operation, Outcome, TransactionRecord
@@ -300,14 +301,14 @@ def _check_energy(
             continue
         if cdr is not None and (cdr.state != "FINAL" or cdr.meter_stop_wh != told.meter_stop_wh):
             verdict.count("acked_lost", f"{key}: its Stop was answered, its CDR is {cdr}")
-        figures = {
+        figures: dict[str, int | Decimal | None] = {
             "frames": _energy(log.registers.get(key, {})),
-            "CDR": cdr and cdr.energy_wh,
+            "CDR": cdr.energy_wh if cdr is not None else None,
             "series": series_by_key.get(key),
         }
         for name, energy_wh in figures.items():
             if energy_wh != told.energy_wh:
-                off_wh = abs(told.energy_wh - (energy_wh or 0))
+                off_wh = int(abs(told.energy_wh - Decimal(energy_wh or 0)))
                 sentence = f"{key}: {told.energy_wh} Wh told, {name} {energy_wh}"
                 verdict.count("wh_delta", sentence, max(1, off_wh))
 

@@ -20,6 +20,7 @@ from schemas.records import (
     MessageReceived,
     MessageSent,
     Record,
+    StationRegistered,
     UnreadableRecord,
     decode,
     encode,
@@ -85,6 +86,20 @@ class World:
                 if not decided:
                     break
                 await self.append(partition, *decided, writer=owner.name)
+
+    async def registers(self, station: str, tenant: str = TENANT, **attributes: Any) -> None:
+        """Register a station, for the log and for the owners who follow it."""
+        record = StationRegistered(
+            tenant=tenant,
+            station=station,
+            recorded_at=self.now,
+            actor="somebody",
+            attributes=attributes,
+        )
+        offset = (await self.append(0, record, writer="api"))[0]
+        for owner in self.owners.values():
+            owner.registry.fold(offset, record)
+        await self.settle()
 
     def partition(self, station: str, tenant: str = TENANT) -> int:
         return partition_of(tenant, station, self.journal.partitions)
@@ -203,9 +218,19 @@ class World:
         await self.calls(station, "MeterValues", payload)
 
     async def stops(
-        self, station: str, transaction_id: int, meter: int = 9000, tenant: str = TENANT
+        self,
+        station: str,
+        transaction_id: int,
+        meter: int = 9000,
+        tenant: str = TENANT,
+        **more: Any,
     ) -> None:
-        payload = {"transactionId": transaction_id, "meterStop": meter, "timestamp": iso(self.now)}
+        payload = {
+            "transactionId": transaction_id,
+            "meterStop": meter,
+            "timestamp": iso(self.now),
+            **more,
+        }
         await self.calls(station, "StopTransaction", payload, tenant)
 
     async def session(self, station: str, meter: int = 1000, energy: int = 8000) -> int:

@@ -34,7 +34,7 @@ SELECT count() AS n, sum(h) AS total, groupBitXor(h) AS mixed
 FROM
 (
     SELECT sipHash64(formatRow('RowBinary', tenant, station, transaction_id, cdr_id, revision, state,
-        evse, connector, id_token, started_at, ended_at, meter_start_wh, meter_stop_wh, energy_wh,
+        evse, connector, id_token, started_at, ended_at, meter_start_wh, meter_stop_wh, energy_wh, signed,
         stop_reason, flags, partition, offset)) AS h
     FROM {table:Identifier} FINAL
 )

@@ -22,7 +22,7 @@ SELECT
     r.started AS started, r.ended AS ended,
     r.meter_start_wh AS meter_start_wh, r.meter_stop_wh AS meter_stop_wh,
     if(isNull(s.energy_wh), NULL, r.meter_stop_wh - r.meter_start_wh) AS energy_wh,
-    s.energy_wh AS cdr_energy_wh,
+    s.energy_wh AS cdr_energy_wh, ifNull(s.signed, false) AS signed,
     energy_wh - cdr_energy_wh AS difference_wh
 FROM
 (
@@ -38,11 +38,11 @@ FROM
 ) AS r
 LEFT JOIN
 (
-    SELECT tenant, station, transaction_id, evse, connector, cdr_id, toString(state) AS state, energy_wh
+    SELECT tenant, station, transaction_id, evse, connector, cdr_id, toString(state) AS state, energy_wh, signed
     FROM sessions FINAL
 ) AS s
 ON r.tenant = s.tenant AND r.station = s.station AND r.transaction_id = s.transaction_id
-COMMENT 'Wh of each transaction from its two registers, beside what its CDR says: difference_wh is 0. NULL: the CDR''s energy is unknown'
+COMMENT 'Wh of each transaction from its two registers, beside what its CDR says: difference_wh is 0, but where the energy was signed (calibration law): there it is below 1. NULL: the CDR''s energy is unknown'
 
 -- name: energy_by_station_hour
 CREATE OR REPLACE VIEW energy_by_station_hour AS

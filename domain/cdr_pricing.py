@@ -1,0 +1,242 @@
+"""What money does to a CDR: its tariff and place as of the start, its cost, and what holds it.
+
+The tariff is the one of the session's start that the answer to the start knew, whatever has been
+registered since. A tenant without any tariff has CDRs without a cost.
+"""
+
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+from importlib.metadata import version
+from typing import NamedTuple
+
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from domain.charging_periods import Evidence, activities, seconds_by_activity, session_of
+from domain.cost_document import cost_document, decimal_text, period_documents
+from domain.pricing import TariffChange, price
+from domain.pricing_clock import ZoneUnknown, zone_of
+from domain.pricing_money import half_up
+from domain.pricing_rules import RuleSet, rules_of
+from domain.pricing_session import Activity, Exact, Reservation, seconds_of
+from domain.pricing_totals import Cost
+from domain.reference import AppliedLocation, AppliedTariff, Reference
+from domain.tariff import Dimension, Tariff
+from schemas.cdr_cost import CdrCost, CdrPeriod, LocationSnapshot, TariffSnapshot
+from schemas.journal import REGISTRY_PARTITION
+from schemas.location import encode_location
+
+PRICE_RULES = 1
+"""Version of the rules by which a session is made and priced; whoever changes them raises it."""
+
+TARIFF_MISSING = "TARIFF_MISSING"
+ZONE_MISSING = "ZONE_MISSING"
+COST_MISMATCH = "COST_MISMATCH"
+SETTLEMENT_MISMATCH = "SETTLEMENT_MISMATCH"
+TARIFF_CHANGED = "TARIFF_CHANGED"
+INTERPOLATED = "INTERPOLATED"
+
+HOLDING = frozenset({TARIFF_MISSING, ZONE_MISSING, COST_MISMATCH, "CURRENT_UNKNOWN"})
+DOUBTS_OF_TIME = frozenset(
+    {"CLOCK_INVALID", "CLOCK_SUBSTITUTED", "SEQ_GAP", "SIGNED_TIME_UNSYNCED"}
+)
+"""They hold where the price depends on time, and nowhere else."""
+
+
+class PricedFacts(Struct, frozen=True, kw_only=True):
+    """What pricing asks of a transaction, as it was judged."""
+
+    tenant: str
+    station: str
+    evse: int
+    group: str
+    registry: int
+    """The registry position of the answer to its start."""
+    told_at: int
+    """When the start was told; stands in where its time is unknown."""
+    start_us: int | None
+    end_us: int | None
+    start_wh: Exact | None
+    energy_wh: Exact | None
+    readings: Sequence[tuple[int, Decimal | int]] = ()
+    states: Sequence[tuple[int, str]] = ()
+    reservation: Reservation | None = None
+    flags: Collection[str] = ()
+    station_cost: Decimal | None = None
+    """What the station says it costs including tax (OCPP 2.1, costDetails)."""
+    settled: Decimal | None = None
+    """What was settled with the driver, including tax (OCPP 2.1, NotifySettlement)."""
+    changes: Sequence[TariffChange] = ()
+
+
+class Priced(NamedTuple):
+    flags: frozenset[str] = frozenset()
+    holds: frozenset[str] = frozenset()
+    """Of all flags, those that hold because of money."""
+    total_time_s: str | None = None
+    total_parking_time_s: str | None = None
+    cost: CdrCost | None = None
+    charging_periods: tuple[CdrPeriod, ...] = ()
+    tariff: TariffSnapshot | None = None
+    location: LocationSnapshot | None = None
+    rules: str | None = None
+
+
+def price_facts(facts: PricedFacts, reference: Reference) -> Priced:
+    """Price what is known. `reference` is folded up to the registry position of the facts."""
+    f = facts
+    total_s, parking_s = _times(f)
+    time = f.start_us if f.start_us is not None else f.told_at
+    located = reference.location_at(f.tenant, f.station, time, f.registry)
+    priced = Priced(
+        total_time_s=total_s,
+        total_parking_time_s=parking_s,
+        location=_location_snapshot(located, f.station) if located else None,
+    )
+    if not reference.has_tariffs(f.tenant, f.registry):
+        return priced
+    applied = tariff_of(f, reference)
+    if applied is None:
+        missing = frozenset({TARIFF_MISSING})
+        return priced._replace(flags=missing, holds=missing)
+    zone = located.location.time_zone if located else ""
+    cost = _cost(f, applied.tariff, zone)
+    flags = _flags(f, applied.tariff, zone, cost)
+    calibrated = reference.attributes_at(f.tenant, f.station, f.registry).get("eichrecht") is True
+    return priced._replace(
+        flags=frozenset(flags),
+        holds=frozenset(_holds({*f.flags, *flags}, applied.tariff, calibrated=calibrated)),
+        cost=cost_document(cost) if cost else None,
+        charging_periods=period_documents(cost) if cost else (),
+        tariff=TariffSnapshot(
+            id=applied.id,
+            position=f"{REGISTRY_PARTITION}:{applied.offset}",
+            document=Raw(applied.document),
+        ),
+        rules=price_rules(),
+    )
+
+
+def running_cost(facts: PricedFacts, reference: Reference) -> Cost | None:
+    """Return what a session owes up to the end that the facts name; None: nothing prices it."""
+    applied = tariff_of(facts, reference)
+    if applied is None:
+        return None
+    time = facts.start_us if facts.start_us is not None else facts.told_at
+    located = reference.location_at(facts.tenant, facts.station, time, facts.registry)
+    return _cost(facts, applied.tariff, located.location.time_zone if located else "")
+
+
+def tariff_of(facts: PricedFacts, reference: Reference) -> AppliedTariff | None:
+    f = facts
+    time = f.start_us if f.start_us is not None else f.told_at
+    return reference.tariff_at(f.tenant, f.station, f.evse, f.group, time, f.registry)
+
+
+@lru_cache(maxsize=1)
+def price_rules() -> str:
+    """Name what a price depends on beside its tariff and session."""
+    return f"price {PRICE_RULES}, tzdata {version('tzdata')}"
+
+
+@lru_cache(maxsize=1024)
+def depends_on_time(tariff: Tariff) -> bool:
+    """Whether the time of a reading, or how long something took, can move the price."""
+    rules = rules_of(tariff).session
+    return any(_asks_for_time(rules)) or any(
+        component.type in (Dimension.TIME, Dimension.PARKING_TIME) and component.price != 0
+        for element in tariff.elements
+        if element.restrictions.reservation is None
+        for component in element.price_components
+    )
+
+
+@lru_cache(maxsize=1024)
+def depends_on_zone(tariff: Tariff) -> bool:
+    rules = rules_of(tariff)
+    return any(each.marks_us for each in (rules.session, rules.reserved, rules.expired))
+
+
+def _asks_for_time(rules: RuleSet) -> tuple[bool, ...]:
+    return (
+        bool(rules.marks_us),
+        bool(rules.durations_us),
+        bool(rules.powers_w),
+        bool(rules.currents_a),
+    )
+
+
+def _times(f: PricedFacts) -> tuple[str | None, str | None]:
+    if f.start_us is None or f.end_us is None or f.end_us < f.start_us:
+        return None, None
+    spent = seconds_by_activity(activities(f.states, f.start_us, f.end_us), f.end_us)
+    return (
+        decimal_text(seconds_of(f.end_us - f.start_us)),
+        decimal_text(seconds_of(spent[Activity.PARKING])),
+    )
+
+
+def _cost(f: PricedFacts, tariff: Tariff, zone: str) -> Cost | None:
+    if f.start_us is None or f.end_us is None or f.end_us < f.start_us:
+        return None
+    if f.energy_wh is None or f.start_wh is None:
+        return None
+    session = session_of(
+        Evidence(
+            start_us=f.start_us,
+            end_us=f.end_us,
+            start_wh=f.start_wh,
+            energy_wh=f.energy_wh,
+            readings=f.readings,
+            states=f.states,
+            reservation=f.reservation,
+        )
+    )
+    return price(session, tariff, _known_zone(zone), f.changes)
+
+
+def _known_zone(zone: str) -> str:
+    try:
+        zone_of(zone)
+    except ZoneUnknown:
+        return "UTC"
+    return zone
+
+
+def _flags(f: PricedFacts, tariff: Tariff, zone: str, cost: Cost | None) -> set[str]:
+    flags = set(cost.flags) if cost is not None else set()
+    if depends_on_zone(tariff) and (not zone or _known_zone(zone) != zone):
+        flags.add(ZONE_MISSING)
+    if f.changes:
+        flags.add(TARIFF_CHANGED)
+    if cost is not None:
+        if _differs(f.station_cost, cost):
+            flags.add(COST_MISMATCH)
+        if _differs(f.settled, cost):
+            flags.add(SETTLEMENT_MISMATCH)
+    return flags
+
+
+def _differs(told: Decimal | None, cost: Cost) -> bool:
+    return told is not None and half_up(Fraction(told), cost.decimals) != cost.incl_rounded
+
+
+def _holds(flags: Collection[str], tariff: Tariff, *, calibrated: bool) -> set[str]:
+    found = HOLDING.intersection(flags)
+    holds = set(found)
+    if depends_on_time(tariff):
+        holds |= DOUBTS_OF_TIME.intersection(flags)
+    if INTERPOLATED in flags and (calibrated or "SEQ_GAP" in flags):
+        holds.add(INTERPOLATED)
+    return holds
+
+
+def _location_snapshot(located: AppliedLocation, station: str) -> LocationSnapshot:
+    location = located.location
+    stations = tuple(each for each in location.stations if each.station == station)
+    return LocationSnapshot(
+        position=f"{REGISTRY_PARTITION}:{located.offset}",
+        document=Raw(encode_location(replace(location, stations=stations))),
+    )
