@@ -28,6 +28,7 @@ energy is in whole Wh. A query parameter that a route does not know is refused (
 SHAPES = (
     Bundle,
     cdrs.CdrFeed,
+    cdrs.OcpiCdr,
     Command,
     Items,
     IdTokenRow,

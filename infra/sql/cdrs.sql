@@ -87,7 +87,7 @@ ON CONFLICT (id) DO UPDATE SET
 WHERE cdrs.state <> 'FINAL';
 
 -- name: revisions
-SELECT revision, state, partition, record_offset, body, sha256
+SELECT revision, state, partition, record_offset, recorded_at, body, sha256
 FROM read.cdr_revisions
 WHERE tenant = %(tenant)s AND id = %(id)s::uuid
 ORDER BY revision;

@@ -3,11 +3,15 @@
 import json
 from typing import Any
 
+import msgspec
+
 from infra.clock import now_us
+from schemas.cdr import cdr_id, digest
 from schemas.partitions import partition_of
 from schemas.records import (
     CALL,
     CALLRESULT,
+    CdrReleased,
     CommandRequested,
     MessageReceived,
     MessageSent,
@@ -15,6 +19,7 @@ from schemas.records import (
     encode,
 )
 from tests.api.deployment import PARTITIONS, Deployment
+from tests.domain.released import document
 
 
 class Talk:
@@ -61,6 +66,27 @@ class Talk:
             },
             {},
         )
+
+    async def release(self, transaction_id: int, **changes: Any) -> str:
+        """A release with a priced document; return the id of the CDR."""
+        cdr = cdr_id(self._tenant, self._station, str(transaction_id))
+        own = {"id": cdr, "station": self._station, "transaction_id": str(transaction_id)}
+        body = msgspec.json.encode(document(**own, tenant=self._tenant, **changes))
+        await self._deployment.append(
+            CdrReleased(
+                tenant=self._tenant,
+                station=self._station,
+                recorded_at=now_us(),
+                cause=transaction_id,
+                purpose="release",
+                epoch=self._epoch,
+                transaction_id=str(transaction_id),
+                cdr_id=cdr,
+                document=msgspec.Raw(body),
+                sha256=digest(body),
+            )
+        )
+        return cdr
 
     async def dispatch(self, command: CommandRequested, offset: int) -> None:
         payload = json.loads(bytes(command.payload))

@@ -32,6 +32,9 @@ LISTS = (
     "/v1/id-tokens",
     "/v1/events",
 )
+UNPRICED = "/v1/cdrs/{id}/ocpi"
+"""Of what acme has nothing has a form in OCPI: another test."""
+
 OPEN = {"/healthz", "/readyz"}
 """Say nothing of any tenant."""
 
@@ -77,7 +80,7 @@ async def clients(deployment: Deployment, paths: dict[str, str]) -> AsyncIterato
 
 async def test_every_route_is_in_this_matrix(deployment: Deployment, paths: dict[str, str]) -> None:
     document = deployment.app.openapi()
-    covered = {*paths, *LISTS, *OPEN, "/metrics"}
+    covered = {*paths, *LISTS, *OPEN, UNPRICED, "/metrics"}
 
     assert set(document["paths"]) == covered
 
@@ -95,6 +98,15 @@ async def test_what_one_tenant_has_another_does_not_find(
         assert MARK not in _without_url(theirs, path)
         stolen = await rival.get(path, params={"tenant": "acme"})
         assert stolen.status_code == 403, route
+
+
+async def test_a_cdr_in_the_words_of_ocpi_is_its_tenant_s_only(
+    clients: Clients, paths: dict[str, str]
+) -> None:
+    acme, rival = clients
+    path = f"{paths['/v1/cdrs/{id}']}/ocpi?version=2.2.1"
+    assert (await acme.get(path)).status_code == 409
+    assert (await rival.get(path)).status_code == 404
 
 
 async def test_the_station_s_own_transaction_id_is_found_in_its_tenant_only(
