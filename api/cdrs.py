@@ -87,7 +87,7 @@ async def feed(
         started_from=query.started_from,
         started_to=query.started_to,
     )
-    return read(request, _RawFeed([_item(row) for row in found.items], found.next))
+    return read(request, _RawFeed([item_of(row) for row in found.items], found.next))
 
 
 @router.get("/v1/cdrs/{id}", responses=documented((200, CdrItem), errors=[404]))
@@ -101,7 +101,7 @@ async def get_cdr(
     found = await find_cdr(ports.db, caller.tenant, id)
     if found is None:
         raise NotFound("no CDR has this id")
-    return read(request, _item(found))
+    return read(request, item_of(found))
 
 
 @router.get("/v1/cdrs/{id}/evidence", responses=documented((200, Bundle), errors=[404]))
@@ -151,6 +151,6 @@ async def get_ocpi(
     return read(request, Raw(document))
 
 
-def _item(row: CdrRow) -> Raw:
+def item_of(row: CdrRow) -> Raw:
     place = msgspec.json.encode(_Place(row.position, row.record, row.sha256))
     return Raw(b"%b,%b" % (row.body[:-1], place[1:]))

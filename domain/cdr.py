@@ -5,16 +5,20 @@ only bound what is unknown. A missing or contradictory register makes the CDR HE
 without a number.
 """
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
 
 from domain import signed_values
+from domain.cdr_pricing import Priced, PricedFacts, price_facts
+from domain.pricing_session import exact
+from domain.reference import NOTHING, Reference
 from domain.signed_documents import signed_document, whole
 from domain.signed_values import CALIBRATED_HOLDING, SignedEnergy, signed_energy
-from domain.transaction import Transaction
-from schemas.cdr import Cdr, CdrState, cdr_id
+from domain.transaction import Estimate, Transaction
+from schemas.cdr import Cdr, CdrState, cdr_id, correction_id
 
 HOLDING = frozenset(
     {
@@ -40,20 +44,39 @@ REGISTER_TOLERANCE_WH = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def cdr_of(tenant: str, station: str, partition: int, transaction: Transaction) -> Cdr:
-    """Return the CDR as the evidence stands. OPEN, HELD, or FINAL once it was released."""
+def cdr_of(
+    tenant: str,
+    station: str,
+    partition: int,
+    transaction: Transaction,
+    reference: Reference = NOTHING,
+) -> Cdr:
+    """Return the CDR as the evidence stands. OPEN, HELD, REJECTED, or FINAL once released.
+
+    `reference` is folded at least up to the transaction's registry position; without it the CDR
+    says nothing of money.
+    """
     t = transaction
     signed = signed_of(t)
     flags = {*t.flags, *_judge(t), *signed.flags}
     energy = energy_of(t, signed, reported_wh(t))
+    ended_at = t.ended_at
+    estimate = standing_estimate(t)
+    if estimate is not None:
+        energy = estimate.energy_wh if estimate.energy_wh is not None else energy
+        ended_at = estimate.ended_at if estimate.ended_at is not None else ended_at
     if energy == 0:
         flags.add("ZERO_ENERGY")
-    over = t.is_ended or t.succeeded
-    state: CdrState = "FINAL" if t.released else "HELD" if over and holds(t, flags) else "OPEN"
+    over = t.is_ended or t.succeeded or estimate is not None
+    money = Priced()
+    if over:
+        money = price_facts(_facts(tenant, station, t, energy, ended_at, flags), reference)
+        flags |= money.flags
+    holds = holding(t, flags) | money.holds if over else frozenset()
     return Cdr(
-        id=cdr_id(tenant, station, t.transaction_id),
+        id=correction_id(cdr_id(tenant, station, t.transaction_id), t.sequence),
         revision=t.revision,
-        state=state,
+        state=_state(t, bool(holds)),
         tenant=tenant,
         station=station,
         evse=t.evse_id,
@@ -61,40 +84,58 @@ def cdr_of(tenant: str, station: str, partition: int, transaction: Transaction) 
         transaction_id=t.transaction_id,
         id_token=t.id_token,
         started_at=_iso(t.started_at),
-        ended_at=_iso(t.ended_at),
+        ended_at=_iso(ended_at),
         meter_start_wh=t.meter_start_wh,
         meter_stop_wh=t.meter_stop_wh,
         energy_wh=energy,
-        energy_bounds_wh=_bounds(t) if over and energy is None else None,
+        energy_bounds_wh=bounds_of(t) if over and energy is None else None,
         stop_reason=t.stop_reason,
         flags=tuple(sorted(flags)),
         positions=_positions(t, partition),
+        holds=tuple(sorted(holds)),
+        total_time_s=money.total_time_s,
+        total_parking_time_s=money.total_parking_time_s,
+        cost=money.cost,
+        charging_periods=money.charging_periods,
+        tariff=money.tariff,
+        location=money.location,
+        rules=money.rules,
+        decided=t.rejected,
         signed=signed_document(t, partition, signed, reported_wh(t))
         if t.signed or t.is_calibrated
         else None,
     )
 
 
-def release_document(tenant: str, station: str, partition: int, transaction: Transaction) -> Cdr:
+def release_document(
+    tenant: str,
+    station: str,
+    partition: int,
+    transaction: Transaction,
+    reference: Reference = NOTHING,
+) -> Cdr:
     """Return the document that a release of this transaction now would fix."""
-    released = replace(transaction, released=True, revision=transaction.revision + 1)
-    return cdr_of(tenant, station, partition, released)
+    released = replace(transaction, released=True, rejected=None, revision=transaction.revision + 1)
+    return cdr_of(tenant, station, partition, released, reference)
 
 
 def releasable(transaction: Transaction) -> bool:
-    """Both ends told, both registers known, nothing that a person must look at first."""
+    """Both ends told, both registers known, nothing that a person must look at first.
+
+    Its price may hold it all the same.
+    """
     t = transaction
     if not t.is_ended or t.released or t.meter_start_wh is None or t.meter_stop_wh is None:
         return False
-    if t.signed and t.judged < 0:
+    if t.rejected is not None or (t.signed and t.judged < 0):
         return False
-    return not holds(t, {*t.flags, *_judge(t), *signed_of(t).flags})
+    return not holding(t, {*t.flags, *_judge(t), *signed_of(t).flags})
 
 
-def holds(t: Transaction, flags: set[str]) -> bool:
-    if HOLDING.isdisjoint(flags):
-        return t.is_calibrated and not CALIBRATED_HOLDING.isdisjoint(flags)
-    return True
+def holding(t: Transaction, flags: Collection[str]) -> frozenset[str]:
+    """Return those of the flags that hold it; where calibration law binds, doubts hold as well."""
+    held = HOLDING.intersection(flags)
+    return held | CALIBRATED_HOLDING.intersection(flags) if t.is_calibrated else held
 
 
 def signed_of(t: Transaction) -> SignedEnergy:
@@ -124,6 +165,49 @@ def energy_of(t: Transaction, signed: SignedEnergy, reported: int | None) -> int
     if not signed.is_usable or signed.energy_wh is None:
         return None
     return whole(signed.energy_wh)
+
+
+def standing_estimate(t: Transaction) -> Estimate | None:
+    """Return what a person released it with, unless the station has told more since."""
+    e = t.estimate
+    if e is None or (e.ended, e.meter_stop_wh) != (t.ended, t.meter_stop_wh):
+        return None
+    return e
+
+
+def _state(t: Transaction, is_held: bool) -> CdrState:
+    if t.released:
+        return "FINAL"
+    if t.rejected is not None:
+        return "REJECTED"
+    return "HELD" if is_held else "OPEN"
+
+
+def _facts(
+    tenant: str,
+    station: str,
+    t: Transaction,
+    energy: int | Decimal | None,
+    ended_at: int | None,
+    flags: Collection[str],
+) -> PricedFacts:
+    repriced = t.repriced
+    return PricedFacts(
+        tenant=tenant,
+        station=station,
+        evse=t.evse_id,
+        group=t.group,
+        registry=t.registry if repriced is None else repriced.registry,
+        tariff_id="" if repriced is None else repriced.tariff_id,
+        told_at=t.start_received,
+        start_us=t.started_at,
+        end_us=ended_at,
+        start_wh=t.meter_start_wh if t.meter_start_wh is not None else 0,
+        energy_wh=None if energy is None else exact(energy),
+        readings=t.readings,
+        states=t.states,
+        flags=flags,
+    )
 
 
 _NO_ENERGY = frozenset({"METER_REGRESSION", "METER_STOP_INVALID", "METER_START_INVALID"})
@@ -167,7 +251,7 @@ def _judge_stop_register(t: Transaction) -> list[str]:
     return []
 
 
-def _bounds(t: Transaction) -> tuple[int | None, int | None]:
+def bounds_of(t: Transaction) -> tuple[int | None, int | None]:
     start = t.meter_start_wh
     if start is None:
         return 0, None

@@ -53,7 +53,9 @@ class PricedFacts(Struct, frozen=True, kw_only=True):
     evse: int
     group: str
     registry: int
-    """The registry position of the answer to its start."""
+    """The registry position of the answer to its start; of a reprice, that of its decision."""
+    tariff_id: str = ""
+    """By this tariff; empty: by the one assigned."""
     told_at: int
     """When the start was told; stands in where its time is unknown."""
     start_us: int | None
@@ -132,6 +134,8 @@ def running_cost(facts: PricedFacts, reference: Reference) -> Cost | None:
 def tariff_of(facts: PricedFacts, reference: Reference) -> AppliedTariff | None:
     f = facts
     time = f.start_us if f.start_us is not None else f.told_at
+    if f.tariff_id:
+        return reference.version_at(f.tenant, f.tariff_id, time, f.registry)
     return reference.tariff_at(f.tenant, f.station, f.evse, f.group, time, f.registry)
 
 
@@ -194,10 +198,10 @@ def _cost(f: PricedFacts, tariff: Tariff, zone: str) -> Cost | None:
             reservation=f.reservation,
         )
     )
-    return price(session, tariff, _known_zone(zone), f.changes)
+    return price(session, tariff, known_zone(zone), f.changes)
 
 
-def _known_zone(zone: str) -> str:
+def known_zone(zone: str) -> str:
     try:
         zone_of(zone)
     except ZoneUnknown:
@@ -207,7 +211,7 @@ def _known_zone(zone: str) -> str:
 
 def _flags(f: PricedFacts, tariff: Tariff, zone: str, cost: Cost | None) -> set[str]:
     flags = set(cost.flags) if cost is not None else set()
-    if depends_on_zone(tariff) and (not zone or _known_zone(zone) != zone):
+    if depends_on_zone(tariff) and (not zone or known_zone(zone) != zone):
         flags.add(ZONE_MISSING)
     if f.changes:
         flags.add(TARIFF_CHANGED)

@@ -10,20 +10,24 @@ transactions counts by meaning.
 from collections.abc import Callable
 from typing import Any
 
-from domain import command_lane
+from domain import cdr_lane, command_lane
 from domain.cdr import releasable
 from domain.effects import take_effect
-from domain.facts import CdrFixed, ConnectionChanged, Fact, SignaturesVerified
+from domain.facts import ConnectionChanged, Fact, SignaturesVerified
 from domain.meanings import MEANINGS
 from domain.station import OUTBOX_MAX, Connection, OpenCall, Station, payload_of
 from domain.told import Told
-from domain.transaction import release, verified
+from domain.transaction import verified
 from schemas.frames import reread
 from schemas.records import (
     CALL,
     CALLERROR,
     CALLRESULT,
     SEND,
+    CdrActionRefused,
+    CdrActionRequested,
+    CdrCorrected,
+    CdrRejected,
     CdrReleased,
     CommandRequested,
     ConnectionClosed,
@@ -185,21 +189,6 @@ def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) ->
     return told
 
 
-def _released(station: Station, offset: int, record: CdrReleased, _: Any) -> list[Fact]:
-    transaction = station.transactions.known.get(record.transaction_id)
-    if transaction is not None:
-        release(transaction, offset)
-        station.transactions.settling.pop(record.transaction_id, None)
-    return [
-        CdrFixed(
-            offset=offset,
-            recorded_at=record.recorded_at,
-            transaction_id=record.transaction_id,
-            document=bytes(record.document),
-        )
-    ]
-
-
 def _judged(station: Station, offset: int, record: SignaturesJudged, _: Any) -> list[Fact]:
     transaction = station.transactions.known.get(record.transaction_id)
     if transaction is None or transaction.released:
@@ -223,6 +212,10 @@ _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     CommandRequested: command_lane.requested,
     DeliveryFailed: command_lane.delivery_failed,
     TimeoutElapsed: command_lane.timed_out,
-    CdrReleased: _released,
     SignaturesJudged: _judged,
+    CdrReleased: cdr_lane.released,
+    CdrActionRequested: cdr_lane.requested,
+    CdrActionRefused: cdr_lane.refused,
+    CdrRejected: cdr_lane.rejected,
+    CdrCorrected: cdr_lane.corrected,
 }

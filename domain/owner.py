@@ -14,20 +14,16 @@ from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 from typing import Any, cast
 
-from msgspec import Raw
-
-from domain import cdr, judging, routes
+from domain import judging, releasing, routes
 from domain.answering import Context, Policy
 from domain.conversation import fold
 from domain.log_filter import LogFilter
 from domain.registry import Registry
+from domain.releasing import Deciding
 from domain.station import Station
-from domain.transaction import Transaction
 from domain.transaction_ids import ID_MAX, TransactionIds
-from schemas.cdr import canonical, digest
 from schemas.records import (
     CALL,
-    CdrReleased,
     ConnectionLost,
     MessageReceived,
     MessageSent,
@@ -40,6 +36,11 @@ from schemas.records import (
 
 Key = tuple[str, str]
 
+JUDGED_MAX = 100_000
+"""Held CDRs looked at; beyond it each is looked at once more."""
+
+REGISTRY_WAIT_US = 1_000_000
+"""An owner that took over may have folded less of the registry than the one before it."""
 _MAY_SETTLE = ("MeterValues", "TransactionEvent")
 """Beside StopTransaction: what may change a CDR that waits for its release, or begin its wait."""
 
@@ -81,9 +82,11 @@ class Owner:
         self._ending: set[int] = set()
         self._timers: list[tuple[int, Key]] = []
         self._registrations = len(registry.registrations)
+        self._judged: dict[tuple[str, str, str], int] = {}
+        """Transactions that a look at their price did not let go, and the revision looked at."""
         for key, station in self.stations.items():
             self._arm(key, station)
-            if station.open_calls or station.commands:
+            if station.open_calls or station.commands or station.cdr_requests:
                 self._ready[key] = None
 
     # Folding
@@ -126,7 +129,7 @@ class Owner:
             self._read_back(key, station, record)
         elif kind is not MessageReceived or not station.open_calls:
             self._arm(key, station)
-        if station.open_calls or station.commands:
+        if station.open_calls or station.commands or station.cdr_requests:
             self._ready[key] = None
 
     def _read_back(self, key: Key, station: Station, record: OwnerRecord) -> None:
@@ -141,7 +144,7 @@ class Owner:
                 or record.action == "StopTransaction"
                 or (
                     record.action in _MAY_SETTLE
-                    and station.transactions.settling
+                    and (station.transactions.settling or station.transactions.correcting)
                     and station.transactions.has_changed(record.cause)
                 )
             ):
@@ -236,9 +239,23 @@ class Owner:
     def _answer_or_dispatch(self, station: Station, now: int) -> OwnerRecord | None:
         if station.open_calls:
             return self._answer(station, now)
+        if station.cdr_requests and (decided := self._requested(station, now)) is not None:
+            return decided
         if station.commands and not station.in_flight:
             return self._dispatch(station, now)
         return None
+
+    def _requested(self, station: Station, now: int) -> OwnerRecord | None:
+        request = next(iter(station.cdr_requests.values()))
+        transaction = station.transactions.known.get(request.transaction_id)
+        if transaction is not None and transaction.registry > self.registry.position:
+            heappush(self._timers, (now + REGISTRY_WAIT_US, (station.tenant, station.station)))
+            return None
+        return releasing.decide_request(self._deciding(station, now), request)
+
+    def _deciding(self, station: Station, now: int) -> Deciding:
+        registry = self.registry
+        return Deciding(station, registry.reference, registry.position, now, self.epoch or 0)
 
     def _answer(self, station: Station, now: int) -> MessageSent:
         call = next(iter(station.open_calls.values()))
@@ -348,10 +365,11 @@ class Owner:
                 heappush(self._timers, (command.due, key))
         if judging.next_unjudged(station, self.registry) is not None:
             heappush(self._timers, (0, key))
-        book = station.transactions
+        book, settle_us = station.transactions, self.policy.settle_us
         for transaction_id in book.settling:
-            due = book.known[transaction_id].end_received + self.policy.settle_us
-            heappush(self._timers, (due, key))
+            heappush(self._timers, (book.known[transaction_id].end_received + settle_us, key))
+        for transaction_id in book.correcting:
+            heappush(self._timers, (book.known[transaction_id].changed_at + settle_us, key))
 
     def _due(self, station: Station, now: int) -> OwnerRecord | None:
         for command in station.commands.values():
@@ -370,28 +388,27 @@ class Owner:
             return judging.verdict(
                 station, unjudged, now=now, epoch=self.epoch or 0, registry=position
             )
-        book = station.transactions
-        for transaction_id in book.settling:
-            transaction = book.known[transaction_id]
-            due = transaction.end_received + self.policy.settle_us
-            if due <= now and cdr.releasable(transaction):
-                return self._release(station, transaction, now)
-        return None
+        if station.cdr_requests and (decided := self._requested(station, now)) is not None:
+            return decided
+        return self._settled(station, now)
 
-    def _release(self, station: Station, transaction: Transaction, now: int) -> CdrReleased:
-        document = cdr.release_document(
-            station.tenant, station.station, self.partition, transaction
-        )
-        body = canonical(document)
-        return CdrReleased(
-            tenant=station.tenant,
-            station=station.station,
-            recorded_at=now,
-            cause=transaction.ended,
-            purpose="release",
-            epoch=self.epoch or 0,
-            transaction_id=transaction.transaction_id,
-            cdr_id=document.id,
-            document=Raw(body),
-            sha256=digest(body),
-        )
+    def _settled(self, station: Station, now: int) -> OwnerRecord | None:
+        """Release what has settled, correct what was released and told otherwise since."""
+        book, settle_us = station.transactions, self.policy.settle_us
+        deciding = self._deciding(station, now)
+        for transaction_id in (*book.settling, *book.correcting):
+            t = book.known[transaction_id]
+            at = t.changed_at if t.released else t.end_received
+            judged = (station.tenant, station.station, transaction_id)
+            if at + settle_us > now or self._judged.get(judged) == t.revision:
+                continue
+            if t.registry > self.registry.position:
+                heappush(self._timers, (now + REGISTRY_WAIT_US, judged[:2]))
+                continue
+            decide = releasing.correct if t.released else releasing.release
+            if (decided := decide(deciding, t)) is not None:
+                return decided
+            if len(self._judged) >= JUDGED_MAX:
+                self._judged.clear()
+            self._judged[judged] = t.revision
+        return None

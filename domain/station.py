@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from domain.cdr_requests import CdrRequest
 from domain.commands import Command
 from domain.facts import StationBooted, StationProgressed
 from domain.transactions import Transactions
@@ -79,6 +80,9 @@ class Station(Struct):
     """Id of the command whose CALL is not answered yet; one at a time."""
     finished: list[str] = []
     outbox: dict[int, MessageSent] = {}
+    cdr_requests: dict[str, CdrRequest] = {}
+    """What people asked about CDRs and nobody has decided yet, in order."""
+    cdr_decided: list[str] = []
     transactions: Transactions = msgspec.field(default_factory=Transactions)
 
     def is_newest(self, connection: str) -> bool:

@@ -36,7 +36,7 @@ from projections.exports import (
 from projections.times import utc_text
 from schemas.journal import Journal
 from schemas.ocpi_cdr import Version
-from schemas.records import AnyRecord, CdrReleased, UnreadableRecord, decode
+from schemas.records import AnyRecord, CdrCorrected, CdrReleased, UnreadableRecord, decode
 from schemas.released import read_released
 
 Form = Literal["ocpi-2.2.1", "ocpi-2.3.0", "csv", "parquet"]
@@ -128,7 +128,11 @@ def _documents(
 
 def documents_of(record: AnyRecord) -> tuple[bytes, ...]:
     """Return the documents that this record releases."""
-    return (bytes(record.document),) if isinstance(record, CdrReleased) else ()
+    if isinstance(record, CdrReleased):
+        return (bytes(record.document),)
+    if isinstance(record, CdrCorrected):
+        return bytes(record.credit), bytes(record.replacement)
+    return ()
 
 
 def exported(form: Form, found: Sequence[Exported]) -> tuple[bytes, list[Exported], dict[str, str]]:

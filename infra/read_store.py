@@ -35,6 +35,7 @@ _FILES = (
     "commands",
     "id_tokens",
     "orphans",
+    "tariffs",
     "events",
     "progress",
     "digest",

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.cdr import cdr_of
+from domain.cdr_requests import CdrDenied, CdrRequestMoved
 from domain.commands import Command, CommandMoved
 from domain.facts import (
     CdrFixed,
@@ -30,7 +31,7 @@ from domain.facts import (
 from domain.reference import Reference
 from domain.station import Station
 from domain.transaction import Transaction
-from projections import rows, session_rows
+from projections import registry_rows, request_rows, rows, session_rows
 from projections.events import KEPT_RECORDS
 from projections.ports import Progress, RowStore, Write
 from schemas.cdr import Cdr, cdr_id
@@ -38,9 +39,14 @@ from schemas.records import (
     ConnectionOpened,
     IdTokenPut,
     IdTokenRemoved,
+    LocationPut,
+    LocationRemoved,
     Record,
     StationDeregistered,
     StationRegistered,
+    TariffAssigned,
+    TariffPut,
+    TariffRemoved,
 )
 
 NAME = "read"
@@ -74,6 +80,10 @@ class _Collected:
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
         self.id_tokens: dict[tuple[str, str], rows.IdTokenRow] = {}
         self.id_tokens_removed: dict[tuple[str, str], rows.IdTokenRow] = {}
+        self.cdr_requests: dict[tuple[str, str], request_rows.CdrRequestRow] = {}
+        self.tariffs: list[registry_rows.TariffVersionRow] = []
+        self.assignments: list[registry_rows.TariffAssignmentRow] = []
+        self.locations: list[registry_rows.LocationVersionRow] = []
         self.orphans: list[rows.OrphanRow] = []
         self.events: list[rows.EventRow] = []
 
@@ -138,6 +148,12 @@ class ReadModel:
                 key = (record.tenant, record.uid.casefold())
                 new.id_tokens.pop(key, None)
                 new.id_tokens_removed[key] = rows.IdTokenRow(tenant=key[0], uid_key=key[1])
+            case TariffPut() | TariffRemoved():
+                new.tariffs.append(registry_rows.tariff_version(offset, record))
+            case TariffAssigned():
+                new.assignments.append(registry_rows.tariff_assignment(offset, record))
+            case LocationPut() | LocationRemoved():
+                new.locations.append(registry_rows.location_version(offset, record))
             case _:
                 pass
 
@@ -232,7 +248,11 @@ class ReadModel:
     def _cdr_changed(
         self, station: Station, offset: int, fact: Fact, transaction: Transaction
     ) -> None:
-        cdr = cdr_of(station.tenant, station.station, station.partition, transaction)
+        if transaction.released:
+            return  # What is told after a release is for a correction.
+        cdr = cdr_of(
+            station.tenant, station.station, station.partition, transaction, self.reference
+        )
         self._cdr(station, offset, fact, cdr, None)
 
     def _verified(self, station: Station, offset: int, fact: SignaturesVerified, _: Record) -> None:
@@ -264,6 +284,18 @@ class ReadModel:
         self._new.commands[station.tenant, command.command_id] = (station, command, offset)
         detail = {"action": command.action, "fate": command.fate, "effect": command.effect >= 0}
         self._event(station, offset, fact, "command-moved", command.command_id, detail)
+
+    def _denied(self, station: Station, offset: int, fact: CdrDenied, _: Record) -> None:
+        transaction = station.transactions.known.get(fact.transaction_id)
+        if transaction is not None:
+            self._cdr_changed(station, offset, fact, transaction)
+
+    def _requested(self, station: Station, offset: int, fact: CdrRequestMoved, _: Record) -> None:
+        request = fact.request
+        row = request_rows.cdr_request_row(station, offset, fact)
+        self._new.cdr_requests[station.tenant, request.request_id] = row
+        detail = {"action": request.action, "fate": request.fate, "cdr_id": request.cdr_id}
+        self._event(station, offset, fact, "cdr-request-moved", request.request_id, detail)
 
     def _orphaned(self, station: Station, offset: int, fact: MessageOrphaned, _: Record) -> None:
         orphans = self._new.orphans
@@ -307,6 +339,8 @@ class ReadModel:
         TransactionEventReported: _event_reported,
         CdrFixed: _fixed,
         SignaturesVerified: _verified,
+        CdrDenied: _denied,
+        CdrRequestMoved: _requested,
         CommandMoved: _command,
         MessageOrphaned: _orphaned,
     }
@@ -333,9 +367,13 @@ class ReadModel:
             ("cdrs.count", [session_rows.cdr_count_row(row) for row in new.cdrs.values()]),
             ("cdrs.write", list(new.cdrs.values())),
             ("cdrs.write_revisions", new.cdr_revisions),
+            ("cdrs.write_requests", list(new.cdr_requests.values())),
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
             ("id_tokens.remove", list(new.id_tokens_removed.values())),
             ("id_tokens.write", list(new.id_tokens.values())),
+            ("tariffs.write", new.tariffs),
+            ("tariffs.write_assignments", new.assignments),
+            ("tariffs.write_locations", new.locations),
             ("orphans.write", new.orphans),
             ("events.write", new.events),
         ]

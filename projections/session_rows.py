@@ -64,6 +64,18 @@ class CdrRow(Struct, frozen=True, kw_only=True):
     positions: dict[str, str]
     body: str
     sha256: str
+    holds: tuple[str, ...]
+    kind: str
+    sequence: int
+    credit_reference_id: str | None
+    replaces: str | None
+    currency: str | None
+    cost_excl: str | None
+    cost_incl: str | None
+    cost_excl_exact: str | None
+    cost_incl_exact: str | None
+    tariff_id: str | None
+    parking_s: str | None
 
 
 class CdrRevisionRow(Struct, frozen=True, kw_only=True):
@@ -128,6 +140,7 @@ def cdr_row(cdr: Cdr, document: bytes | None, partition: int, offset: int, index
     """`document`: the released one, kept byte for byte; None for one that is not released."""
     body = canonical(cdr) if document is None else document
     lower, upper = cdr.energy_bounds_wh or (None, None)
+    cost = cdr.cost
     return CdrRow(
         id=cdr.id,
         tenant=cdr.tenant,
@@ -154,6 +167,18 @@ def cdr_row(cdr: Cdr, document: bytes | None, partition: int, offset: int, index
         positions=cdr.positions,
         body=body.decode(),
         sha256=digest(body),
+        holds=cdr.holds,
+        kind=cdr.kind,
+        sequence=cdr.sequence,
+        credit_reference_id=cdr.credit_reference_id,
+        replaces=cdr.replaces,
+        currency=cost.currency if cost else None,
+        cost_excl=cost.rounded[0] if cost else None,
+        cost_incl=cost.rounded[1] if cost else None,
+        cost_excl_exact=cost.excl_vat if cost else None,
+        cost_incl_exact=cost.incl_vat if cost else None,
+        tariff_id=cdr.tariff.id if cdr.tariff else None,
+        parking_s=cdr.total_parking_time_s,
     )
 
 
@@ -172,4 +197,8 @@ def cdr_revision_row(row: CdrRow, recorded_at: int) -> CdrRevisionRow:
 
 
 def cdr_count_row(row: CdrRow) -> CdrCountRow:
-    return CdrCountRow(row.id, row.tenant, row.state, row.energy_wh)
+    """A credit takes back the energy of the CDR that it names."""
+    energy = row.energy_wh
+    if row.kind == "credit" and energy is not None:
+        energy = -energy
+    return CdrCountRow(row.id, row.tenant, row.state, energy)

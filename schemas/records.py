@@ -7,8 +7,8 @@ kept in base64. Times are microseconds since 1970 in UTC by our clock; the stati
 inside its frames.
 
 Who writes what: ingress `Connection…`, `MessageReceived`, `DeliveryFailed`; the API
-`CommandRequested` and the registry's records; the owner of a partition everything that derives from
-`OwnerRecord`.
+`CommandRequested`, `CdrActionRequested` and the registry's records; the owner of a partition
+everything that derives from `OwnerRecord`.
 """
 
 from typing import Any
@@ -23,6 +23,9 @@ CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
 """OCPP-J message types. A frame in which none can be read has type 0."""
 
 VERSION_16 = "1.6"
+
+
+NO_DOCUMENT = Raw(b"null")
 
 
 class UnreadableRecord(Exception):
@@ -161,6 +164,76 @@ class CdrReleased(OwnerRecord, frozen=True, kw_only=True, tag="cdr-released.v1")
     cdr_id: str
     document: Raw
     sha256: str
+    request_id: str = ""
+    """Released by a person: the request, who it was and why."""
+    actor: str = ""
+    reason: str = ""
+    energy_wh: int | None = None
+    """What the person took the energy and the end for."""
+    ended_at: int | None = None
+    tariff_id: str = ""
+    """By which the person had it priced."""
+
+
+class CdrActionRequested(Record, frozen=True, kw_only=True, tag="cdr-action-requested.v1"):
+    """A person decides about a CDR, with a reason: the owner does it, or says why not.
+
+    Written by the API into the station's partition. `action`: "release", "reject" or "reprice".
+    """
+
+    request_id: str
+    action: str
+    transaction_id: str
+    cdr_id: str
+    actor: str
+    reason: str
+    idempotency_key: str = ""
+    request_digest: str = ""
+    """sha256, hex, of what is asked: something else under the same id is refused."""
+    energy_wh: int | None = None
+    """release: what the person takes the energy for, where the evidence does not say."""
+    ended_at: int | None = None
+    """release: and the end. Microseconds."""
+    tariff_id: str = ""
+    """By this tariff as of the session's start; empty: release, by the one that its start knew;
+    reprice, by the one that is assigned now."""
+    document: Raw = NO_DOCUMENT
+    """reprice: the released document. The owner keeps only those of a station's latest CDRs."""
+
+
+class CdrActionRefused(OwnerRecord, frozen=True, kw_only=True, tag="cdr-action-refused.v1"):
+    request_id: str
+    reason: str
+
+
+class CdrRejected(OwnerRecord, frozen=True, kw_only=True, tag="cdr-rejected.v1"):
+    """A person decided that nobody is billed for this transaction."""
+
+    request_id: str
+    transaction_id: str
+    cdr_id: str
+    actor: str
+    reason: str
+
+
+class CdrCorrected(OwnerRecord, frozen=True, kw_only=True, tag="cdr-corrected.v1"):
+    """A released CDR is given back by a credit, and another takes its place: both documents.
+
+    `cause` is the record because of which: what a station told later, or a person's request.
+    """
+
+    transaction_id: str
+    cdr_id: str
+    """Of the CDR that is corrected."""
+    credit: Raw
+    credit_sha256: str
+    replacement: Raw
+    replacement_sha256: str
+    request_id: str = ""
+    actor: str = ""
+    reason: str = ""
+    tariff_id: str = ""
+    """Of a reprice by a tariff that was named."""
 
 
 class SignaturesJudged(OwnerRecord, frozen=True, kw_only=True, tag="signatures-judged.v1"):
@@ -291,6 +364,10 @@ AnyRecord = (
     | ConnectionLost
     | CdrReleased
     | SignaturesJudged
+    | CdrActionRequested
+    | CdrActionRefused
+    | CdrRejected
+    | CdrCorrected
     | JournalCreated
     | StationRegistered
     | StationDeregistered

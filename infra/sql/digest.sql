@@ -42,7 +42,9 @@ COPY (
     SELECT
         id, tenant, partition, record_offset, record_index, revision, state, station, evse,
         connector, transaction_id, id_token, started_at, ended_at, meter_start_wh, meter_stop_wh,
-        energy_wh, energy_lower_wh, energy_upper_wh, stop_reason, flags, positions, body, sha256
+        energy_wh, energy_lower_wh, energy_upper_wh, stop_reason, flags, positions, body, sha256,
+        holds, kind, sequence, credit_reference_id, replaces, currency, cost_excl, cost_incl,
+        cost_excl_exact, cost_incl_exact, tariff_id, parking_s
     FROM read.cdrs ORDER BY id
 ) TO STDOUT;
 
@@ -56,6 +58,15 @@ COPY (
 COPY (
     SELECT tenant, state, cdrs, energy_wh FROM read.cdr_totals
     WHERE cdrs <> 0 ORDER BY tenant, state
+) TO STDOUT;
+
+-- name: cdr_requests
+COPY (
+    SELECT
+        tenant, request_id, station, transaction_id, cdr_id, action, actor, reason,
+        idempotency_key, request_digest, energy_wh, ended_at, tariff_id, fate, refusal, result,
+        requested_offset, requested_at, decided_at, partition, record_offset
+    FROM read.cdr_requests ORDER BY tenant, request_id
 ) TO STDOUT;
 
 -- name: commands
@@ -74,6 +85,27 @@ COPY (
         tenant, uid_key, uid, type, status, expires_at, group_id, actor, updated_at, partition,
         record_offset
     FROM read.id_tokens ORDER BY tenant, uid_key
+) TO STDOUT;
+
+-- name: tariff_versions
+COPY (
+    SELECT
+        tenant, tariff_id, record_offset, valid_from, document, actor, reason, recorded_at
+    FROM read.tariff_versions ORDER BY tenant, tariff_id, record_offset
+) TO STDOUT;
+
+-- name: tariff_assignments
+COPY (
+    SELECT
+        tenant, record_offset, group_key, group_id, location_id, station, evse, tariff_id,
+        valid_from, actor, reason, recorded_at
+    FROM read.tariff_assignments ORDER BY tenant, record_offset
+) TO STDOUT;
+
+-- name: location_versions
+COPY (
+    SELECT tenant, location_id, record_offset, document, actor, recorded_at
+    FROM read.location_versions ORDER BY tenant, location_id, record_offset
 ) TO STDOUT;
 
 -- name: orphans

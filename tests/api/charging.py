@@ -46,7 +46,7 @@ class Talk:
         cause = await self._received(CALL, f"m{self._number}", payload, action)
         await self._sent(cause, "answer", CALLRESULT, f"m{self._number}", action, answer)
 
-    async def charge(self, transaction_id: int, id_tag: str, energy_wh: int) -> None:
+    async def start(self, transaction_id: int, id_tag: str) -> None:
         await self.call(
             "StartTransaction",
             {
@@ -57,6 +57,9 @@ class Talk:
             },
             {"transactionId": transaction_id, "idTagInfo": {"status": "Accepted"}},
         )
+
+    async def charge(self, transaction_id: int, id_tag: str, energy_wh: int) -> None:
+        await self.start(transaction_id, id_tag)
         await self.call(
             "StopTransaction",
             {

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from schemas.records import (
+    CdrActionRequested,
     CommandRequested,
     IdTokenPut,
     IdTokenRemoved,
@@ -16,10 +17,12 @@ from schemas.records import (
 )
 from tests.api.charging import Talk
 from tests.api.deployment import Deployment
+from tests.api.test_tariffs import tariff
 
 pytestmark = pytest.mark.postgres
 
 RESET = {"action": "Reset", "payload": {"type": "Hard"}}
+ORPHAN = {"transactionId": 99, "meterStop": 1, "timestamp": "2026-01-02T04:04:05Z"}
 MARK = "of-acme"
 """Stands in everything that acme has, and nowhere else."""
 
@@ -30,8 +33,14 @@ LISTS = (
     "/v1/transactions",
     "/v1/cdrs",
     "/v1/id-tokens",
+    "/v1/tariffs",
+    "/v1/tariff-assignments",
+    "/v1/locations",
+    "/v1/work-list",
+    "/v1/orphans",
     "/v1/events",
 )
+DECISIONS = {f"/v1/cdrs/{{id}}/{action}" for action in ("release", "reject", "reprice")}
 UNPRICED = "/v1/cdrs/{id}/ocpi"
 """Of what acme has nothing has a form in OCPI: another test."""
 
@@ -57,6 +66,18 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         )
         await deployment.project()
         cdr = (await client.get("/v1/cdrs", params=where)).json()["items"][0]["id"]
+        priced = {"tariff": tariff(f"tariff-{MARK}"), "reason": MARK}
+        await client.put(f"/v1/tariffs/tariff-{MARK}", json=priced, params=where)
+        place = {"time_zone": "UTC", "name": MARK}
+        await client.put(f"/v1/locations/place-{MARK}", json=place, params=where)
+        await deployment.project()
+        assigned = {"tariff_id": f"tariff-{MARK}", "reason": MARK}
+        await client.put("/v1/tariff-assignments", json=assigned, params=where)
+        decided = await client.post(f"/v1/cdrs/{cdr}/reject", json={"reason": MARK}, params=where)
+        await talk.call("StopTransaction", ORPHAN, {})
+        await talk.start(4712, f"token-{MARK}")
+        await talk.start(4713, f"token-{MARK}")
+        await deployment.project()
     await deployment.series_reaches_the_head()
     return {
         "/v1/stations/{station}": station,
@@ -67,6 +88,9 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         "/v1/cdrs/{id}": f"/v1/cdrs/{cdr}",
         "/v1/cdrs/{id}/evidence": f"/v1/cdrs/{cdr}/evidence",
         "/v1/id-tokens/{uid}": token,
+        "/v1/tariffs/{id}": f"/v1/tariffs/tariff-{MARK}",
+        "/v1/locations/{id}": f"/v1/locations/place-{MARK}",
+        "/v1/cdr-requests/{id}": decided.headers["location"],
     }
 
 
@@ -80,6 +104,7 @@ async def clients(deployment: Deployment, paths: dict[str, str]) -> AsyncIterato
 
 async def test_every_route_is_in_this_matrix(deployment: Deployment, paths: dict[str, str]) -> None:
     document = deployment.app.openapi()
+    covered = {*paths, *LISTS, *OPEN, *DECISIONS, "/metrics"}
     covered = {*paths, *LISTS, *OPEN, UNPRICED, "/metrics"}
 
     assert set(document["paths"]) == covered
@@ -167,6 +192,18 @@ async def test_nothing_of_another_tenant_can_be_touched(
     for kind in kinds:
         for record in await deployment.records(kind):
             assert (record.actor == "key:a admin") == (record.tenant == "rival")
+
+
+async def test_nobody_decides_about_another_tenant_s_cdr(
+    deployment: Deployment, clients: Clients, paths: dict[str, str]
+) -> None:
+    _, rival = clients
+    before = len(await deployment.records(CdrActionRequested))
+    for route in DECISIONS:
+        path = route.replace("/v1/cdrs/{id}", paths["/v1/cdrs/{id}"])
+        assert (await rival.post(path, json={"reason": "theft"})).status_code == 404
+
+    assert len(await deployment.records(CdrActionRequested)) == before
 
 
 async def test_one_idempotency_key_of_two_tenants_is_two_commands(

@@ -68,6 +68,14 @@ class World:
             values.append(encode(record, writer, sequence))
         return await self.append_values(partition, values)
 
+    async def register(self, *records: Record) -> None:
+        """Append to the registry; the owners have it at once."""
+        for record, offset in zip(
+            records, await self.append(0, *records, writer="api"), strict=True
+        ):
+            for owner in self.owners.values():
+                owner.registry.fold(offset, record)
+
     async def append_values(self, partition: int, values: Sequence[bytes]) -> list[int]:
         if not values:
             return []
