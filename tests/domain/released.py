@@ -86,8 +86,20 @@ def document(**changes: Any) -> dict[str, Any]:
             "energy": {"excl_vat": "5", "incl_vat": "5.5", "rounded": ["5.00", "5.50"]},
             "parking": {"excl_vat": "1", "incl_vat": "1.2", "rounded": ["1.00", "1.20"]},
             "taxes": [
-                {"name": "VAT", "percentage": "10", "amount": "0.5"},
-                {"name": "VAT", "percentage": "20", "amount": "0.2"},
+                {
+                    "name": "VAT",
+                    "percentage": "10",
+                    "taxed": "5",
+                    "amount": "0.5",
+                    "rounded": "0.50",
+                },
+                {
+                    "name": "VAT",
+                    "percentage": "20",
+                    "taxed": "1",
+                    "amount": "0.2",
+                    "rounded": "0.20",
+                },
             ],
             "billed_energy_wh": "20000",
         },

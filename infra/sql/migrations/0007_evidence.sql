@@ -1,24 +1,40 @@
--- Where calibration law binds, the energy is a signed difference, which may have decimals. A view in
--- the way is taken down and put up again as it was, with its comments.
+-- Where calibration law binds, the energy is a signed difference, which may have decimals. The views
+-- in the way are taken down and put up again as they were, in the order in which they were made, with
+-- their comments; who may read them follows from the schema.
 
 DO $$
 DECLARE
-    seen text;
+    seen record;
     again text := '';
 BEGIN
-    FOREACH seen IN ARRAY ARRAY['billing.cdrs', 'billing.transactions'] LOOP
-        again := again || format('CREATE VIEW %s AS %s;', seen, rtrim(pg_get_viewdef(seen::regclass), ';'))
+    FOR seen IN
+        SELECT oid, format('%I.%I', 'billing', relname) AS name
+        FROM pg_class
+        WHERE relnamespace = 'billing'::regnamespace AND relkind = 'v'
+        ORDER BY oid
+    LOOP
+        again := again
+            || format('CREATE VIEW %s AS %s;', seen.name, rtrim(pg_get_viewdef(seen.oid), ';'))
             || (
                 SELECT coalesce(string_agg(
                     CASE WHEN d.objsubid = 0
-                        THEN format('COMMENT ON VIEW %s IS %L;', seen, d.description)
-                        ELSE format('COMMENT ON COLUMN %s.%I IS %L;', seen, a.attname, d.description)
+                        THEN format('COMMENT ON VIEW %s IS %L;', seen.name, d.description)
+                        ELSE format(
+                            'COMMENT ON COLUMN %s.%I IS %L;', seen.name, a.attname, d.description
+                        )
                     END, ''), '')
                 FROM pg_description AS d
                 LEFT JOIN pg_attribute AS a ON a.attrelid = d.objoid AND a.attnum = d.objsubid
-                WHERE d.objoid = seen::regclass AND d.classoid = 'pg_class'::regclass
+                WHERE d.objoid = seen.oid AND d.classoid = 'pg_class'::regclass
             );
-        EXECUTE format('DROP VIEW %s', seen);
+    END LOOP;
+    FOR seen IN
+        SELECT format('%I.%I', 'billing', relname) AS name
+        FROM pg_class
+        WHERE relnamespace = 'billing'::regnamespace AND relkind = 'v'
+        ORDER BY oid DESC
+    LOOP
+        EXECUTE format('DROP VIEW %s', seen.name);
     END LOOP;
     ALTER TABLE read.transactions ALTER COLUMN energy_wh TYPE numeric;
     ALTER TABLE read.cdrs ALTER COLUMN energy_wh TYPE numeric;
