@@ -23,6 +23,7 @@ from projections.messages import conversation
 from projections.stations import StationDetail, find_station, find_stations
 from schemas.names import NAME_CHARACTERS_MAX, is_name
 from schemas.records import StationDeregistered, StationRegistered
+from schemas.switches import fault_of
 
 ATTRIBUTES_MAX = 64
 ATTRIBUTE_CHARACTERS_MAX = 1_000
@@ -52,6 +53,9 @@ def _meant(attributes: dict[str, Any]) -> dict[str, Any]:
     policy = attributes.get("boot_policy")
     if policy is not None and policy not in STATUSES:
         raise ValueError(f"boot_policy: one of {', '.join(STATUSES)}")
+    for name, value in attributes.items():
+        if fault := fault_of(name, value):
+            raise ValueError(fault)
     return attributes
 
 
@@ -77,7 +81,8 @@ class Registration(Body):
             default_factory=dict,
             max_length=ATTRIBUTES_MAX,
             description="Text, whole numbers, booleans or null. boot_policy (Accepted, Pending or"
-            " Rejected) is what a BootNotification is answered.",
+            " Rejected) is what a BootNotification is answered; switch_… tell of a make's habits"
+            " (docs/tolerance.md).",
         ),
     ]
     password: Annotated[

@@ -13,7 +13,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import burst, flatness, hotpath, kafka, memory, rebuild, sustained, throughput
+from benchmarks import (
+    burst,
+    flatness,
+    hotpath,
+    kafka,
+    largest,
+    memory,
+    rebuild,
+    sustained,
+    throughput,
+)
 from benchmarks.rows import Row, markdown, replaced
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -25,6 +35,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "memory": (memory.TITLE, memory.run),
     "rebuild": (rebuild.TITLE, rebuild.run),
     "hotpath": (hotpath.TITLE, hotpath.run),
+    "largest": (largest.TITLE, largest.run),
     "flatness": (flatness.TITLE, flatness.run),
 }
 

@@ -10,6 +10,7 @@ import msgspec
 
 from domain.registry import Registry
 from domain.station import OpenCall, Station
+from schemas.tolerance import MONEY
 
 ACCEPTED, PENDING, REJECTED = "Accepted", "Pending", "Rejected"
 STATUSES = (ACCEPTED, PENDING, REJECTED)
@@ -17,8 +18,6 @@ HELD_BACK = frozenset({PENDING, REJECTED})
 
 BOOT_RETRY_S = 60
 """After Pending or Rejected. Often enough that a person who accepts it need not wait."""
-
-_MONEY = frozenset({"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent"})
 
 _REPORTS = {
     "NotifyReport": ("GetBaseReport", "GetReport"),
@@ -39,7 +38,7 @@ def boot_policy(registry: Registry, station: Station) -> str:
 def may_say(station: Station, call: OpenCall) -> bool:
     """Whether the station may make this CALL now."""
     status, action = station.boot_status, call.action
-    if status not in HELD_BACK or action == "BootNotification" or action in _MONEY:
+    if status not in HELD_BACK or action == "BootNotification" or action in MONEY:
         return True
     return status == PENDING and _is_asked_for(station, action)
 

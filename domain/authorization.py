@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from domain.answering import Context
 from schemas.records import IdTokenPut
+from schemas.switches import switches_of
 
 
 class Standing(NamedTuple):
@@ -13,10 +14,24 @@ class Standing(NamedTuple):
 
 
 def standing_of(c: Context, id_token: str) -> Standing:
-    token = c.registry.token(c.station.tenant, id_token)
+    token = c.registry.token(c.station.tenant, id_token) or _meant(c, id_token)
     if token is None:
         return Standing(
             "Accepted" if c.policy.accept_unknown_tokens and id_token else "Unknown", None
         )
     expired = token.expires_at is not None and token.expires_at <= c.now
     return Standing("Expired" if token.status == "Accepted" and expired else token.status, token)
+
+
+def _meant(c: Context, id_token: str) -> IdTokenPut | None:
+    # Nobody registered it as it was told (schemas.tolerance, TOKEN_WITH_TAIL).
+    printed = "".join(character for character in id_token if character.isprintable()).strip()
+    if printed != id_token and (token := c.registry.token(c.station.tenant, printed)):
+        return token
+    registered = c.registry.stations.get((c.station.tenant, c.station.station))
+    if registered is None:
+        return None
+    tail = switches_of(registered.attributes).id_token_until
+    if not tail or tail not in printed:
+        return None
+    return c.registry.token(c.station.tenant, printed.partition(tail)[0])

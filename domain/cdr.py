@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from domain import signed_values
 from domain.cdr_pricing import Priced, PricedFacts, price_facts
+from domain.meter_rules import CURRENT, MeterRule
 from domain.pricing_session import exact
 from domain.reference import NOTHING, Reference
 from domain.signed_documents import signed_document, whole
@@ -38,9 +39,6 @@ HOLDING = frozenset(
 )
 """The flags that keep a CDR from being released without a person."""
 
-REGISTER_TOLERANCE_WH = 1
-"""Integers at the ends beside decimals in between: KEBA says 173 → 498 and 173.8 → 498.7."""
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -50,6 +48,7 @@ def cdr_of(
     partition: int,
     transaction: Transaction,
     reference: Reference = NOTHING,
+    rule: MeterRule = CURRENT,
 ) -> Cdr:
     """Return the CDR as the evidence stands. OPEN, HELD, REJECTED, or FINAL once released.
 
@@ -58,8 +57,8 @@ def cdr_of(
     """
     t = transaction
     signed = signed_of(t)
-    flags = {*t.flags, *_judge(t), *signed.flags}
-    energy = energy_of(t, signed, reported_wh(t))
+    flags = {*t.flags, *_judge(t, rule), *signed.flags}
+    energy = energy_of(t, signed, reported_wh(t, rule))
     ended_at = t.ended_at
     estimate = standing_estimate(t)
     if estimate is not None:
@@ -72,7 +71,7 @@ def cdr_of(
     if over:
         money = price_facts(_facts(tenant, station, t, energy, ended_at, flags), reference)
         flags |= money.flags
-    holds = holding(t, flags) | money.holds if over else frozenset()
+    holds = held_by(t, flags) | money.holds if over else frozenset()
     return Cdr(
         id=correction_id(cdr_id(tenant, station, t.transaction_id), t.sequence),
         revision=t.revision,
@@ -92,6 +91,9 @@ def cdr_of(
         stop_reason=t.stop_reason,
         flags=tuple(sorted(flags)),
         positions=_positions(t, partition),
+        signed=signed_document(t, partition, signed, reported_wh(t))
+        if t.signed or t.is_calibrated
+        else None,
         holds=tuple(sorted(holds)),
         total_time_s=money.total_time_s,
         total_parking_time_s=money.total_parking_time_s,
@@ -101,9 +103,6 @@ def cdr_of(
         location=money.location,
         rules=money.rules,
         decided=t.rejected,
-        signed=signed_document(t, partition, signed, reported_wh(t))
-        if t.signed or t.is_calibrated
-        else None,
     )
 
 
@@ -129,13 +128,11 @@ def releasable(transaction: Transaction) -> bool:
         return False
     if t.rejected is not None or (t.signed and t.judged < 0):
         return False
-    return not holding(t, {*t.flags, *_judge(t), *signed_of(t).flags})
+    return not held_by(t, {*t.flags, *_judge(t), *signed_of(t).flags})
 
 
-def holding(t: Transaction, flags: Collection[str]) -> frozenset[str]:
-    """Return those of the flags that hold it; where calibration law binds, doubts hold as well."""
-    held = HOLDING.intersection(flags)
-    return held | CALIBRATED_HOLDING.intersection(flags) if t.is_calibrated else held
+def held_by(t: Transaction, flags: set[str]) -> frozenset[str]:
+    return (HOLDING | CALIBRATED_HOLDING if t.is_calibrated else HOLDING) & flags
 
 
 def signed_of(t: Transaction) -> SignedEnergy:
@@ -151,9 +148,11 @@ def signed_of(t: Transaction) -> SignedEnergy:
     )
 
 
-def reported_wh(t: Transaction) -> int | None:
+def reported_wh(t: Transaction, rule: MeterRule = CURRENT) -> int | None:
     """Return the difference of the two registers as told, if both are and do not contradict."""
-    if t.meter_start_wh is None or t.meter_stop_wh is None or _NO_ENERGY.intersection(_judge(t)):
+    if t.meter_start_wh is None or t.meter_stop_wh is None:
+        return None
+    if _NO_ENERGY.intersection(_judge(t, rule)):
         return None
     return t.meter_stop_wh - t.meter_start_wh
 
@@ -213,7 +212,7 @@ def _facts(
 _NO_ENERGY = frozenset({"METER_REGRESSION", "METER_STOP_INVALID", "METER_START_INVALID"})
 
 
-def _judge(t: Transaction) -> list[str]:
+def _judge(t: Transaction, rule: MeterRule = CURRENT) -> list[str]:
     flags = []
     if t.token_status != "Accepted":
         flags.append("TOKEN_NOT_ACCEPTED")
@@ -227,10 +226,10 @@ def _judge(t: Transaction) -> list[str]:
         return flags + (["MISSING_STOP", "ESTIMATED_END"] if t.succeeded else [])
     if t.ended_at is not None and t.started_at is not None and t.ended_at < t.started_at:
         flags.append("NEGATIVE_DURATION")
-    return flags + _judge_stop_register(t)
+    return flags + _judge_stop_register(t, rule.register_tolerance_wh)
 
 
-def _judge_stop_register(t: Transaction) -> list[str]:
+def _judge_stop_register(t: Transaction, tolerance_wh: int) -> list[str]:
     start, stop = t.meter_start_wh, t.meter_stop_wh
     if stop is None:
         return ["METER_STOP_MISSING"]
@@ -243,10 +242,10 @@ def _judge_stop_register(t: Transaction) -> list[str]:
     first, last = t.first_register_wh, t.last_register_wh
     if first is None or last is None:
         return []
-    if last < start - REGISTER_TOLERANCE_WH:
+    if last < start - tolerance_wh:
         return ["METER_BASE_MISMATCH"]
-    if last > stop + REGISTER_TOLERANCE_WH:
-        other_base = 0 <= last - first <= stop - start + REGISTER_TOLERANCE_WH and first > stop
+    if last > stop + tolerance_wh:
+        other_base = 0 <= last - first <= stop - start + tolerance_wh and first > stop
         return ["METER_BASE_MISMATCH" if other_base else "METER_REGRESSION"]
     return []
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from domain.cdr import releasable
 from domain.cdr_requests import (
     DECIDED_MAX,
     CdrDenied,
@@ -10,9 +11,9 @@ from domain.cdr_requests import (
     request_of,
 )
 from domain.corrections import document_of
-from domain.facts import CdrFixed, Fact
+from domain.facts import CdrFixed, Fact, SignaturesVerified
 from domain.station import Station
-from domain.transaction import Estimate, Repriced, Transaction, reject, release
+from domain.transaction import Estimate, Repriced, Transaction, reject, release, verified
 from schemas.cdr import Decided
 from schemas.records import (
     CdrActionRefused,
@@ -21,6 +22,7 @@ from schemas.records import (
     CdrRejected,
     CdrReleased,
     OwnerRecord,
+    SignaturesJudged,
 )
 
 
@@ -93,6 +95,20 @@ def corrected(station: Station, offset: int, record: CdrCorrected, _: Any) -> li
     ]
     ids = (document_of(credit).id, stands.id)
     return facts + _done(station, offset, record, record.request_id, *ids)
+
+
+def judged(station: Station, offset: int, record: SignaturesJudged, _: Any) -> list[Fact]:
+    transaction = station.transactions.known.get(record.transaction_id)
+    if transaction is None or transaction.released:
+        return []
+    verified(transaction, offset, record)
+    if transaction.is_ended and releasable(transaction):
+        station.transactions.settling[transaction.transaction_id] = None
+    return [
+        SignaturesVerified(
+            offset=offset, recorded_at=record.recorded_at, transaction_id=record.transaction_id
+        )
+    ]
 
 
 def _replace(

@@ -10,7 +10,7 @@ depends on it, and its operator reads our console rather than its log.
 
 from typing import Any
 
-from domain import commands
+from domain import commands, following
 from domain.commands import Command, CommandMoved, Fate
 from domain.facts import Fact
 from domain.station import FINISHED_MAX, OpenCall, Station
@@ -47,7 +47,8 @@ def dispatched(station: Station, offset: int, record: MessageSent) -> list[Fact]
     station.in_flight = command.command_id
     if station.is_newest(record.connection):
         station.outbox[offset] = record
-        return [_moved(station, command, offset, record.recorded_at)]
+        moved = _moved(station, command, offset, record.recorded_at)
+        return [moved, *following.asked(station, offset, record)]
     return drop_in_flight(station, offset, record.recorded_at, "undeliverable")
 
 
@@ -59,14 +60,16 @@ def answered(station: Station, offset: int, record: MessageReceived) -> list[Fac
         station.in_flight = ""
     station.outbox.pop(command.dispatched, None)
     told = payload_of(record)
+    changed: list[Fact] = []
     if record.message_type == CALLRESULT:
         commands.answer(command, offset, record.recorded_at, told)
         if oddity := _oddity(record, command, told):
             command.error_description = oddity
+        changed = following.answered(station, offset, record, command, told)
     else:
         code, description = (str(part) for part in [*(told or ()), "", ""][:2])
         commands.refuse(command, offset, record.recorded_at, code, description)
-    return [_moved(station, command, offset, record.recorded_at)]
+    return [_moved(station, command, offset, record.recorded_at), *changed]
 
 
 def _oddity(record: MessageReceived, command: Command, told: Any) -> str:

@@ -10,20 +10,19 @@ transactions counts by meaning.
 from collections.abc import Callable
 from typing import Any
 
-from domain import cdr_lane, command_lane
-from domain.cdr import releasable
+from domain import cdr_lane, command_lane, following
 from domain.effects import take_effect
-from domain.facts import ConnectionChanged, Fact, SignaturesVerified
+from domain.facts import ConnectionChanged, Fact
 from domain.meanings import MEANINGS
-from domain.station import OUTBOX_MAX, Connection, OpenCall, Station, payload_of
+from domain.station import OUTBOX_MAX, UNREADABLE_ID, Connection, OpenCall, Station, payload_of
 from domain.told import Told
-from domain.transaction import verified
 from schemas.frames import reread
 from schemas.records import (
     CALL,
     CALLERROR,
     CALLRESULT,
     SEND,
+    VERSION_16,
     CdrActionRefused,
     CdrActionRequested,
     CdrCorrected,
@@ -95,14 +94,13 @@ def _closed(
 
 
 def _received(station: Station, offset: int, record: MessageReceived, payload: Any) -> list[Fact]:
-    # A CALL without a readable id cannot be answered: there is nothing to name in the answer.
     station.seen_at = record.recorded_at
-    if record.message_type == CALL and record.message_id:
+    if (record.message_type == CALL and record.message_id) or _is_owed_an_error(record):
         station.open_calls[offset] = OpenCall(
             offset,
             record.recorded_at,
             record.connection,
-            record.message_id,
+            record.message_id or UNREADABLE_ID,
             record.action,
             record.error,
             record.violations[0] if record.violations else "",
@@ -119,6 +117,15 @@ def _received(station: Station, offset: int, record: MessageReceived, payload: A
     if record.message_type == SEND:
         return _told_unasked(station, offset, record, payload)
     return []
+
+
+def _is_owed_an_error(record: MessageReceived) -> bool:
+    # 1.6 has no id to answer an unreadable frame under.
+    if not record.error or record.protocol == VERSION_16 or record.message_type not in (0, CALL):
+        return False
+    if record.error == "MessageTypeNotSupported":
+        return record.protocol == "2.0.1"
+    return record.error == "RpcFrameworkError"
 
 
 def _told_unasked(
@@ -142,6 +149,12 @@ def _told_unasked(
         station.transactions,
     )
     return [take_effect(station, fact, None) for fact in meaning.facts(told)]
+
+
+def _elapsed(station: Station, offset: int, record: TimeoutElapsed, _: Any) -> list[Fact]:
+    if record.purpose == following.EXPIRED:
+        return following.expired(station, offset, record)
+    return command_lane.timed_out(station, offset, record, None)
 
 
 def _confirm(station: Station) -> None:
@@ -184,23 +197,11 @@ def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) ->
             )
         )
         told += [take_effect(station, fact, record) for fact in facts]
+        if station.held is not None:
+            told += following.transactions_moved(station, offset, told)
     if station.commands:
         told += command_lane.observe(station, told, call)
     return told
-
-
-def _judged(station: Station, offset: int, record: SignaturesJudged, _: Any) -> list[Fact]:
-    transaction = station.transactions.known.get(record.transaction_id)
-    if transaction is None or transaction.released:
-        return []
-    verified(transaction, offset, record)
-    if transaction.is_ended and releasable(transaction):
-        station.transactions.settling[transaction.transaction_id] = None
-    return [
-        SignaturesVerified(
-            offset=offset, recorded_at=record.recorded_at, transaction_id=record.transaction_id
-        )
-    ]
 
 
 _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
@@ -211,9 +212,9 @@ _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     MessageSent: _sent,
     CommandRequested: command_lane.requested,
     DeliveryFailed: command_lane.delivery_failed,
-    TimeoutElapsed: command_lane.timed_out,
-    SignaturesJudged: _judged,
+    TimeoutElapsed: _elapsed,
     CdrReleased: cdr_lane.released,
+    SignaturesJudged: cdr_lane.judged,
     CdrActionRequested: cdr_lane.requested,
     CdrActionRefused: cdr_lane.refused,
     CdrRejected: cdr_lane.rejected,

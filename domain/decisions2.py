@@ -8,9 +8,10 @@ import msgspec
 from domain import admission
 from domain.answering import Context, json_text
 from domain.authorization import standing_of
-from domain.ocpp2 import object_in, transaction_id_in
+from domain.ocpp2 import ID_TOKEN_MAX, object_in, transaction_id_in
 from domain.readings import read_integer, read_text, to_iso
 from domain.told import Payload
+from domain.transaction_events import answer_key
 
 NO_AUTHORIZATION = "NoAuthorization"
 """The type of the token of a session that needs none: a start button (2.0.1, C02)."""
@@ -37,13 +38,16 @@ def authorize(c: Context) -> str:
 
 
 def transaction_event(c: Context) -> str:
-    if not isinstance(c.payload.get("idToken"), dict):
+    presented = c.payload.get("idToken")
+    if not isinstance(presented, dict):
         return "{}"
     known = c.station.transactions.known.get(transaction_id_in(c.payload)[0])
     seq_no = read_integer(c.payload.get("seqNo"))[0]
-    if known is not None and seq_no is not None and seq_no in known.event_answers:
-        return known.event_answers[seq_no]
-    return f'{{"idTokenInfo":{_token_info(c, object_in(c.payload, "idToken"))}}}'
+    if known is not None and seq_no is not None:
+        key = answer_key(seq_no, read_text(presented.get("idToken"), ID_TOKEN_MAX)[0])
+        if key in known.event_answers:
+            return known.event_answers[key]
+    return f'{{"idTokenInfo":{_token_info(c, presented)}}}'
 
 
 def certificate_chain_status(c: Context) -> str:
@@ -75,7 +79,7 @@ def vat_number_validation(c: Context) -> str:
 def _token_info(c: Context, presented: Payload) -> str:
     if presented.get("type") == NO_AUTHORIZATION:
         return '{"status":"Accepted"}'
-    status, token = standing_of(c, read_text(presented.get("idToken"), 255)[0])
+    status, token = standing_of(c, read_text(presented.get("idToken"), ID_TOKEN_MAX)[0])
     members = f'"status":"{status}"'
     if token is None:
         return f"{{{members}}}"

@@ -3,21 +3,24 @@
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from domain.cdr import releasable
 from domain.facts import (
     ConnectorStatusReported,
     Fact,
     MessageOrphaned,
     MeterValuesReported,
+    StateTold,
     StationBooted,
-    StationProgressed,
     TransactionEnded,
     TransactionEventReported,
     TransactionStarted,
 )
+from domain.following import told
 from domain.station import Connector, Station, answer_payload
 from domain.transaction import Transaction, begin, charging_state, evolve, succeed
-from domain.transaction_events import begin_by_event, evolve_by_event
+from domain.transaction_events import answer_key, begin_by_event, evolve_by_event
 from domain.transactions import start_key
 from schemas.records import MessageSent
 
@@ -32,6 +35,11 @@ CONNECTORS_MAX = 256
 
 
 _CHARGING_STATES = ("Charging", "SuspendedEV", "SuspendedEVSE")
+REPLAYED_AFTER_US = 2 * 3_600_000_000
+"""A status so late was queued. Less is a clock that was set, or told in another zone."""
+
+CLOCK_UNSET_US = 30 * 86_400_000_000
+"""More than that no station queues a status: its clock was not set when it told."""
 
 
 def take_effect(station: Station, fact: Fact, record: Sent) -> Fact:
@@ -107,14 +115,14 @@ def _transaction_event(station: Station, fact: TransactionEventReported, record:
     else:
         _settle(station, transaction, changed=evolve_by_event(transaction, fact))
     if record is not None and fact.token_status and fact.seq_no is not None:
-        _remember_answer(transaction, fact.seq_no, record)
+        _remember_answer(transaction, answer_key(fact.seq_no, fact.id_token), record)
     return fact
 
 
-def _remember_answer(transaction: Transaction, seq_no: int, record: MessageSent) -> None:
+def _remember_answer(transaction: Transaction, key: str, record: MessageSent) -> None:
     answers = transaction.event_answers
-    if seq_no not in answers and len(answers) < EVENT_ANSWERS_MAX:
-        answers[seq_no] = answer_payload(record)
+    if key not in answers and len(answers) < EVENT_ANSWERS_MAX:
+        answers[key] = answer_payload(record)
 
 
 def _status_reported(station: Station, fact: ConnectorStatusReported, _: Sent) -> Fact:
@@ -122,6 +130,8 @@ def _status_reported(station: Station, fact: ConnectorStatusReported, _: Sent) -
     place = fact.evse_id, fact.connector_id
     before = station.connectors.get(place)
     is_known = before is not None or len(station.connectors) < CONNECTORS_MAX
+    if before is not None and _is_outdated(fact, before):
+        return replace(fact, outdated=True)
     if is_known and not fact.superseded:
         station.connectors[place] = Connector(
             fact.status,
@@ -146,6 +156,14 @@ def _charging_state(station: Station, fact: ConnectorStatusReported) -> None:
             charging_state(transaction, at, fact.status)
 
 
+def _is_outdated(fact: ConnectorStatusReported, before: Connector) -> bool:
+    if fact.at is None or before.at is None or fact.at >= before.at:
+        return False
+    if before.at > before.recorded_at + REPLAYED_AFTER_US:
+        return False  # The clock that said so was ahead.
+    return REPLAYED_AFTER_US < fact.recorded_at - fact.at < CLOCK_UNSET_US
+
+
 def _booted(station: Station, fact: StationBooted, _: Sent) -> Fact:
     if not fact.superseded:
         station.identity = fact
@@ -153,10 +171,8 @@ def _booted(station: Station, fact: StationBooted, _: Sent) -> Fact:
     return fact
 
 
-def _progressed(station: Station, fact: StationProgressed, _: Sent) -> Fact:
-    if not fact.superseded:
-        station.jobs[fact.job] = fact
-    return fact
+def _state_told(station: Station, fact: StateTold, _: Sent) -> Fact:
+    return told(station, fact)
 
 
 _EFFECTS: dict[type[Fact], Callable[[Station, Any, Sent], Fact]] = {
@@ -166,5 +182,5 @@ _EFFECTS: dict[type[Fact], Callable[[Station, Any, Sent], Fact]] = {
     MeterValuesReported: _meter_values_reported,
     TransactionEnded: _transaction_ended,
     TransactionEventReported: _transaction_event,
-    StationProgressed: _progressed,
+    StateTold: _state_told,
 }

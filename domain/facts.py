@@ -5,11 +5,13 @@ CALL is answered, in the order of the answers. Energy is Wh, time is microsecond
 `None` is a value that was absent or unreadable, never a zero. Flags are those of the CDR.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
+
+from domain.holdings import Change, Fold
 
 
 class Fact(Struct, frozen=True, kw_only=True):
@@ -40,6 +42,8 @@ class ConnectorStatusReported(Fact, frozen=True, kw_only=True):
     error_code: str = ""
     detail: str = ""
     at: int | None = None
+    outdated: bool = False
+    """Told hours late, and the connector has said something newer: its state is not this."""
 
 
 class SampledValue(Struct, frozen=True, kw_only=True):
@@ -184,12 +188,22 @@ class MessageOrphaned(Fact, frozen=True, kw_only=True):
     detail: dict[str, Any] = {}
 
 
-class StationProgressed(Fact, frozen=True, kw_only=True):
-    """A job of the station moved: firmware, diagnostics, logs."""
+class StateTold(Fact, frozen=True, kw_only=True):
+    """Something that a station holds, as it told in a CALL or SEND of its own."""
 
-    job: str
-    status: str
-    request_id: int | None = None
+    answered: int
+    fold: Fold
+    request: Mapping[str, Any]
+    result: Mapping[str, Any]
+    """Our answer; empty to a SEND."""
+    is_history: bool = False
+    """It tells what happened, not how things are: it counts over any connection."""
+
+
+class StateChanged(Fact, frozen=True, kw_only=True):
+    """What a station holds beside its transactions is another thing now (`domain.holdings`)."""
+
+    changes: tuple[Change, ...]
 
 
 class ConnectionChanged(Fact, frozen=True, kw_only=True):

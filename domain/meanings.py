@@ -6,20 +6,39 @@ keeps its schema, and carries no state.
 
 from collections.abc import Mapping
 
-from domain import ocpp2, ocpp16
-from domain.told import Meaning
+from domain import (
+    certificates,
+    charging_profiles,
+    customer_information,
+    der_controls,
+    device_model,
+    display_messages,
+    energy_services,
+    jobs,
+    monitoring,
+    ocpp2,
+    ocpp16,
+    reservations,
+)
+from domain.told import Meaning, both, holds
 
 OCPP16: Mapping[str, Meaning] = {
     "Authorize": Meaning(None, ocpp16.has_text("idTag")),
     "BootNotification": Meaning(ocpp16.booted, ocpp16.names_station),
     "DiagnosticsStatusNotification": Meaning(
-        ocpp16.progressed("diagnostics"), ocpp16.has_text("status")
+        holds(jobs.progressed("diagnostics")), ocpp16.has_text("status")
     ),
-    "FirmwareStatusNotification": Meaning(ocpp16.progressed("firmware"), ocpp16.has_text("status")),
+    "FirmwareStatusNotification": Meaning(
+        holds(jobs.progressed("firmware")), ocpp16.has_text("status")
+    ),
     "Heartbeat": Meaning(None, lambda _: True),
-    "LogStatusNotification": Meaning(ocpp16.progressed("log")),
+    "LogStatusNotification": Meaning(holds(jobs.progressed("log")), ocpp16.has_text("status")),
     "MeterValues": Meaning(ocpp16.meter_values, ocpp16.has_values),
-    "SignedFirmwareStatusNotification": Meaning(ocpp16.progressed("firmware")),
+    "SecurityEventNotification": Meaning(holds(monitoring.security_event, is_history=True)),
+    "SignCertificate": Meaning(holds(certificates.signing_asked)),
+    "SignedFirmwareStatusNotification": Meaning(
+        holds(jobs.progressed("firmware")), ocpp16.has_text("status")
+    ),
     "StartTransaction": Meaning(ocpp16.started, ocpp16.names_start),
     "StatusNotification": Meaning(ocpp16.status_reported, ocpp16.names_connector_status),
     "StopTransaction": Meaning(ocpp16.ended, ocpp16.names_transaction),
@@ -27,13 +46,43 @@ OCPP16: Mapping[str, Meaning] = {
 OCPP201: Mapping[str, Meaning] = {
     "Authorize": Meaning(None, ocpp2.names_id_token),
     "BootNotification": Meaning(ocpp2.booted, ocpp2.names_station),
+    "ClearedChargingLimit": Meaning(holds(charging_profiles.limit_cleared)),
+    "FirmwareStatusNotification": Meaning(holds(jobs.progressed("firmware"))),
     "Heartbeat": Meaning(None, lambda _: True),
+    "LogStatusNotification": Meaning(holds(jobs.progressed("log"))),
     "MeterValues": Meaning(ocpp2.meter_values, ocpp2.has_values),
+    "NotifyChargingLimit": Meaning(holds(charging_profiles.limit_told)),
+    "NotifyCustomerInformation": Meaning(holds(customer_information.reported)),
+    "NotifyDisplayMessages": Meaning(holds(display_messages.reported)),
+    "NotifyEVChargingNeeds": Meaning(holds(charging_profiles.needs_told)),
+    "NotifyEVChargingSchedule": Meaning(holds(charging_profiles.schedule_told)),
+    "NotifyEvent": Meaning(
+        both(holds(monitoring.events, is_history=True), holds(device_model.event_values))
+    ),
+    "NotifyMonitoringReport": Meaning(holds(monitoring.reported)),
+    "NotifyReport": Meaning(holds(device_model.reported)),
+    "PublishFirmwareStatusNotification": Meaning(holds(jobs.progressed("publish-firmware"))),
+    "ReportChargingProfiles": Meaning(holds(charging_profiles.reported)),
+    "ReservationStatusUpdate": Meaning(holds(reservations.updated)),
+    "SecurityEventNotification": Meaning(holds(monitoring.security_event, is_history=True)),
+    "SignCertificate": Meaning(holds(certificates.signing_asked)),
     "StatusNotification": Meaning(ocpp2.status_reported, ocpp2.names_connector_status),
     "TransactionEvent": Meaning(ocpp2.transaction_event, ocpp2.names_transaction),
 }
 OCPP21: Mapping[str, Meaning] = {
     **OCPP201,
+    "BatterySwap": Meaning(holds(energy_services.swapped)),
+    "ClosePeriodicEventStream": Meaning(holds(monitoring.stream_closed)),
+    "NotifyDERAlarm": Meaning(holds(der_controls.alarm, is_history=True)),
+    "NotifyDERStartStop": Meaning(holds(der_controls.started_or_stopped)),
+    "NotifyPeriodicEventStream": Meaning(holds(monitoring.stream_values)),
+    "NotifyPriorityCharging": Meaning(holds(charging_profiles.priority_told)),
+    "NotifySettlement": Meaning(holds(energy_services.settled, is_history=True)),
+    "NotifyWebPaymentStarted": Meaning(holds(energy_services.web_payment_started)),
+    "OpenPeriodicEventStream": Meaning(holds(monitoring.stream_opened)),
+    "PullDynamicScheduleUpdate": Meaning(holds(charging_profiles.dynamically_updated)),
+    "ReportDERControl": Meaning(holds(der_controls.reported)),
+    "VatNumberValidation": Meaning(holds(energy_services.vat_number_asked)),
 }
 
 MEANINGS: Mapping[str, Mapping[str, Meaning]] = {

@@ -21,6 +21,7 @@ _SCALED = {
     "kvarh": ("varh", Decimal(1000)),
     "kVA": ("VA", Decimal(1000)),
 }
+_SPELLED = {"Celcius": "Celsius", "C": "Celsius", "Hertz": "Hz"}
 SAMPLES_MAX = 20_000
 """More than any frame within the edge's size limit can hold; a bound all the same."""
 
@@ -85,6 +86,7 @@ def _sample(sampled: dict[str, Any], at: int | None) -> SampledValue:
     measurand = _text(get("measurand"), _REGISTER)
     unit = _text(get("unit"), _DEFAULT_UNIT.get(measurand.partition(".")[0], ""))
     value = read_decimal(raw) if form == "Raw" else None
+    unit = _SPELLED.get(unit, unit)
     if unit in _SCALED:
         unit, factor = _SCALED[unit]
         value = value * factor if value is not None else None

@@ -15,7 +15,6 @@ from domain.facts import (
     Fact,
     MeterValuesReported,
     StationBooted,
-    StationProgressed,
     TransactionEnded,
     TransactionStarted,
 )
@@ -35,7 +34,7 @@ def has_text(name: str) -> Callable[[Payload], bool]:
 
 
 def names_station(payload: Payload) -> bool:
-    return _is_text(payload.get("chargePointVendor")) and _is_text(payload.get("chargePointModel"))
+    return _is_name(payload.get("chargePointVendor")) and _is_name(payload.get("chargePointModel"))
 
 
 def names_connector_status(payload: Payload) -> bool:
@@ -54,6 +53,11 @@ def names_transaction(payload: Payload) -> bool:
 
 def has_values(payload: Payload) -> bool:
     return isinstance(payload.get("meterValue"), (list, dict))
+
+
+def _is_name(value: Any) -> bool:
+    # Of a make and a model: however long, and some have a number there.
+    return (type(value) is str and value != "") or type(value) is int
 
 
 def _is_text(value: Any) -> bool:
@@ -208,22 +212,6 @@ def ended(told: Told) -> tuple[Fact, ...]:
             else told.transactions.is_archived(transaction_id),
         ),
     )
-
-
-def progressed(job: str) -> Callable[[Told], tuple[Fact, ...]]:
-    def meaning(told: Told) -> tuple[Fact, ...]:
-        return (
-            StationProgressed(
-                offset=told.offset,
-                recorded_at=told.recorded_at,
-                superseded=told.superseded,
-                job=job,
-                status=str(told.payload.get("status", "")),
-                request_id=read_integer(told.payload.get("requestId"))[0],
-            ),
-        )
-
-    return meaning
 
 
 def _shown(value: Any) -> str:

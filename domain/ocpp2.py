@@ -173,6 +173,9 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
 def transaction_id_in(payload: Payload) -> tuple[str, str]:
     """Return (transaction id, flag)."""
     value = object_in(payload, "transactionInfo").get("transactionId")
+    if value is None:
+        # Drafts of 2.0 had it so.
+        value = object_in(payload, "transactionData").get("id")
     if type(value) is int:
         return str(value), SCHEMA_DEVIATION
     text, flag = read_text(value, TRANSACTION_ID_MAX)

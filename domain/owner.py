@@ -12,14 +12,17 @@ the owner away and folds anew.
 
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
+from itertools import chain
+from operator import itemgetter
 from typing import Any, cast
 
-from domain import judging, releasing, routes
+from domain import following, judging, routes
 from domain.answering import Context, Policy
+from domain.billing import Billing
 from domain.conversation import fold
+from domain.endings import connection_lost
 from domain.log_filter import LogFilter
 from domain.registry import Registry
-from domain.releasing import Deciding
 from domain.station import Station
 from domain.transaction_ids import ID_MAX, TransactionIds
 from schemas.records import (
@@ -82,10 +85,13 @@ class Owner:
         self._ending: set[int] = set()
         self._timers: list[tuple[int, Key]] = []
         self._registrations = len(registry.registrations)
-        self._judged: dict[tuple[str, str, str], int] = {}
-        """Transactions that a look at their price did not let go, and the revision looked at."""
+        self._billing = Billing(registry, policy.settle_us, self._again)
+        self._expiries: dict[Key, int] = {}
+        """When the next reservation of a station expires, as far as a timer was set for it."""
         for key, station in self.stations.items():
             self._arm(key, station)
+            if station.held is not None and station.held.due is not None:
+                self._arm_expiry(key, station.held.due)
             if station.open_calls or station.commands or station.cdr_requests:
                 self._ready[key] = None
 
@@ -129,6 +135,8 @@ class Owner:
             self._read_back(key, station, record)
         elif kind is not MessageReceived or not station.open_calls:
             self._arm(key, station)
+        if station.held is not None and station.held.due is not None:
+            self._arm_expiry(key, station.held.due)
         if station.open_calls or station.commands or station.cdr_requests:
             self._ready[key] = None
 
@@ -239,23 +247,13 @@ class Owner:
     def _answer_or_dispatch(self, station: Station, now: int) -> OwnerRecord | None:
         if station.open_calls:
             return self._answer(station, now)
-        if station.cdr_requests and (decided := self._requested(station, now)) is not None:
+        if station.cdr_requests and (
+            decided := self._billing.requested(station, now, self.epoch or 0)
+        ):
             return decided
         if station.commands and not station.in_flight:
             return self._dispatch(station, now)
         return None
-
-    def _requested(self, station: Station, now: int) -> OwnerRecord | None:
-        request = next(iter(station.cdr_requests.values()))
-        transaction = station.transactions.known.get(request.transaction_id)
-        if transaction is not None and transaction.registry > self.registry.position:
-            heappush(self._timers, (now + REGISTRY_WAIT_US, (station.tenant, station.station)))
-            return None
-        return releasing.decide_request(self._deciding(station, now), request)
-
-    def _deciding(self, station: Station, now: int) -> Deciding:
-        registry = self.registry
-        return Deciding(station, registry.reference, registry.position, now, self.epoch or 0)
 
     def _answer(self, station: Station, now: int) -> MessageSent:
         call = next(iter(station.open_calls.values()))
@@ -321,15 +319,8 @@ class Owner:
 
         Ingress writes nothing at or below the last offset it has written on the connection.
         """
-        return sorted(
-            (
-                (offset, sent)
-                for station in self.stations.values()
-                for offset, sent in station.outbox.items()
-                if station.is_newest(sent.connection) and (not sent.deadline or sent.deadline > now)
-            ),
-            key=lambda pair: pair[0],
-        )
+        found = chain.from_iterable(s.unconfirmed(now) for s in self.stations.values())
+        return sorted(found, key=itemgetter(0))
 
     def lost(self, is_lost: Callable[[str], bool], now: int) -> Iterator[ConnectionLost]:
         """Return the end of every open connection whose ingress node is lost."""
@@ -342,16 +333,7 @@ class Owner:
                 continue
             self._ending.add(connection.opened)
             self._undecided[key] = self._undecided.get(key, 0) + 1
-            yield ConnectionLost(
-                tenant=station.tenant,
-                station=station.station,
-                recorded_at=now,
-                cause=connection.opened,
-                purpose="lost",
-                epoch=self.epoch,
-                connection=connection.id,
-                reason="its ingress node is gone",
-            )
+            yield connection_lost(station, connection, now, self.epoch)
 
     # Timers
 
@@ -365,11 +347,13 @@ class Owner:
                 heappush(self._timers, (command.due, key))
         if judging.next_unjudged(station, self.registry) is not None:
             heappush(self._timers, (0, key))
-        book, settle_us = station.transactions, self.policy.settle_us
-        for transaction_id in book.settling:
-            heappush(self._timers, (book.known[transaction_id].end_received + settle_us, key))
-        for transaction_id in book.correcting:
-            heappush(self._timers, (book.known[transaction_id].changed_at + settle_us, key))
+        for due in self._billing.dues(station):
+            heappush(self._timers, (due, key))
+
+    def _arm_expiry(self, key: Key, due: int) -> None:
+        if self._expiries.get(key) != due:
+            self._expiries[key] = due
+            heappush(self._timers, (due, key))
 
     def _due(self, station: Station, now: int) -> OwnerRecord | None:
         for command in station.commands.values():
@@ -384,31 +368,20 @@ class Owner:
                     command_id=command.command_id,
                 )
         if (unjudged := judging.next_unjudged(station, self.registry)) is not None:
-            position = self.registry.position
             return judging.verdict(
-                station, unjudged, now=now, epoch=self.epoch or 0, registry=position
+                station,
+                unjudged,
+                now=now,
+                epoch=self.epoch or 0,
+                registry=self.registry.position,
             )
-        if station.cdr_requests and (decided := self._requested(station, now)) is not None:
+        if (expiry := following.expiry(station, now, self.epoch or 0)) is not None:
+            return expiry
+        if station.cdr_requests and (
+            decided := self._billing.requested(station, now, self.epoch or 0)
+        ):
             return decided
-        return self._settled(station, now)
+        return self._billing.settled(station, now, self.epoch or 0)
 
-    def _settled(self, station: Station, now: int) -> OwnerRecord | None:
-        """Release what has settled, correct what was released and told otherwise since."""
-        book, settle_us = station.transactions, self.policy.settle_us
-        deciding = self._deciding(station, now)
-        for transaction_id in (*book.settling, *book.correcting):
-            t = book.known[transaction_id]
-            at = t.changed_at if t.released else t.end_received
-            judged = (station.tenant, station.station, transaction_id)
-            if at + settle_us > now or self._judged.get(judged) == t.revision:
-                continue
-            if t.registry > self.registry.position:
-                heappush(self._timers, (now + REGISTRY_WAIT_US, judged[:2]))
-                continue
-            decide = releasing.correct if t.released else releasing.release
-            if (decided := decide(deciding, t)) is not None:
-                return decided
-            if len(self._judged) >= JUDGED_MAX:
-                self._judged.clear()
-            self._judged[judged] = t.revision
-        return None
+    def _again(self, at: int, key: Key) -> None:
+        heappush(self._timers, (at, key))

@@ -15,7 +15,7 @@ from domain import decisions2, decisions16
 from domain.admission import HELD_BACK, may_say
 from domain.answering import Answer, Context, Rule, error, json_text
 from domain.meanings import MEANINGS
-from domain.station import OpenCall, Station, payload_of
+from domain.station import UNREADABLE_ID, OpenCall, Station, payload_of
 from domain.told import Meaning
 from schemas.records import CALLRESULT
 
@@ -106,7 +106,7 @@ def answer(
 ) -> Answer:
     """Return the frame that answers this CALL. Total: it never raises for what a station sent."""
     route = ROUTES[call.version].get(call.action)
-    if call.error and not _is_readable(call, route):
+    if call.error and (call.message_id == UNREADABLE_ID or not _is_readable(call, route)):
         return error(call, call.error, call.violation)
     if station.boot_status in HELD_BACK and not may_say(station, call):
         return error(call, "SecurityError", f"the station is {station.boot_status}")

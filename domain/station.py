@@ -1,5 +1,6 @@
 """A charging station's state: what a decision or a view of it reads. `conversation` folds it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -7,7 +8,8 @@ from msgspec import Struct
 
 from domain.cdr_requests import CdrRequest
 from domain.commands import Command
-from domain.facts import StationBooted, StationProgressed
+from domain.facts import StationBooted
+from domain.holdings import Holdings
 from domain.transactions import Transactions
 from schemas.frames import reread
 from schemas.records import CALL, VERSION_16, MessageSent
@@ -17,6 +19,9 @@ OUTBOX_MAX = 8
 
 FINISHED_MAX = 64
 """Ids of finished commands that are known again without a database; the API knows the older."""
+
+UNREADABLE_ID = "-1"
+"""What an error is sent under to a frame without a readable id (2.0.1, part 4, 4.2.3)."""
 
 
 class Connection(Struct):
@@ -72,7 +77,6 @@ class Station(Struct):
     """What its last BootNotification was answered; empty: it never booted here."""
     connectors: dict[tuple[int, int], Connector] = {}
     """By (EVSE, connector); (0, 0) is the station as a whole, of which 1.6 tells."""
-    jobs: dict[str, StationProgressed] = {}
     open_calls: dict[int, OpenCall] = {}
     commands: dict[str, Command] = {}
     """Unfinished ones in the order of their requests, and those whose effect is looked for."""
@@ -84,9 +88,24 @@ class Station(Struct):
     """What people asked about CDRs and nobody has decided yet, in order."""
     cdr_decided: list[str] = []
     transactions: Transactions = msgspec.field(default_factory=Transactions)
+    held: Holdings | None = None
+    """What it holds beside; None until it first spoke of any: most stations of 1.6 never do."""
+
+    def limit_of(self, limit: str) -> int | None:
+        """What it says that one message of ours may hold, if it has said so.
+
+        "ItemsPerMessageGetVariables", "BytesPerMessageSetVariables", "GetConfigurationMaxKeys", …
+        """
+        return None if self.held is None else self.held.limits.get(limit)
 
     def is_newest(self, connection: str) -> bool:
         return self.connection is not None and self.connection.id == connection
+
+    def unconfirmed(self, now: int) -> Iterator[tuple[int, MessageSent]]:
+        """Yield our frames, by offset, that the newest connection may not have got yet."""
+        for offset, sent in self.outbox.items():
+            if self.is_newest(sent.connection) and (not sent.deadline or sent.deadline > now):
+                yield offset, sent
 
 
 def payload_of(call: OpenCall) -> Any:

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
-from domain.facts import Fact
+from domain.facts import Fact, StateTold
+from domain.holdings import Fold
+from domain.station import answer_payload
 from domain.transactions import Transactions
 from schemas.records import MessageSent
 
@@ -23,6 +26,33 @@ class Told(Struct, frozen=True):
     payload: Payload
     answer: MessageSent | None
     transactions: Transactions
+
+
+def holds(fold: Fold, *, is_history: bool = False) -> Callable[[Told], tuple[Fact, ...]]:
+    """What the payload says that the station holds; `is_history`: what it says has happened."""
+
+    def facts(told: Told) -> tuple[Fact, ...]:
+        result = msgspec.json.decode(answer_payload(told.answer)) if told.answer else {}
+        return (
+            StateTold(
+                offset=told.offset,
+                recorded_at=told.recorded_at,
+                superseded=told.superseded,
+                answered=told.answered,
+                fold=fold,
+                request=told.payload,
+                result=result if isinstance(result, dict) else {},
+                is_history=is_history,
+            ),
+        )
+
+    return facts
+
+
+def both(
+    one: Callable[[Told], tuple[Fact, ...]], other: Callable[[Told], tuple[Fact, ...]]
+) -> Callable[[Told], tuple[Fact, ...]]:
+    return lambda told: (*one(told), *other(told))
 
 
 class Meaning(Struct, frozen=True):

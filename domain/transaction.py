@@ -61,6 +61,7 @@ class Transaction(Struct, kw_only=True):
     """Offset of the CALL that started it; -1 if none came."""
     start_answered: int
     start_received: int
+    """When we were first told of it."""
     started_at: int | None
     meter_start_wh: int | None
     conflicting_start_wh: int | None = None
@@ -108,8 +109,8 @@ class Transaction(Struct, kw_only=True):
     stop_told: int = -1
     by_events: bool = False
     """Reported by TransactionEvents (2.x): its id is the station's own."""
-    event_answers: dict[int, str] = {}
-    """By seqNo: the payload that an event with an id token got, as JSON; a repeat gets it again."""
+    event_answers: dict[str, str] = {}
+    """By seqNo and id token: the payload that an event got, as JSON; a repeat gets it again."""
 
     signed: list[SignedValue] = []
     verdicts: dict[str, SignatureVerdict] = {}

@@ -5,13 +5,7 @@ any order, and each says only what it knows: where, who and the registers may st
 """
 
 from domain.facts import TransactionEventReported
-from domain.transaction import (
-    Transaction,
-    charging_state,
-    flag,
-    read_registers,
-    read_signed,
-)
+from domain.transaction import Transaction, charging_state, flag, read_registers, read_signed
 
 
 def begin_by_event(fact: TransactionEventReported) -> Transaction:
@@ -48,6 +42,14 @@ def evolve_by_event(transaction: Transaction, fact: TransactionEventReported) ->
     return changed
 
 
+def answer_key(seq_no: int, id_token: str) -> str:
+    """What an event with an id token is known again by, for its answer.
+
+    Another token under the same number is another question: it gets no other token's answer.
+    """
+    return f"{seq_no}|{id_token.casefold()}"
+
+
 def _apply(t: Transaction, fact: TransactionEventReported) -> bool:
     changed = flag(t, fact.flags)
     changed |= _locate(t, fact)
@@ -68,8 +70,6 @@ def _apply(t: Transaction, fact: TransactionEventReported) -> bool:
     if fact.end is not None and t.meter_stop_wh is None:
         t.meter_stop_wh, t.stop_told = int(fact.end[1]), fact.offset
         changed = True
-    if fact.signed:
-        changed |= read_signed(t, fact.offset, fact.signed)
     if t.registry < 0:
         t.registry = fact.registry
     if fact.reservation_id is not None and t.reservation_id is None:
@@ -77,7 +77,10 @@ def _apply(t: Transaction, fact: TransactionEventReported) -> bool:
     if fact.charging_state and fact.at is not None:
         # Only once it is over does the state change what its CDR says.
         changed |= charging_state(t, fact.at, fact.charging_state) and t.is_ended
-    changed |= read_registers(t, fact.registers) and t.is_ended
+    if fact.signed:
+        changed |= read_signed(t, fact.offset, fact.signed)
+    is_told = read_registers(t, fact.registers)
+    changed |= is_told and (t.is_ended or t.succeeded)
     return changed
 
 

@@ -6,6 +6,7 @@ from domain.registry import Registry
 from ingress.ports import UNKNOWN, Admission
 from schemas.journal import Unavailable
 from schemas.records import StationRegistered
+from schemas.switches import switches_of
 
 SECRET = "secret:"
 
@@ -22,9 +23,9 @@ class RegistryDirectory:
         registered = self._registry.stations.get((tenant, station))
         if registered is None:
             return UNKNOWN
-        if not registered.credential:
-            return Admission(registered=True)
-        return Admission(registered=True, verifiers=(self._verifier_of(registered),))
+        switches = switches_of(registered.attributes)
+        verifiers = (self._verifier_of(registered),) if registered.credential else ()
+        return Admission(registered=True, verifiers=verifiers, switches=switches)
 
     def _verifier_of(self, registered: StationRegistered) -> str:
         verifier = self._verifier(registered.credential.removeprefix(SECRET))

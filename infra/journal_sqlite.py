@@ -38,6 +38,12 @@ COMMIT_BYTES_MAX = 1024 * 1024
 EARLY_BATCHES = 24
 """Queued within one turn of the loop, they are not kept for its end: the disk works meanwhile."""
 
+PACE_S = 0.004
+"""Between the starts of two commits, unless `EARLY_BATCHES` are queued; a batch that comes later
+than that after the last one does not wait. A commit costs the edge and every reader the same
+however little is in it. Measured at a steady 3,400 CALLs/s: the edge took 69 % of a core without
+pacing, 57 % with 2 ms and 50 % with 4 ms, and p99 fell from 30 to 19 ms."""
+
 NOTHING_WRITTEN = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_BUSY"})
 """After these the commit frame is not in the WAL. After any other (a failed fsync) it may be, and
 would be found again after a crash, until the canary of `reopen` has overwritten it."""
@@ -75,6 +81,7 @@ class SqliteJournal:
         self._in_flight: _Commit | None = None
         self._newest = _Commit()
         self._is_flush_due = False
+        self._flushed_at = -PACE_S
         self._refusal = ""
         self._durable_callbacks: list[Callable[[], None]] = []
         self._failure_callbacks: list[Callable[[Exception], None]] = []
@@ -154,9 +161,8 @@ class SqliteJournal:
         else:
             commit = _Commit()
             queue.append(commit)
-            if not self._is_flush_due and self._in_flight is None:
-                self._is_flush_due = True
-                self._loop.call_soon(self._flush)
+            if self._in_flight is None:
+                self._flush_soon()
         self._newest = commit
         commit.batches.append(lines)
         commit.lines_bytes += lines_bytes
@@ -236,11 +242,23 @@ class SqliteJournal:
         self._connection.close()
         os.close(self._lock)
 
+    def _flush_soon(self) -> None:
+        """After the sockets that are ready now, whose frames then share the commit."""
+        if self._is_flush_due:
+            return
+        self._is_flush_due = True
+        wait_s = self._flushed_at + PACE_S - self._loop.time()
+        if wait_s > 0:
+            self._loop.call_later(wait_s, self._flush)
+        else:
+            self._loop.call_soon(self._flush)
+
     def _flush(self) -> None:
         self._is_flush_due = False
         if not self._queue or self._in_flight is not None:
             return
         commit = self._in_flight = self._queue.popleft()
+        self._flushed_at = self._loop.time()
         # The heads are copied: they must not move while the other thread packs them.
         heads = self.durable.copy()
         self._jobs.put(partial(self._insert, self._seq + 1, heads, commit.runs, commit.batches))
@@ -255,9 +273,7 @@ class SqliteJournal:
         for partition, count in zip(runs, runs, strict=True):
             durable[partition] += count
         if self._queue:
-            # After the sockets that are ready now, whose frames then share the next commit.
-            self._is_flush_due = True
-            self._loop.call_soon(self._flush)
+            self._flush_soon()
         for waiting in commit.waiting:
             if not waiting.done():
                 waiting.set_result(None)

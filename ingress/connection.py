@@ -7,7 +7,6 @@ sends faster than its allowance, while it does not read what we wrote.
 
 import asyncio
 import base64
-import re
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,8 @@ from ingress.delivery import Delivery
 from ingress.identity import Identity
 from ingress.stream import POLICY_VIOLATION, Binary, Message, Stream
 from schemas.journal import Unavailable
-from schemas.records import MessageReceived
+from schemas.records import CALL, MessageReceived
+from schemas.switches import NONE, Switches
 
 if TYPE_CHECKING:
     from ingress.server import Server
@@ -31,9 +31,6 @@ RATE: Final = 2
 PEER: Final = 4
 OPENING: Final = 8
 
-_EXPANDING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-"""Six bytes each in a record; an unreadable text that has them is kept in base64."""
-
 
 class Connection(asyncio.Protocol):
     __slots__ = (
@@ -42,6 +39,8 @@ class Connection(asyncio.Protocol):
         "_due_us",
         "_heard",
         "_held",
+        "_last_id",
+        "_last_said",
         "_number",
         "_paused",
         "_pinged",
@@ -49,6 +48,7 @@ class Connection(asyncio.Protocol):
         "_server",
         "_silent_s",
         "_stream",
+        "_switches",
         "_transport",
         "_unreadable",
         "_unreadable_since",
@@ -71,10 +71,15 @@ class Connection(asyncio.Protocol):
         id: str,
         identity: Identity,
         order: int,
+        switches: Switches = NONE,
     ) -> None:
         self._server = server
         self._stream = stream
         self._version = version
+        self._switches = switches
+        self._last_id = ""
+        """Of the last CALL without an error, and all that it said, hashed."""
+        self._last_said = 0
         self._transport: asyncio.Transport | None = None
         self._held: deque[tuple[MessageReceived, Any]] | None = None
         self._unwritten: list[bytes] | None = None
@@ -169,8 +174,18 @@ class Connection(asyncio.Protocol):
             self._frame_received(frame, now_us, "", message)
             self.close(NOT_UTF8, "not UTF-8")
             return
-        frame = rpc.read(self._version, text)
-        if frame.error and frame.payload is None and _EXPANDING.search(text):
+        frame = rpc.read(self._version, text, self._switches)
+        if frame.message_type == CALL and frame.message_id:
+            said = hash(text)
+            if (
+                frame.message_id == self._last_id
+                and said != self._last_said
+                and not self._switches.reuses_message_ids
+            ):
+                frame = rpc.reused(frame.version or self._version, frame)
+            if not frame.error:
+                self._last_id, self._last_said = frame.message_id, said
+        if frame.error and rpc.is_kept_as_bytes(frame, text):
             self._frame_received(frame, now_us, "", message)
         else:
             self._frame_received(frame, now_us, text, b"")
@@ -192,7 +207,7 @@ class Connection(asyncio.Protocol):
                 action=frame.action,
                 error=frame.error,
                 violations=frame.violations,
-                protocol=self._version,
+                protocol=frame.version or self._version,
             ),
             frame.payload,
         )
@@ -282,13 +297,21 @@ class Connection(asyncio.Protocol):
     # The end.
 
     def close(self, code: int, reason: str) -> None:
-        """Begin the closing handshake; the socket is cut if the peer does not answer soon."""
+        """Begin the closing handshake; the socket is cut if the peer does not answer soon.
+
+        A station that would not come again after it is only hung up on.
+        """
         if not self.is_open:
             return
-        if self._stream.is_open:
+        if self._switches.cut_not_closed and self._transport is not None:
             self._code, self._reason = code, reason
-        self._stream.close(code, reason)
-        self._flush()
+            self.flush()
+            self._transport.close()
+        else:
+            if self._stream.is_open:
+                self._code, self._reason = code, reason
+            self._stream.close(code, reason)
+            self._flush()
         self._end()
 
     def abort(self, reason: str) -> None:
@@ -313,9 +336,10 @@ class Connection(asyncio.Protocol):
             return 0
         if not self._pinged:
             self._pinged, self._heard = True, False
-            self._stream.ping()
-            self._server.pings += 1
-            self._flush()
+            if not self._switches.never_pinged:
+                self._stream.ping()
+                self._server.pings += 1
+                self._flush()
             return options.pong_s
         self._pinged = False
         if self._heard or self._paused:

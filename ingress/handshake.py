@@ -20,11 +20,12 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from ingress.identity import AmbiguousName, Identity, NoSuchPath, identity_of
+from ingress.identity import AmbiguousName, Identity, NoSuchPath, identity_of, is_odd
 from ingress.options import Options
 from ingress.ports import Admission, Directory
-from schemas import credentials
+from schemas import credentials, tolerance
 from schemas.records import VERSION_16
+from schemas.switches import Switches
 
 VERSIONS = {"ocpp1.6": VERSION_16, "ocpp2.0.1": "2.0.1", "ocpp2.1": "2.1"}
 
@@ -61,6 +62,9 @@ class Admitted(Struct, frozen=True):
     user_agent: str
     response: bytes
     extensions: Sequence[Extension]
+    switches: Switches
+    violations: tuple[str, ...]
+    """What was tolerated, in the words of `schemas.tolerance`."""
 
 
 class Refused(Struct, frozen=True):
@@ -114,18 +118,31 @@ def examine(
         return Refused("unauthorized", refusal(401, 'WWW-Authenticate: Basic realm="OCPP"'))
     if admission.refused:
         return Refused("refused", refusal(403))
-    selected = protocol.subprotocol
-    if selected is None and not _may_offer_none(request, options):
+    selected, switches = protocol.subprotocol, admission.switches
+    if selected is None and not switches.speaks and not _may_offer_none(request, options):
         return NoSubprotocol(response.serialize())
     return Admitted(
         identity=identity,
-        version=VERSIONS[selected or Subprotocol(enabled[0])],
+        version=switches.speaks or VERSIONS[selected or Subprotocol(enabled[0])],
         proof=proof,
         registered=admission.registered,
         user_agent=_user_agent(request),
         response=response.serialize(),
         extensions=protocol.extensions,
+        switches=switches,
+        violations=_tolerated(request, selected, proof),
     )
+
+
+def _tolerated(request: Request, selected: str | None, proof: str) -> tuple[str, ...]:
+    found = []
+    if selected is None:
+        found.append(tolerance.NO_SUBPROTOCOL.flag)
+    if is_odd(request.path):
+        found.append(tolerance.URL_IN_PATH.flag)
+    if proof == "basic" and _basic(request.headers.get_all("Authorization"))[1].endswith(b"\n"):
+        found.append(tolerance.PASSWORD_LINE_BREAK.flag)
+    return tuple(found)
 
 
 def _may_offer_none(request: Request, options: Options) -> bool:
@@ -144,6 +161,10 @@ def _proof(request: Request, station: str, admission: Admission, options: Option
         verifier
         for verifier in admission.verifiers
         if credentials.matches(verifier, password, options.pepper)
+        or (
+            password.endswith(b"\n")
+            and credentials.matches(verifier, password.rstrip(b"\r\n"), options.pepper)
+        )
     ]
     return "basic" if matched and user == station.encode() else None
 

@@ -8,6 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from ingress.handshake import NoSubprotocol, refusal
+from ingress.options import Options
 from ingress.stream import Stream
 
 if TYPE_CHECKING:
@@ -18,10 +19,12 @@ _HEAD_END: Final = b"\r\n\r\n"
 
 
 class Opening(asyncio.Protocol):
-    __slots__ = ("_early", "_head", "_server", "_transport", "is_waiting")
+    __slots__ = ("_early", "_head", "_server", "_transport", "is_waiting", "options")
 
-    def __init__(self, server: "Server") -> None:
+    def __init__(self, server: "Server", options: Options) -> None:
         self._server = server
+        self.options = options
+        """Of the listener that it came by."""
         self._transport: asyncio.Transport | None = None
         self._head: bytearray | None = bytearray()
         self._early = b""

@@ -5,6 +5,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from schemas.records import Record
+from schemas.switches import NONE, Switches
 
 
 class Log(Protocol):
@@ -43,6 +44,7 @@ class Admission(Struct, frozen=True):
     """Of its passwords (`schemas.credentials`); more than one while a change is under way."""
     refused: str = ""
     """Why it may not connect whatever it presents; empty if it may."""
+    switches: Switches = NONE
 
 
 UNKNOWN = Admission(registered=False)

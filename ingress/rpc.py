@@ -6,20 +6,24 @@ Rules kept here (OCPP-J 1.6, 4.1-4.2; OCPP 2.0.1, part 4, 4; 2.1, part 4, 4):
 - A frame is parsed once, and a CALL's payload is checked against the official schema of its
   action.
 - The verdict is a flag. A payload that is readable is handed on, however it violates its schema.
-- Of what real stations send is tolerated (a violation, but no error): in 1.6 a number as message
-  id and an id of up to 64 characters; everywhere an error without description or details.
+- What is tolerated of real stations, and when, is said by `schemas.tolerance`: a violation in the
+  words of the rule, and where nothing has to be said to the station no error.
 - A CALL has a readable payload exactly if it has an action; an answer, if it has no error.
 
-Which CALL an answer belongs to, and what is done about an error, is decided by the owner.
+Only what is odd is looked at twice. Which CALL an answer belongs to, and what is done about an error, is decided by the owner.
 """
 
 import re
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final, TypeGuard
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from schemas import frames, payloads
+from schemas import frames, payloads, tolerance
 from schemas.records import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND
+from schemas.switches import NONE, Switches
 
 MESSAGE_ID_CHARACTERS_MAX = 36
 TOLERATED_ID_CHARACTERS_MAX = 64
@@ -44,7 +48,11 @@ _TYPES: Final = {
     "2.1": frozenset((CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND)),
 }
 
-_HEAD_OF_CALL = re.compile(r'\s*\[\s*2\s*,\s*"([^"\\\x00-\x1f]{1,36})"\s*,')
+_HEAD_OF_CALL = re.compile(r'[^\["]{0,8}\[\s*2\s*,\s*"([^"\\\x00-\x1f]{1,36})"\s*,')
+_HEAD_OF_ANSWER = re.compile(r"[^\[\"]{0,8}\[\s*[345]\s*,")
+
+_EXPANDING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""Six bytes each in a record."""
 
 _Fault = tuple[str, str]
 """An error code, empty for what is tolerated, and the rule that is broken."""
@@ -59,9 +67,11 @@ class Frame(Struct, frozen=True, gc=False):
     payload: Any = None
     error: str = ""
     violations: tuple[str, ...] = ()
+    version: str = ""
+    """The OCPP version it is of, where that is not its connection's."""
 
 
-def read(version: str, text: str) -> Frame:
+def read(version: str, text: str, switches: Switches = NONE) -> Frame:
     """Return the reading of a text; never raises."""
     faults: list[_Fault] = []
     try:
@@ -70,18 +80,29 @@ def read(version: str, text: str) -> Frame:
         value = frames.parse_mended(text)
         if value is None:
             return _unparsed(version, text, str(refused))
-        faults.append(_formation(version, "$: raw control characters in a string"))
+        faults.append(_formation(version, tolerance.CONTROL_CHARACTERS.flag))
     if type(value) is not list or len(value) < 2:
         return unreadable(version, "not an array of a message type and an id")
     message_type, message_id = value[0], value[1]
     if type(message_type) is not int or message_type not in _TYPES[version]:
         return _of_unknown_type(version, message_id)
     if type(message_id) is not str or not 0 < len(message_id) <= MESSAGE_ID_CHARACTERS_MAX:
-        message_id, fault = _odd_id(version, message_id)
+        message_id, fault = _odd_id(version, message_id, value)
         faults.append(fault)
     if message_type in (CALL, SEND):
-        return _call(version, message_type, message_id, value, faults)
+        return _call(version, message_type, message_id, value, faults, switches)
     return _answer(version, message_type, message_id, value, faults)
+
+
+def is_kept_as_bytes(frame: Frame, text: str) -> bool:
+    """Whether the record of an unreadable frame has its bytes, which take less room there."""
+    return frame.payload is None and _EXPANDING.search(text) is not None
+
+
+def reused(version: str, frame: Frame) -> Frame:
+    """Return the reading of a CALL that has the id of another one before it."""
+    error = frame.error or ("GenericError" if version == "1.6" else "RpcFrameworkError")
+    return replace(frame, error=error, violations=(tolerance.REUSED_ID.flag, *frame.violations))
 
 
 def unreadable(version: str, why: str) -> Frame:
@@ -90,7 +111,12 @@ def unreadable(version: str, why: str) -> Frame:
 
 
 def _call(
-    version: str, message_type: int, message_id: str, value: list[Any], faults: list[_Fault]
+    version: str,
+    message_type: int,
+    message_id: str,
+    value: list[Any],
+    faults: list[_Fault],
+    switches: Switches,
 ) -> Frame:
     action = value[2] if len(value) > 2 else None
     if type(action) is not str or not 0 < len(action) <= ACTION_CHARACTERS_MAX:
@@ -100,12 +126,53 @@ def _call(
         faults.append(_formation(version, f"$: {len(value)} elements"))
     payload = frames.payload_in(message_type, value)
     if action not in payloads.actions(version):
-        faults.append(("NotImplemented", "$[2]: no action of this version"))
-    elif found := payloads.violations(version, action, payload):
-        faults.extend((violation.code, str(violation)) for violation in found)
-    if faults:
-        return _faulty(message_type, message_id, action, payload, faults)
-    return Frame(message_type, message_id, action, payload)
+        action, fault = _odd_action(version, action, switches)
+        faults.append(fault)
+    spoken = version
+    if action in payloads.actions(version):
+        found = payloads.violations(version, action, payload)
+    else:
+        found = ()
+    if (found or faults) and action in tolerance.NOT_TO_BE_LOST:
+        spoken, found = _in_another_version(version, action, payload, found)
+        if spoken != version:
+            faults = [fault for fault in faults if fault[0] != "NotImplemented"]
+            faults.append(("", tolerance.OTHER_VERSION.flag))
+    faults.extend((violation.code, str(violation)) for violation in found)
+    if not faults:
+        return Frame(message_type, message_id, action, payload)
+    frame = _faulty(message_type, message_id, action, payload, faults)
+    return frame if spoken == version else replace(frame, version=spoken)
+
+
+def _odd_action(version: str, action: str, switches: Switches) -> tuple[str, _Fault]:
+    meant = _by_any_case(version).get(action.casefold(), "")
+    if meant in tolerance.MONEY or (meant and switches.any_case_actions):
+        return meant, ("", tolerance.OTHER_CASE.flag)
+    return action, ("NotImplemented", "$[2]: no action of this version")
+
+
+@cache
+def _by_any_case(version: str) -> Mapping[str, str]:
+    return {action.casefold(): action for action in payloads.actions(version)}
+
+
+def _in_another_version(
+    version: str, action: str, payload: Any, found: Sequence[payloads.Violation]
+) -> tuple[str, Sequence[payloads.Violation]]:
+    # Of another version is what has all that the other demands, and not what its own does.
+    if action in payloads.actions(version) and not _lacks(found):
+        return version, found
+    for other in payloads.VERSIONS:
+        if other != version and action in payloads.actions(other):
+            there = payloads.violations(other, action, payload)
+            if not _lacks(there):
+                return other, there
+    return version, found
+
+
+def _lacks(found: Sequence[payloads.Violation]) -> bool:
+    return any(each.is_of_absence for each in found)
 
 
 def _answer(
@@ -136,7 +203,11 @@ def _unparsed(version: str, text: str, why: str) -> Frame:
     # The station waits for an answer to this id; an error tells it more than silence.
     head = _HEAD_OF_CALL.match(text)
     if head is None:
-        return unreadable(version, why)
+        frame = unreadable(version, why)
+        if _HEAD_OF_ANSWER.match(text):
+            # Nobody tells an answer that it is wrong; the CALL it is for times out.
+            return replace(frame, error=payloads.formation_violation(version))
+        return frame
     return _faulty(CALL, head[1], "", None, [_formation(version, f"$: {why}")])
 
 
@@ -145,16 +216,17 @@ def _of_unknown_type(version: str, message_id: object) -> Frame:
         UNREADABLE,
         message_id if _is_id(message_id, MESSAGE_ID_CHARACTERS_MAX) else "",
         error=_framework_error(version) if version == "1.6" else "MessageTypeNotSupported",
-        violations=("$[0]: no message type of this version",),
+        violations=(tolerance.UNKNOWN_TYPE.flag,),
     )
 
 
-def _odd_id(version: str, message_id: object) -> tuple[str, _Fault]:
-    if version == "1.6":
+def _odd_id(version: str, message_id: object, value: list[Any]) -> tuple[str, _Fault]:
+    action = value[2] if len(value) > 2 else None
+    if version == "1.6" or (type(action) is str and action in tolerance.MONEY):
         if type(message_id) is int:
-            return str(message_id), ("", "$[1]: a number as message id")
+            return str(message_id), ("", tolerance.NUMBER_AS_ID.flag)
         if _is_id(message_id, TOLERATED_ID_CHARACTERS_MAX):
-            return message_id, ("", f"$[1]: {len(message_id)} characters")
+            return message_id, ("", tolerance.LONG_ID.flag)
     return "", (_framework_error(version), "$[1]: not a message id")
 
 

@@ -12,6 +12,7 @@ import logging
 import secrets as randomness
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from ssl import SSLContext
 from types import TracebackType
@@ -101,11 +102,24 @@ class Server:
             # Not told of an error of the body, which would come out wrapped in a group.
             await self._tasks.__aexit__(None, None, None)
 
-    async def listen(self, host: str, port: int, ssl: SSLContext | None = None) -> int:
-        """Accept connections; return the port (one that was free, for port 0)."""
+    async def listen(
+        self,
+        host: str,
+        port: int,
+        ssl: SSLContext | None = None,
+        *,
+        require_subprotocol: bool | None = None,
+    ) -> int:
+        """Accept connections; return the port (one that was free, for port 0).
+
+        A listener may be of another mind about sub-protocols than the options.
+        """
         loop = asyncio.get_running_loop()
+        options = self.options
+        if require_subprotocol is not None:
+            options = replace(options, require_subprotocol=require_subprotocol)
         listener = await loop.create_server(
-            lambda: Opening(self), host, port, ssl=ssl, backlog=1024
+            lambda: Opening(self, options), host, port, ssl=ssl, backlog=1024
         )
         self._listeners.append(listener)
         bound: int = listener.sockets[0].getsockname()[1]
@@ -189,7 +203,7 @@ class Server:
             opening.refuse("overload", self._come_again())
             return
         try:
-            verdict = handshake.examine(head, self.options, self._directory)
+            verdict = handshake.examine(head, opening.options, self._directory)
         except Unavailable:
             opening.refuse("unavailable", self._come_again())
             return
@@ -289,6 +303,7 @@ class Server:
             proof=admitted.proof,
             registered=admitted.registered,
             user_agent=admitted.user_agent,
+            violations=admitted.violations,
         )
         try:
             async with asyncio.timeout(self.options.handshake_s):
@@ -327,6 +342,7 @@ class Server:
             id=connection_id,
             identity=admitted.identity,
             order=order,
+            switches=admitted.switches,
         )
         self._sockets.discard(opening)
         self._sockets.add(connection)

@@ -2,7 +2,8 @@
 
 Each row is the whole state from there on, so a view needs no other row to read it. A change of the
 connection or of the station as a whole (EVSE 0) makes a row for every connector known by then.
-What a superseded connection says of status is not believed and makes no row.
+What a superseded connection says of status is not believed and makes no row, nor does an old status
+that is told late.
 """
 
 from domain.facts import ConnectionChanged, ConnectorStatusReported
@@ -32,7 +33,7 @@ TABLE = Table(
 
 
 def status_reported(station: Station, fact: ConnectorStatusReported, add: Add) -> None:
-    if fact.superseded:
+    if fact.superseded or fact.outdated:
         return
     if fact.evse_id == 0:
         _all_connectors(station, fact, "station_status", add)

@@ -176,13 +176,18 @@ class ReadModel:
             self._event(station, offset, fact, "station-disconnected", fact.connection, detail)
 
     def _booted(self, station: Station, offset: int, fact: StationBooted, _: Record) -> None:
-        detail = {"vendor": fact.vendor, "model": fact.model, "firmware": fact.firmware_version}
+        detail = {
+            "vendor": fact.vendor,
+            "model": fact.model,
+            "firmware": fact.firmware_version,
+            "status": fact.status,
+        }
         self._event(station, offset, fact, "station-booted", station.station, detail)
 
     def _status(
         self, station: Station, offset: int, fact: ConnectorStatusReported, _: Record
     ) -> None:
-        if fact.superseded:
+        if fact.superseded or fact.outdated:
             return
         self._new.connectors[id(station), fact.evse_id, fact.connector_id] = station
         subject = f"{fact.evse_id}/{fact.connector_id}"

@@ -20,14 +20,6 @@ CdrKind = Literal["original", "credit", "replacement"]
 _NAMESPACE = UUID("6f1c2a52-5d0c-5c0e-9d0a-0f6f0c1e7c11").bytes
 
 
-class Decided(Struct, frozen=True, kw_only=True):
-    """Who decided about it, and why: a person, by a request that the journal holds."""
-
-    actor: str
-    reason: str
-    request_id: str
-
-
 class CdrSignedValue(Struct, frozen=True, kw_only=True):
     position: str
     """ "partition:offset" of the CALL that carried it."""
@@ -57,6 +49,14 @@ class CdrSigned(Struct, frozen=True, kw_only=True):
     values: tuple[CdrSignedValue, ...]
 
 
+class Decided(Struct, frozen=True, kw_only=True):
+    """Who decided about it, and why: a person, by a request that the journal holds."""
+
+    actor: str
+    reason: str
+    request_id: str
+
+
 class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     revision: int
@@ -81,6 +81,8 @@ class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Sorted; what was seen. FLAGS in docs/cdr.md."""
     positions: dict[str, str]
     """What it was made from: role → "partition:offset" in the journal."""
+    signed: CdrSigned | None = None
+    """Of a transaction in which meter values were signed."""
     holds: tuple[str, ...] = ()
     """Of the flags those that hold it; of a released one, those that a person has overruled."""
     total_time_s: str | None = None
@@ -104,8 +106,6 @@ class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a replacement: the CDR in whose place it stands."""
     causes: tuple[str, ...] = ()
     """Of a correction: the records because of which, "partition:offset"."""
-    signed: CdrSigned | None = None
-    """Of a transaction in which meter values were signed."""
 
 
 _encoder = msgspec.json.Encoder()

@@ -48,22 +48,23 @@ def parse(text: str) -> Any:
         raise UnreadableFrame(f"nested deeper than {DEPTH_MAX}") from error
     except ValueError as error:  # Both msgspec's errors and an unencodable surrogate.
         raise UnreadableFrame(str(error)[:120]) from error
-    if (
-        b"\\u" in raw
-        or raw.count(b"{") + raw.count(b"[") > DEPTH_MAX
-        or _LONG_RUN in raw.translate(_DIGITS_TO_ZERO)
-    ):
+    if b"\\u" in raw or _LONG_RUN in raw.translate(_DIGITS_TO_ZERO):
         _inspect(value)
+    elif raw.count(b"{") + raw.count(b"[") > DEPTH_MAX:
+        _inspect_depth(value)
     return value
 
 
 def parse_mended(text: str) -> Any:
-    """Return the value with raw control characters in strings accepted; None if still unreadable.
+    """Return the value with raw control characters in strings accepted, and a byte order mark.
+
+    None if it is still unreadable.
 
     Real stations send a StopTransaction with control bytes inside an idTag; its energy is readable.
     """
-    escaped = text.translate(_CONTROLS)
-    if not 0 < len(escaped) - len(text) <= _MENDED_GROWTH_MAX:
+    bare = text.removeprefix("\ufeff")
+    escaped = bare.translate(_CONTROLS)
+    if text == escaped or len(escaped) - len(bare) > _MENDED_GROWTH_MAX:
         return None
     try:
         return parse(escaped)
@@ -137,6 +138,21 @@ def _inspect(value: Any) -> None:
         if isinstance(item, (dict, list)):
             raise UnreadableFrame(f"nested deeper than {DEPTH_MAX}")
         _inspect_scalar(item)
+
+
+def _inspect_depth(value: Any) -> None:
+    # Large frames of the field have a hundred objects and are nested five deep.
+    level: list[Any] = [value]
+    for _ in range(DEPTH_MAX):
+        level = [
+            inner
+            for item in level
+            for inner in (item.values() if type(item) is dict else item)
+            if type(inner) is dict or type(inner) is list
+        ]
+        if not level:
+            return
+    raise UnreadableFrame(f"nested deeper than {DEPTH_MAX}")
 
 
 def _inspect_scalar(item: Any) -> None:

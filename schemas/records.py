@@ -54,6 +54,8 @@ class ConnectionOpened(Record, frozen=True, kw_only=True, tag="connection-opened
     """How the station proved who it is: "none", "basic", …"""
     registered: bool
     user_agent: str = ""
+    violations: tuple[str, ...] = ()
+    """What was odd about the handshake, and tolerated."""
 
 
 class ConnectionClosed(Record, frozen=True, kw_only=True, tag="connection-closed.v1"):
@@ -144,10 +146,12 @@ class MessageSent(OwnerRecord, frozen=True, kw_only=True, tag="message-sent.v1")
 
 
 class TimeoutElapsed(OwnerRecord, frozen=True, kw_only=True, tag="timeout-elapsed.v1"):
-    """A due time passed: `purpose` says which ("settle", "command-expired", "call-timeout")."""
+    """A due time passed: `purpose` says which ("settle", "command-expired", "call-timeout",
+    "reservation-expired")."""
 
     command_id: str = ""
     transaction_id: str = ""
+    reservation_id: int = 0
 
 
 class ConnectionLost(OwnerRecord, frozen=True, kw_only=True, tag="connection-lost.v1"):

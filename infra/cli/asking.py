@@ -15,6 +15,12 @@ class TableFormat(StrEnum):
     json = "json"
 
 
+class Protocol(StrEnum):
+    OCPP16 = "1.6"
+    OCPP201 = "2.0.1"
+    OCPP21 = "2.1"
+
+
 def simulate(
     stations: Annotated[int, typer.Option(min=1, help="How many stations.")] = 10,
     sessions: Annotated[int, typer.Option(min=1, help="Charging sessions of each.")] = 2,
@@ -46,6 +52,9 @@ def simulate(
     password: Annotated[
         str, typer.Option(envvar="CHARGELEDGER_TEST_PASSWORD", help="Basic auth of every station.")
     ] = "",
+    protocol: Annotated[
+        Protocol, typer.Option(help="The version of OCPP that the stations speak.")
+    ] = Protocol.OCPP16,
 ) -> None:
     """Let simulated stations charge over real WebSockets, and check every answer.
 
@@ -67,6 +76,7 @@ def simulate(
         seed=seed,
         mishaps=mishaps,
         password=password,
+        protocol=protocol.value,
     )
     run_simulate(wish, url, data)
 

@@ -49,6 +49,7 @@ app.command(rich_help_panel=LOOK)(asking.export)
 app.command(rich_help_panel=LOOK)(asking.rebuild)
 app.command(rich_help_panel=LOOK)(asking.sql)
 app.command(rich_help_panel=LOOK)(pricing.price)
+app.command("what-if", rich_help_panel=LOOK)(pricing.what_if)
 app.command("settings-page", rich_help_panel=LOOK)(asking.settings_page)
 
 key = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")

@@ -32,6 +32,7 @@ class SimulateWish:
     seed: int
     mishaps: float
     password: str
+    protocol: str
 
 
 def run_simulate(wish: SimulateWish, url: str, data: Path) -> None:
@@ -46,6 +47,7 @@ def run_simulate(wish: SimulateWish, url: str, data: Path) -> None:
         seed=wish.seed,
         mishaps=wish.mishaps,
         password=wish.password or None,
+        protocol=wish.protocol,
         keep_operations=False,
     )
     report = asyncio.run(_simulate(options))

@@ -1,6 +1,6 @@
 """Whether what the central system says is right: shape, schema, status, transaction ids.
 
-The schemas are the official ones of OCPP 1.6, from the `ocpp` package, compiled once.
+The schemas are the official ones, from the `ocpp` package, compiled once.
 """
 
 import json
@@ -15,34 +15,41 @@ from infra.simulator.oplog import TransactionRecord
 
 INT32_MAX = 2**31 - 1
 WRONG_KEPT = 100
-SCHEMAS = files("ocpp.v16") / "schemas"
+SCHEMAS = {
+    version: files(f"ocpp.{package}") / "schemas"
+    for version, package in (("1.6", "v16"), ("2.0.1", "v201"), ("2.1", "v21"))
+}
+VERSIONS = tuple(SCHEMAS)
 
 
 @cache
-def validator(name: str) -> jsonschema_rs.Draft4Validator:
-    text = (SCHEMAS / f"{name}.json").read_text(encoding="utf-8-sig")
-    return jsonschema_rs.Draft4Validator(json.loads(text))
+def validator(name: str, version: str = "1.6") -> jsonschema_rs.Validator:
+    text = (SCHEMAS[version] / f"{name}.json").read_text(encoding="utf-8-sig")
+    return jsonschema_rs.validator_for(json.loads(text), validate_formats=False)
 
 
-def known_action(action: str) -> bool:
-    return not action.endswith("Response") and (SCHEMAS / f"{action}Response.json").is_file()
+def known_action(action: str, version: str = "1.6") -> bool:
+    is_request = not action.endswith("Response")
+    return is_request and (SCHEMAS[version] / f"{action}Response.json").is_file()
 
 
-def request_violation(action: str, payload: Json) -> str | None:
-    return _violation(action, payload)
+def request_violation(action: str, payload: Json, version: str = "1.6") -> str | None:
+    return _violation(action if version == "1.6" else f"{action}Request", payload, version)
 
 
-def answer_violation(action: str, payload: Json) -> str | None:
+def answer_violation(action: str, payload: Json, version: str = "1.6") -> str | None:
     """What is wrong with a CALLRESULT's payload, or None.
 
     Pending and Rejected are no wrong answers to BootNotification: the station asks again.
     """
-    broken = _violation(f"{action}Response", payload)
+    broken = _violation(f"{action}Response", payload, version)
     if broken is not None:
         return broken
     match payload:
         case {"idTagInfo": {"status": status}} if status != "Accepted":
             return f"idTagInfo.status is {status}"
+        case {"idTokenInfo": {"status": status}} if status != "Accepted":
+            return f"idTokenInfo.status is {status}"
         case {"transactionId": int(number)} if not 0 < number <= INT32_MAX:
             return f"transactionId {number} is not a positive int32"
     return None
@@ -79,8 +86,8 @@ class Findings:
         self._given.add(number)
 
 
-def _violation(name: str, payload: Json) -> str | None:
-    errors = validator(name).iter_errors(payload)
+def _violation(name: str, payload: Json, version: str) -> str | None:
+    errors = validator(name, version).iter_errors(payload)
     first = next(iter(errors), None)
     return None if first is None else f"not valid by {name}.json: {first.message}"
 

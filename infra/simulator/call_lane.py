@@ -26,12 +26,15 @@ class Witness:
 
 
 class CallLane:
-    def __init__(self, station: str, witness: Witness, answer_timeout_s: float) -> None:
+    def __init__(
+        self, station: str, witness: Witness, answer_timeout_s: float, version: str
+    ) -> None:
         # Whether anything was answered since the owner last cleared it.
         self.answered = False
         self._station = station
         self._witness = witness
         self._answer_timeout_s = answer_timeout_s
+        self._version = version
         self._in_flight: tuple[str, asyncio.Future[Json]] | None = None
 
     async def exchange(
@@ -91,7 +94,7 @@ class CallLane:
             findings.add(self._station, f"{action} got a CALLERROR: {frame[2:]}")
             return None
         payload = frame[2]
-        violation = answer_violation(action, payload)
+        violation = answer_violation(action, payload, self._version)
         if violation is not None:
             findings.add(self._station, f"the answer to {action} is wrong: {violation}")
         return payload if isinstance(payload, dict) else {}

@@ -137,6 +137,7 @@ def _station(name: str, options: SimulationOptions, witness: Witness) -> Station
         StationOptions(
             name=name,
             url=url if options.tenant is None else f"{url}/{options.tenant}",
+            protocol=options.protocol,
             password=options.password,
             answer_timeout_s=options.answer_timeout_s,
             give_up_s=options.give_up_s,

@@ -52,7 +52,8 @@ class TransactionRecord:
     started_at: datetime
     meter_start_wh: int
     reference: str
-    transaction_id: int | None = None
+    # Given by us in 1.6, by the station in 2.x.
+    transaction_id: int | str | None = None
     ended_at: datetime | None = None
     meter_stop_wh: int | None = None
     stop_reason: str | None = None
@@ -60,6 +61,7 @@ class TransactionRecord:
     stop_acked: bool = False
     samples_sent: int = 0
     samples_acked: int = 0
+    messages: int = 0
 
     @property
     def energy_wh(self) -> int | None:

@@ -21,6 +21,7 @@ class SimulationOptions:
     """
 
     url: str
+    protocol: str = "1.6"
     tenant: str | None = None
     stations: int = 1
     sessions: int = 1

@@ -28,6 +28,8 @@ class Message:
     transaction: TransactionRecord | None = None
     # Told again after its answer, as by firmware that did not see the answer.
     repeat: bool = False
+    # Among the messages of its transaction.
+    seq_no: int = 0
     attempts: int = 0
     done: asyncio.Future[Payload | None] = field(default_factory=asyncio.Future)
 

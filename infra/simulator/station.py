@@ -1,4 +1,4 @@
-"""One simulated OCPP 1.6J station: its connection, its CALLs, its life between boots.
+"""One simulated station: its connection, its CALLs, its life between boots.
 
 One CALL in flight; the central system's CALLs are answered meanwhile. A lost connection is
 opened again with jittered backoff, whatever ended it, and the outbox goes on where it was.
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+from uuid import UUID
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
-from infra.simulator import commands, frames
-from infra.simulator.answers import request_violation, retry_after_s
+from infra.simulator import commands, frames, frames_2
+from infra.simulator.answers import known_action, request_violation, retry_after_s
 from infra.simulator.call_lane import CallLane, Witness, acknowledged
 from infra.simulator.json_types import Json, Payload
 from infra.simulator.oplog import Operation, Outcome, TransactionRecord
@@ -26,7 +27,6 @@ from infra.simulator.outbox import ATTEMPTS_MAX, Message, Outbox
 if TYPE_CHECKING:
     from infra.simulator.connector import Connector
 
-SUBPROTOCOL = Subprotocol("ocpp1.6")
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
 RETRY_AFTER_MAX_S = 30.0
@@ -47,6 +47,7 @@ class GaveUp(Exception):
 class StationOptions:
     name: str
     url: str
+    protocol: str = "1.6"
     password: str | None
     answer_timeout_s: float
     give_up_s: float | None
@@ -68,7 +69,10 @@ class Station:
         self._options = options
         self._booted = False
         self._connection: ClientConnection | None = None
-        self._lane = CallLane(options.name, witness, options.answer_timeout_s)
+        self._lane = CallLane(options.name, witness, options.answer_timeout_s, options.protocol)
+        self._protocol = options.protocol
+        self._is_16 = options.protocol == "1.6"
+        self._subprotocol = Subprotocol(f"ocpp{options.protocol}")
         # Whether a transaction message was answered on this connection.
         self._progressed = False
         self._may_connect = asyncio.Event()
@@ -117,7 +121,16 @@ class Station:
         wait: bool,
     ) -> None:
         """Queue a transaction message; it will be told until it is answered."""
-        message = Message(action=action, payload=payload, transaction=transaction, repeat=repeat)
+        if transaction.transaction_id is None and not self._is_16:
+            transaction.transaction_id = str(UUID(int=self.random.getrandbits(128)))
+        message = Message(
+            action=action,
+            payload=payload,
+            transaction=transaction,
+            repeat=repeat,
+            seq_no=transaction.messages,
+        )
+        transaction.messages += 1
         await self.outbox.put(message)
         if wait:
             await message.done
@@ -170,7 +183,7 @@ class Station:
             headers["Authorization"] = f"Basic {credentials}"
         return connect(
             f"{self._options.url.rstrip('/')}/{quote(self.name, safe='')}",
-            subprotocols=[SUBPROTOCOL],
+            subprotocols=[self._subprotocol],
             additional_headers=headers,
             compression=None,
             proxy=None,
@@ -180,7 +193,7 @@ class Station:
         )
 
     async def _converse(self, connection: ClientConnection) -> None:
-        if connection.subprotocol != SUBPROTOCOL:
+        if connection.subprotocol != self._subprotocol:
             self.wrong(f"the handshake chose the sub-protocol {connection.subprotocol}")
         self._connection = connection
         self.connections += 1
@@ -204,21 +217,18 @@ class Station:
             await self._boot(connection)
         self.connected = True
         self.introduced.set()
-        whole = frames.status(0, "Available", self.witness.wall())
-        self.outbox.put_first(
-            [
-                Message(action="StatusNotification", payload=whole),
-                *(connector.announcement() for connector in self.connectors),
-            ]
-        )
+        announced = [connector.announcement() for connector in self.connectors]
+        if self._is_16:
+            whole = frames.status(0, "Available", self.witness.wall())
+            announced.insert(0, Message(action="StatusNotification", payload=whole))
+        self.outbox.put_first(announced)
         while True:
             message = await self.outbox.first()
             await self._deliver(connection, message)
 
     async def _boot(self, connection: ClientConnection) -> None:
-        answer = await self._lane.exchange(
-            connection, self.connections, "BootNotification", frames.boot(self.name)
-        )
+        boot = frames.boot(self.name) if self._is_16 else frames_2.boot(self.name)
+        answer = await self._lane.exchange(connection, self.connections, "BootNotification", boot)
         match answer:
             case {"status": "Accepted", "interval": int(interval)}:
                 self._booted = True
@@ -229,9 +239,7 @@ class Station:
                 await asyncio.sleep(RETRY_INTERVAL_S)
 
     async def _deliver(self, connection: ClientConnection, message: Message) -> None:
-        answer = await self._lane.exchange(
-            connection, self.connections, message.action, message.wire_payload()
-        )
+        answer = await self._told(connection, message)
         if answer is None:
             message.attempts += 1
             if message.transaction is not None and message.attempts < ATTEMPTS_MAX:
@@ -246,6 +254,12 @@ class Station:
                 message.repeat = False
                 return
         self.outbox.settled(message, answer)
+
+    async def _told(self, connection: ClientConnection, message: Message) -> Payload | None:
+        number, exchange = self.connections, self._lane.exchange
+        if self._is_16:
+            return await exchange(connection, number, message.action, message.wire_payload())
+        return frames_2.understood(await exchange(connection, number, *frames_2.spoken(message)))
 
     async def _received(self, connection: ClientConnection, text: str | bytes) -> None:
         try:
@@ -267,6 +281,10 @@ class Station:
         self, connection: ClientConnection, message_id: str, action: str, payload: Json
     ) -> None:
         received_at = self.witness.wall()
+        if not self._is_16:
+            code = "NotSupported" if known_action(action, self._protocol) else "NotImplemented"
+            await connection.send(frames.error(message_id, code, action))
+            return
         violation = request_violation(action, payload) if action in commands.COMMANDS else None
         if violation is not None:
             self.wrong(f"the CALL {action} is wrong: {violation}")

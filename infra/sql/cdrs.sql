@@ -71,6 +71,8 @@ ON CONFLICT (id) DO UPDATE SET
     record_index = excluded.record_index,
     revision = excluded.revision,
     state = excluded.state,
+    evse = excluded.evse,
+    connector = excluded.connector,
     id_token = excluded.id_token,
     id_token_key = excluded.id_token_key,
     started_at = excluded.started_at,

@@ -34,6 +34,13 @@ LIMIT 1;
 INSERT INTO read.transactions
 SELECT * FROM json_populate_recordset(NULL::read.transactions, %(rows)s)
 ON CONFLICT (id) DO UPDATE SET
+    evse = excluded.evse,
+    connector = excluded.connector,
+    id_token = excluded.id_token,
+    id_token_key = excluded.id_token_key,
+    token_status = excluded.token_status,
+    started_at = excluded.started_at,
+    meter_start_wh = excluded.meter_start_wh,
     ended_at = excluded.ended_at,
     meter_stop_wh = excluded.meter_stop_wh,
     meter_last_wh = excluded.meter_last_wh,

@@ -1,9 +1,13 @@
 """How benchmarks search and sum up, without a system under them."""
 
+from typing import Any
+
 import pytest
 
+from benchmarks import largest
 from benchmarks.embedded import spent
 from benchmarks.sustained import highest_kept
+from schemas import payloads
 
 
 @pytest.mark.parametrize(
@@ -26,3 +30,10 @@ def test_shares_of_a_core_are_largest_first_and_nothing_idle_is_shown() -> None:
     after = {"edge": 6.0, "views": 4.0, "up": 1.0, "postgres": 1.0}
 
     assert spent(before, after, 10.0) == "edge 50%, views 20%, postgres 10%"
+
+
+@pytest.mark.parametrize(("name", "version", "action", "payload"), largest.frames())
+def test_the_largest_frames_are_what_the_schemas_allow(
+    name: str, version: str, action: str, payload: Any
+) -> None:
+    assert payloads.violations(version, action, payload) == ()

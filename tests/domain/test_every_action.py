@@ -7,9 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.facts import Fact, StationBooted
 from domain.meanings import MEANINGS
 from domain.routes import ROUTES, SENDS
 from domain.station import dump
+from domain.told import Meaning, Told
 from ingress import rpc
 from schemas import payloads
 from schemas.records import CALL, CALLRESULT, SEND, MessageReceived
@@ -165,3 +167,28 @@ def test_a_late_call_is_answered_as_the_version_of_its_own_connection_says() -> 
         {"idTokenInfo": {"status": "Accepted"}},
         {"idTagInfo": {"status": "Accepted"}},
     ]
+
+
+@pytest.mark.parametrize(("error", "told"), [("", [1]), ("FormatViolation", [])])
+def test_a_send_means_what_the_table_says_where_it_stands_in_the_log(
+    error: str, told: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def streamed(told: Told) -> tuple[Fact, ...]:
+        assert told.answer is None
+        return (
+            StationBooted(
+                offset=told.offset,
+                recorded_at=told.recorded_at,
+                vendor="stream",
+                model=str(told.payload["id"]),
+            ),
+        )
+
+    monkeypatch.setitem(MEANINGS["2.1"], "NotifyPeriodicEventStream", Meaning(streamed))
+    log, worker = working(protocol="2.1")
+    log.says([SEND, "s1", "NotifyPeriodicEventStream", {"id": 1}], error=error)
+    worker.settle()
+
+    identity = worker.station.identity
+    assert ([int(identity.model)] if identity is not None else []) == told
+    assert worker.frames() == []

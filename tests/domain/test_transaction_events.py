@@ -114,6 +114,19 @@ def test_an_event_told_again_gets_the_first_answer_whatever_became_of_the_token(
     assert len(cdrs(worker)) == 1
 
 
+def test_another_token_under_the_same_number_gets_no_other_tokens_answer() -> None:
+    registry = Registry()
+    registry.fold(0, IdTokenPut(tenant="default", recorded_at=NOW, actor="a", uid="TAG"))
+    stranger = {"idToken": "STRANGER", "type": "ISO14443"}
+
+    worker = told(
+        started(), started(idToken=stranger), policy=Policy(settle_us=0), registry=registry
+    )
+
+    statuses = [frame[2]["idTokenInfo"]["status"] for frame in worker.frames()]
+    assert statuses == ["Accepted", "Unknown"]
+
+
 def test_an_event_without_a_token_gets_an_empty_result() -> None:
     assert told(event("Updated", 1)).frames()[0][2] == {}
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from infra import sqlite_log
+from infra import journal_sqlite, sqlite_log
 from infra.journal_batches import BATCH_BYTES_MAX, QUEUE_BYTES_MAX
 from infra.journal_identity import identity_in
 from infra.journal_sqlite import SqliteJournal
@@ -116,6 +116,23 @@ async def test_what_is_queued_at_once_shares_a_commit(
     connection = sqlite_log.connect(tmp_path, read_only=True)
     assert sqlite_log.last_seq(connection) == 3  # The creation, the first of these, the others.
     connection.close()
+
+
+async def test_what_comes_soon_after_a_commit_shares_the_next_one(
+    journal: SqliteJournal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_sqlite, "PACE_S", 0.3)
+    await journal.append(1, [b"alone"])
+
+    async with asyncio.TaskGroup() as appending:
+        for value in (b"b", b"c", b"d"):
+            appending.create_task(journal.append(1, [value]))
+            await asyncio.sleep(0.01)
+
+    connection = sqlite_log.connect(tmp_path, read_only=True)
+    rows = connection.execute("SELECT body FROM commits WHERE seq > 1 ORDER BY seq").fetchall()
+    connection.close()
+    assert rows == [(b"alone",), (b"b\nc\nd",)]
 
 
 async def test_a_commit_is_bounded(journal: SqliteJournal, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from projections.read_model import NAME
 from projections.rebuild import digest
 from projections.run import Limits
 from schemas.records import IdTokenPut, StationRegistered
+from tests.domain.events import TOKEN, event, reading
 from tests.projections.projecting import project
-from tests.projections.world import NOW, World
+from tests.projections.world import NOW, World, iso
 
 pytestmark = pytest.mark.postgres
 
@@ -42,6 +43,26 @@ class Eventful:
         status = {"connectorId": self.chance.randrange(2), "errorCode": "NoError"}
         status["status"] = self.chance.choice(STATUSES)
         await self.world.calls(name, "StatusNotification", status)
+
+    async def says_the_status_of_one_of_two_evses(self, name: str) -> None:
+        status = {
+            "evseId": self.chance.choice([1, 2]),
+            "connectorId": self.chance.choice([1, 2]),
+            "connectorStatus": self.chance.choice(STATUSES),
+        }
+        await self.world.calls(name, "StatusNotification", status, protocol="2.0.1")
+
+    async def tells_an_event(self, name: str) -> None:
+        """Of one of two transactions; they begin, go on and end in any order, also twice."""
+        kind = self.chance.choice(["Started", "Updated", "Ended"])
+        context = {"Started": "Transaction.Begin", "Ended": "Transaction.End"}.get(kind, "Trigger")
+        more: dict[str, Any] = {"meterValue": [reading(self.chance.randrange(9_000), context)]}
+        if self.chance.random() < 0.5:
+            more |= {"idToken": TOKEN, "evse": {"id": self.chance.choice([1, 2])}}
+        told = event(
+            kind, self.chance.randrange(4), iso(self.world.now), id=self.chance.choice("AB"), **more
+        )
+        await self.world.calls(name, "TransactionEvent", told, protocol="2.1")
 
     async def is_asked_to_reset(self, name: str) -> None:
         command_id = f"k{self.chance.getrandbits(64)}"
@@ -75,6 +96,9 @@ async def eventful_world(chance: random.Random) -> World:
         stations.connects,
         stations.disconnects_an_old_one,
         stations.says_its_status,
+        stations.says_the_status_of_one_of_two_evses,
+        stations.tells_an_event,
+        stations.tells_an_event,
         stations.is_asked_to_reset,
         stations.boots,
         stations.starts,

@@ -148,7 +148,9 @@ class World:
             ),
         )
 
-    async def says(self, station: str, frame: Sequence[Any], tenant: str = TENANT) -> int:
+    async def says(
+        self, station: str, frame: Sequence[Any], tenant: str = TENANT, protocol: str = "1.6"
+    ) -> int:
         connection = self.connections[tenant, station]
         number = self._numbers[connection] = self._numbers.get(connection, 0) + 1
         self.now += SECOND
@@ -162,15 +164,21 @@ class World:
             message_type=frame[0],
             message_id=frame[1],
             action=frame[2] if frame[0] == 2 else "",
+            protocol=protocol,
         )
         return (await self.append(self.partition(station, tenant), record))[0]
 
     async def calls(
-        self, station: str, action: str, payload: Any, tenant: str = TENANT
+        self,
+        station: str,
+        action: str,
+        payload: Any,
+        tenant: str = TENANT,
+        protocol: str = "1.6",
     ) -> dict[str, Any]:
         """Send a CALL, let the owner answer, return the payload of the answer."""
         number = self._numbers["calls"] = self._numbers.get("calls", 0) + 1
-        offset = await self.says(station, [2, f"m{number}", action, payload], tenant)
+        offset = await self.says(station, [2, f"m{number}", action, payload], tenant, protocol)
         await self.settle()
         for value in self.values[self.partition(station, tenant)][offset + 1 :]:
             record = decode(value)

@@ -60,6 +60,18 @@ def test_nesting_is_read_as_deep_as_the_bound() -> None:
     assert frames.parse("[" * frames.DEPTH_MAX + "]" * frames.DEPTH_MAX) != []
 
 
+@pytest.mark.parametrize("level", ["[%s]", '{"a":%s}', "[0,%s]", '{"b":"[{","a":%s}'])
+@pytest.mark.parametrize("wide", ["1", "[{}]", '["' + "[" * 99 + '"]'])
+def test_nesting_beyond_the_bound_is_refused_in_arrays_and_objects(level: str, wide: str) -> None:
+    deep = "1"
+    for _ in range(frames.DEPTH_MAX - 1):
+        deep = level % deep
+
+    frames.parse(f"[{deep}]")
+    with pytest.raises(frames.UnreadableFrame, match="deeper"):
+        frames.parse(f"[[{deep}],{wide}]")
+
+
 @given(st.text())
 def test_parse_raises_nothing_but_its_own_error(text: str) -> None:
     with suppress(frames.UnreadableFrame):

@@ -1,0 +1,91 @@
+"""Reports that we ask for and that come in parts: which were asked, and whether they are whole.
+
+A part names the request it belongs to; most say their place (`seqNo`) and whether another follows
+(`tbc`). Parts may come before the station's answer to the request, twice, or out of order. A report
+of everything replaces what was known before its first part, once all its parts have come; a part
+alone, or a report with one missing, only adds.
+"""
+
+from collections.abc import Iterator
+
+from domain.holdings import Change, Telling, emptied, put
+from domain.members import Payload, Value, integer_of, iso, key_of
+
+AHEAD_MAX = 64
+"""Parts that came before an earlier one did. More are taken in, but the report is never whole."""
+
+
+def asked(facet: str, telling: Telling, *, whole: bool) -> Iterator[Change]:
+    """A request of ours on its way; `whole`: it asks for everything there is in the facet."""
+    request_id = integer_of(telling.request, "requestId")
+    if request_id is None:
+        return
+    yield put("reports", key_of((facet, request_id)), _new(facet, request_id, telling, whole))
+
+
+def refused(facet: str, telling: Telling, *, is_empty: bool = False) -> Iterator[Change]:
+    """The station's answer, where it is no promise of a report; `is_empty`: there is nothing."""
+    request_id = integer_of(telling.request, "requestId")
+    if telling.is_accepted or request_id is None:
+        return
+    key = key_of((facet, request_id))
+    report = telling.held.kept("reports", key)
+    if report is not None and report["state"] == "asked":
+        yield put("reports", key, {**report, "state": "empty" if is_empty else "refused"})
+        if is_empty and report["whole"]:
+            yield emptied(facet)
+
+
+def part(facet: str, telling: Telling, *, numbered: bool = True) -> Iterator[Change]:
+    """A part of a report; what is in it is to be put after these changes."""
+    request_id = integer_of(telling.request, "requestId")
+    if request_id is None:
+        return
+    key = key_of((facet, request_id))
+    report = telling.held.kept("reports", key)
+    if report is None or (report["state"] == "complete" and _begins(telling.request, numbered)):
+        report = _new(facet, request_id, telling, whole=False)
+    if report["state"] == "complete":
+        return
+    number = integer_of(telling.request, "seqNo") if numbered else report["next_part"]
+    report["first"] = min(report["first"] or telling.offset, telling.offset)
+    report["parts"] += 1
+    if number is not None:
+        _count(report, number)
+        if telling.request.get("tbc") is not True:
+            report["last_part"] = number
+    last = report["last_part"]
+    is_complete = last is not None and report["next_part"] > last
+    report["state"] = "complete" if is_complete else "receiving"
+    yield put("reports", key, report)
+    if is_complete and report["whole"]:
+        yield emptied(facet, before=report["first"])
+
+
+def _begins(request: Payload, numbered: bool) -> bool:
+    return not numbered or integer_of(request, "seqNo") == 0
+
+
+def _count(report: Value, number: int) -> None:
+    ahead = set(report["ahead"])
+    if number >= report["next_part"] and len(ahead) < AHEAD_MAX:
+        ahead.add(number)
+    while report["next_part"] in ahead:
+        ahead.remove(report["next_part"])
+        report["next_part"] += 1
+    report["ahead"] = sorted(ahead)
+
+
+def _new(facet: str, request_id: int, telling: Telling, whole: bool) -> Value:
+    return {
+        "kind": facet,
+        "request_id": request_id,
+        "whole": whole,
+        "state": "asked",
+        "parts": 0,
+        "next_part": 0,
+        "ahead": [],
+        "last_part": None,
+        "first": None,
+        "asked_at": iso(telling.recorded_at) if telling.command_id else None,
+    }
