@@ -49,6 +49,7 @@ app.command(rich_help_panel=LOOK)(asking.export)
 app.command(rich_help_panel=LOOK)(asking.rebuild)
 app.command(rich_help_panel=LOOK)(asking.sql)
 app.command(rich_help_panel=LOOK)(pricing.price)
+app.command(rich_help_panel=LOOK)(pricing.scenario)
 app.command("what-if", rich_help_panel=LOOK)(pricing.what_if)
 app.command("settings-page", rich_help_panel=LOOK)(asking.settings_page)
 
