@@ -18,6 +18,7 @@ from projections.ports import Database, StoreUnavailable
 from projections.progress import find_progress
 from projections.times import microseconds, utc_text
 from schemas.cdr import Cdr, CdrSignedValue
+from schemas.cdr_cost import TariffSnapshot
 
 FRAMES_MAX = 20_000
 """In one answer of the API; a transaction of a day has some three thousand."""
@@ -94,7 +95,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     cdr_sha256: str
     positions: Mapping[str, str]
     revisions: Sequence[Revision]
-    tariff: Raw | None
+    tariff: TariffSnapshot | None
     """The snapshot that prices it, as it was registered."""
     signed_values: Sequence[Signed]
     frames: Sequence[Frame]
@@ -136,7 +137,7 @@ def bundle(revisions: Sequence[RevisionRow], frames: Sequence[FrameRow]) -> byte
         cdr_sha256=latest.sha256,
         positions=cdr.positions,
         revisions=[_revision(row) for row in revisions],
-        tariff=_tariff(latest.body),
+        tariff=cdr.tariff,
         signed_values=_signed(cdr, at, frames),
         frames=[_frame(at, row) for row in frames],
     )
@@ -272,11 +273,3 @@ def _signed_value(value: CdrSignedValue, frames: Mapping[str, str]) -> Signed:
             found = found.get(step)
     text = found if isinstance(found, str) else ""
     return Signed(position=value.position, path=value.path, sha256=value.sha256, text=text)
-
-
-def _tariff(body: str) -> Raw | None:
-    return msgspec.json.decode(body, type=_Priced).tariff
-
-
-class _Priced(Struct):
-    tariff: Raw | None = None
