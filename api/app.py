@@ -10,6 +10,7 @@ from api import (
     cdr_requests,
     cdrs,
     commands,
+    completeness,
     events,
     health,
     id_tokens,
@@ -27,6 +28,7 @@ from api.events import Streams
 from api.metrics import Measured, Metrics
 from api.ports import Ports
 from projections.cdr_requests import CdrRequestRow
+from projections.completeness import Completeness
 from projections.evidence import Bundle
 from projections.id_tokens import IdTokenRow
 from projections.messages import Page as MessagePage
@@ -43,7 +45,9 @@ energy is in whole Wh. A query parameter that a route does not know is refused (
 SHAPES = (
     Bundle,
     cdrs.CdrFeed,
+    Completeness,
     CdrRequestRow,
+    cdrs.OcpiCdr,
     Command,
     Items,
     IdTokenRow,
@@ -81,6 +85,7 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
         stations,
         commands,
         transactions,
+        completeness,  # Before the CDRs, whose path would take its name for an id.
         cdrs,
         cdr_requests,
         id_tokens,

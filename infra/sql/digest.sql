@@ -57,7 +57,7 @@ COPY (
 
 -- name: cdr_revisions
 COPY (
-    SELECT id, revision, tenant, partition, record_offset, state, body, sha256
+    SELECT id, revision, tenant, partition, record_offset, recorded_at, state, body, sha256
     FROM read.cdr_revisions ORDER BY id, revision
 ) TO STDOUT;
 
