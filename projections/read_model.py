@@ -31,22 +31,14 @@ from domain.facts import (
 from domain.reference import Reference
 from domain.station import Station
 from domain.transaction import Transaction
-from projections import registry_rows, request_rows, rows, session_rows
+from projections import request_rows, rows, session_rows
 from projections.events import KEPT_RECORDS
 from projections.ports import Progress, RowStore, Write
+from projections.registry_rows import RegistryRows
 from schemas.cdr import Cdr, cdr_id
 from schemas.records import (
     ConnectionOpened,
-    IdTokenPut,
-    IdTokenRemoved,
-    LocationPut,
-    LocationRemoved,
     Record,
-    StationDeregistered,
-    StationRegistered,
-    TariffAssigned,
-    TariffPut,
-    TariffRemoved,
 )
 
 NAME = "read"
@@ -70,7 +62,7 @@ class _Collected:
     def __init__(self) -> None:
         self.stations: dict[int, Station] = {}
         self.versions: dict[int, str] = {}
-        self.registered: dict[tuple[str, str], rows.StationRegisteredRow] = {}
+        self.registry = RegistryRows()
         self.connectors: dict[tuple[int, int, int], Station] = {}
         self.opened: list[rows.OpenedRow] = []
         self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}
@@ -78,12 +70,7 @@ class _Collected:
         self.cdrs: dict[str, session_rows.CdrRow] = {}
         self.cdr_revisions: list[session_rows.CdrRevisionRow] = []
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
-        self.id_tokens: dict[tuple[str, str], rows.IdTokenRow] = {}
-        self.id_tokens_removed: dict[tuple[str, str], rows.IdTokenRow] = {}
         self.cdr_requests: dict[tuple[str, str], request_rows.CdrRequestRow] = {}
-        self.tariffs: list[registry_rows.TariffVersionRow] = []
-        self.assignments: list[registry_rows.TariffAssignmentRow] = []
-        self.locations: list[registry_rows.LocationVersionRow] = []
         self.orphans: list[rows.OrphanRow] = []
         self.events: list[rows.EventRow] = []
 
@@ -120,7 +107,7 @@ class ReadModel:
         station: Station | None,
     ) -> None:
         if station is None:
-            self._apply_registry(offset, record)
+            self._new.registry.apply(offset, record)
             return
         # By identity: the collection holds the station, so its id is not reused.
         self._new.stations[id(station)] = station
@@ -130,32 +117,6 @@ class ReadModel:
                 handler = self._HANDLERS.get(type(fact))
                 if handler is not None:
                     handler(self, station, offset, fact, record)
-
-    def _apply_registry(self, offset: int, record: Record) -> None:
-        new = self._new
-        match record:
-            case StationRegistered():
-                row = rows.station_registered(offset, record)
-                new.registered[record.tenant, record.station] = row
-            case StationDeregistered():
-                row = rows.station_deregistered(record.tenant, record.station, offset)
-                new.registered[record.tenant, record.station] = row
-            case IdTokenPut():
-                key = (record.tenant, record.uid.casefold())
-                new.id_tokens[key] = rows.id_token_row(offset, record)
-                new.id_tokens_removed.pop(key, None)
-            case IdTokenRemoved():
-                key = (record.tenant, record.uid.casefold())
-                new.id_tokens.pop(key, None)
-                new.id_tokens_removed[key] = rows.IdTokenRow(tenant=key[0], uid_key=key[1])
-            case TariffPut() | TariffRemoved():
-                new.tariffs.append(registry_rows.tariff_version(offset, record))
-            case TariffAssigned():
-                new.assignments.append(registry_rows.tariff_assignment(offset, record))
-            case LocationPut() | LocationRemoved():
-                new.locations.append(registry_rows.location_version(offset, record))
-            case _:
-                pass
 
     # What each fact changes
 
@@ -360,7 +321,7 @@ class ReadModel:
             for (_, evse, connector), station in new.connectors.items()
         ]
         written: list[tuple[str, Sequence[Struct]]] = [
-            ("stations.write_registered", list(new.registered.values())),
+            *new.registry.written(),
             ("stations.write_told", told),
             ("stations.write_connectors", connectors),
             ("stations.write_opened", new.opened),
@@ -374,11 +335,6 @@ class ReadModel:
             ("cdrs.write_revisions", new.cdr_revisions),
             ("cdrs.write_requests", list(new.cdr_requests.values())),
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
-            ("id_tokens.remove", list(new.id_tokens_removed.values())),
-            ("id_tokens.write", list(new.id_tokens.values())),
-            ("tariffs.write", new.tariffs),
-            ("tariffs.write_assignments", new.assignments),
-            ("tariffs.write_locations", new.locations),
             ("orphans.write", new.orphans),
             ("events.write", new.events),
         ]
