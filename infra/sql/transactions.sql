@@ -40,6 +40,7 @@ ON CONFLICT (id) DO UPDATE SET
     id_token_key = excluded.id_token_key,
     token_status = excluded.token_status,
     started_at = excluded.started_at,
+    received_at = excluded.received_at,
     meter_start_wh = excluded.meter_start_wh,
     ended_at = excluded.ended_at,
     meter_stop_wh = excluded.meter_stop_wh,
