@@ -15,6 +15,7 @@ from api import (
     id_tokens,
     locations,
     problems,
+    station_state,
     stations,
     tariffs,
     transactions,
@@ -85,6 +86,7 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
         id_tokens,
         tariffs,
         locations,
+        station_state,
         events,
         health,
     ):

@@ -6,7 +6,7 @@ Over a superseded connection only what happened counts; how things are, it no lo
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from domain import charging_profiles, energy_services, reservations, station_tariffs
+from domain import charging_profiles, energy_offers, reservations, station_tariffs
 from domain.commands import Command
 from domain.facts import (
     Fact,
@@ -126,7 +126,7 @@ def _begun(
 def _ended(held: Holdings, transaction_id: str) -> Iterator[Change]:
     yield from charging_profiles.transaction_ended(held, transaction_id)
     yield from station_tariffs.transaction_ended(held, transaction_id)
-    yield from energy_services.transaction_ended(held, transaction_id)
+    yield from energy_offers.transaction_ended(held, transaction_id)
 
 
 def _followed(

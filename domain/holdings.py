@@ -31,7 +31,7 @@ _CHANGED = "^"
 class Facet(NamedTuple):
     items_max: int
     keeps: tuple[str, ...] = ()
-    """Members that later folds read."""
+    """Members that later folds read. Those that begin with "_" are for nobody else."""
     lasting: frozenset[str] = frozenset()
     """Values of `state` for which an item makes room only when no other can."""
     is_indexed: bool = False
@@ -89,8 +89,8 @@ FACETS: Mapping[str, Facet] = {
     "reports": Facet(
         32,
         (
-            "kind", "request_id", "whole", "state", "parts", "next_part", "ahead", "last_part",
-            "first", "asked_at",
+            "kind", "request_id", "whole", "state", "parts", "asked_at",
+            "_next", "_ahead", "_last", "_first",
         ),
         frozenset({"asked", "receiving"}),
     ),

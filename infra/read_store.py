@@ -30,6 +30,7 @@ from projections.ports import (
 
 _FILES = (
     "stations",
+    "station_state",
     "transactions",
     "cdrs",
     "commands",

@@ -5,7 +5,6 @@ batch ends (a CDR's content at its revision, events, orphans) is taken at the re
 rest from the state at the end of the batch, where it is the same as after the last record.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -23,6 +22,7 @@ from domain.facts import (
     MessageOrphaned,
     MeterValuesReported,
     SignaturesVerified,
+    StateChanged,
     StationBooted,
     TransactionEnded,
     TransactionEventReported,
@@ -32,9 +32,11 @@ from domain.reference import Reference
 from domain.station import Station
 from domain.transaction import Transaction
 from projections import request_rows, rows, session_rows
-from projections.events import KEPT_RECORDS
+from projections.events import pruned
 from projections.ports import Progress, RowStore, Write
 from projections.registry_rows import RegistryRows
+from projections.rows_json import rows_json
+from projections.station_state import StateRows
 from schemas.cdr import Cdr, cdr_id
 from schemas.records import (
     ConnectionOpened,
@@ -46,9 +48,7 @@ NAME = "read"
 
 _OfTransaction = TransactionStarted | TransactionEnded | TransactionEventReported
 
-_encode = msgspec.json.Encoder().encode
 _decode_cdr = msgspec.json.Decoder(Cdr).decode
-_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 class Batch(Struct, frozen=True):
@@ -71,6 +71,7 @@ class _Collected:
         self.cdr_revisions: list[session_rows.CdrRevisionRow] = []
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
         self.cdr_requests: dict[tuple[str, str], request_rows.CdrRequestRow] = {}
+        self.state = StateRows()
         self.orphans: list[rows.OrphanRow] = []
         self.events: list[rows.EventRow] = []
 
@@ -263,6 +264,9 @@ class ReadModel:
         detail = {"action": request.action, "fate": request.fate, "cdr_id": request.cdr_id}
         self._event(station, offset, fact, "cdr-request-moved", request.request_id, detail)
 
+    def _state(self, station: Station, offset: int, fact: StateChanged, _: Record) -> None:
+        self._new.state.changed(station, offset, fact)
+
     def _orphaned(self, station: Station, offset: int, fact: MessageOrphaned, _: Record) -> None:
         orphans = self._new.orphans
         orphans.append(rows.orphan_row(station, fact, offset, self._event_index))
@@ -308,6 +312,7 @@ class ReadModel:
         CdrDenied: _denied,
         CdrRequestMoved: _requested,
         CommandMoved: _command,
+        StateChanged: _state,
         MessageOrphaned: _orphaned,
     }
 
@@ -335,29 +340,13 @@ class ReadModel:
             ("cdrs.write_revisions", new.cdr_revisions),
             ("cdrs.write_requests", list(new.cdr_requests.values())),
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
+            *new.state.written(),
             ("orphans.write", new.orphans),
             ("events.write", new.events),
         ]
-        writes = [Write(name, {"rows": _json(found)}) for name, found in written if found]
-        writes.append(_pruned(progress))
+        writes = [Write(name, {"rows": rows_json(found)}) for name, found in written if found]
+        writes.append(pruned(progress))
         return Batch(writes, progress)
 
     async def write(self, batch: Batch) -> None:
         await self._store.write(batch.writes, batch.progress)
-
-
-def _json(found: Sequence[Struct]) -> str:
-    text = _encode(found)
-    if b"\\u0000" in text:
-        # Postgres keeps no NUL in a text; the journal has it as it came.
-        text = _NUL.sub(rb"\1\\ufffd", text)
-    return text.decode()
-
-
-def _pruned(progress: Progress) -> Write:
-    oldest = {
-        partition: offset - KEPT_RECORDS
-        for partition, offset in progress.positions.items()
-        if offset > KEPT_RECORDS and offset != progress.before.get(partition)
-    }
-    return Write("events.prune", {"partitions": list(oldest), "offsets": list(oldest.values())})

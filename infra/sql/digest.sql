@@ -12,6 +12,13 @@ COPY (
     FROM read.stations ORDER BY tenant, station
 ) TO STDOUT;
 
+-- name: station_state
+COPY (
+    SELECT
+        tenant, station, facet, key, value, recorded_at, partition, record_offset
+    FROM read.station_state ORDER BY tenant, station, facet, key
+) TO STDOUT;
+
 -- name: connectors
 COPY (
     SELECT
