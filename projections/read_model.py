@@ -154,6 +154,9 @@ class ReadModel:
         self._new.connectors[id(station), fact.evse_id, fact.connector_id] = station
         subject = f"{fact.evse_id}/{fact.connector_id}"
         detail = {"status": fact.status, "error_code": fact.error_code}
+        for transaction in station.transactions.open_on(fact.evse_id):
+            # In 1.6 it is the charging state of what runs there: its price goes by it.
+            self._transaction(station, offset, transaction)
         self._event(station, offset, fact, "connector-status", subject, detail)
 
     def _started(self, station: Station, offset: int, fact: TransactionStarted, _: Record) -> None:
@@ -335,6 +338,7 @@ class ReadModel:
                 "transactions.write",
                 [session_rows.transaction_row(*touched) for touched in new.transactions.values()],
             ),
+            ("transactions.write_costs", self._running_costs(new)),
             ("cdrs.count", [session_rows.cdr_count_row(row) for row in new.cdrs.values()]),
             ("cdrs.write", list(new.cdrs.values())),
             ("cdrs.write_revisions", new.cdr_revisions),
@@ -347,6 +351,13 @@ class ReadModel:
         writes = [Write(name, {"rows": rows_json(found)}) for name, found in written if found]
         writes.append(pruned(progress))
         return Batch(writes, progress)
+
+    def _running_costs(self, new: _Collected) -> list[session_rows.RunningCostRow]:
+        made = (
+            session_rows.running_cost_row(*touched, self.reference)
+            for touched in new.transactions.values()
+        )
+        return [row for row in made if row is not None]
 
     async def write(self, batch: Batch) -> None:
         await self._store.write(batch.writes, batch.progress)

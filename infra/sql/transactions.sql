@@ -50,3 +50,13 @@ ON CONFLICT (id) DO UPDATE SET
     state = excluded.state,
     flags = excluded.flags,
     record_offset = excluded.record_offset;
+
+-- name: write_costs
+INSERT INTO read.running_costs
+SELECT * FROM json_populate_recordset(NULL::read.running_costs, %(rows)s)
+ON CONFLICT (id) DO UPDATE SET
+    body = excluded.body,
+    record_offset = excluded.record_offset;
+
+-- name: cost
+SELECT body FROM read.running_costs WHERE tenant = %(tenant)s AND id = %(id)s::uuid;
