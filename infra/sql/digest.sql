@@ -67,6 +67,11 @@ COPY (
     WHERE cdrs <> 0 ORDER BY tenant, state
 ) TO STDOUT;
 
+-- name: running_costs
+COPY (
+    SELECT id, tenant, body, partition, record_offset FROM read.running_costs ORDER BY id
+) TO STDOUT;
+
 -- name: cdr_requests
 COPY (
     SELECT

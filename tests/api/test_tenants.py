@@ -26,6 +26,7 @@ pytestmark = pytest.mark.postgres
 
 RESET = {"action": "Reset", "payload": {"type": "Hard"}}
 ORPHAN = {"transactionId": 99, "meterStop": 1, "timestamp": "2026-01-02T04:04:05Z"}
+DRY_RUN = "/v1/pricing/dry-run"
 MARK = "of-acme"
 """Stands in everything that acme has, and nowhere else."""
 
@@ -119,6 +120,7 @@ async def clients(deployment: Deployment, paths: dict[str, str]) -> AsyncIterato
 async def test_every_route_is_in_this_matrix(deployment: Deployment, paths: dict[str, str]) -> None:
     document = deployment.app.openapi()
     covered = {*paths, *LISTS, *OPEN, *DECISIONS, UNPRICED, STATEMENT, "/metrics"}
+    covered = {*paths, *LISTS, *OPEN, *DECISIONS, DRY_RUN, "/metrics"}
 
     assert set(document["paths"]) == covered
 
@@ -227,6 +229,22 @@ async def test_nobody_decides_about_another_tenant_s_cdr(
         assert (await rival.post(path, json={"reason": "theft"})).status_code == 404
 
     assert len(await deployment.records(CdrActionRequested)) == before
+
+
+async def test_nobody_prices_with_what_is_another_tenant_s(
+    deployment: Deployment, clients: Clients, paths: dict[str, str]
+) -> None:
+    acme, rival = clients
+    its_cdr, its_tariff = paths["/v1/cdrs/{id}"].split("/")[-1], f"tariff-{MARK}"
+    session = {"start": "2099-01-02T03:04:05Z", "end": "2099-01-02T04:04:05Z", "energy_wh": 1}
+    asked = (
+        {"tariff": tariff("T"), "cdr": its_cdr},
+        {"tariff_id": its_tariff, "session": session},
+    )
+    mine = [(await acme.post(DRY_RUN, json=body)).status_code for body in asked]
+    theirs = [(await rival.post(DRY_RUN, json=body)).status_code for body in asked]
+
+    assert (mine, theirs) == ([200, 200], [404, 404])
 
 
 async def test_one_idempotency_key_of_two_tenants_is_two_commands(
