@@ -8,14 +8,15 @@ without a number.
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 from msgspec.structs import replace
 
 from domain.cdr_pricing import Priced, PricedFacts, price_facts
 from domain.judgement import HOLDING, Judgement, is_over, judge
-from domain.limits import limits_of
+from domain.limits import Limits, limits_of
 from domain.meter_rules import CURRENT, MeterRule
-from domain.metering import Bounds, Wh
+from domain.metering import Bounds, Wh, is_too_much
 from domain.pricing_session import Reservation, exact
 from domain.readings import whole
 from domain.reference import NOTHING, Reference
@@ -55,7 +56,7 @@ def cdr_of(
     over = is_over(t) or estimate is not None
     money = Priced()
     if over:
-        facts = _facts(tenant, station, t, j, energy, ended_at, flags)
+        facts = facts_of(tenant, station, t, j, energy, ended_at, flags)
         money = price_facts(facts, reference)
         flags |= money.flags
     holds = held_by(t, flags) | j.holds | money.holds if over else frozenset()
@@ -84,7 +85,7 @@ def cdr_of(
         holds=tuple(sorted(holds)),
         decided=t.rejected,
     )
-    return _with_details(_with_money(cdr, money), t, j)
+    return _with_details(_with_money(cdr, money), t, j, limits)
 
 
 def _with_money(cdr: Cdr, money: Priced) -> Cdr:
@@ -100,14 +101,14 @@ def _with_money(cdr: Cdr, money: Priced) -> Cdr:
     )
 
 
-def _with_details(cdr: Cdr, t: Transaction, j: Judgement) -> Cdr:
+def _with_details(cdr: Cdr, t: Transaction, j: Judgement, limits: Limits) -> Cdr:
     return replace(
         cdr,
         missing_seq=j.missing_seq,
         missing_energy_wh=j.missing_energy_wh,
-        energy_export_wh=exported_wh(t),
+        energy_export_wh=_text(exported_wh(t, j, limits)),
         authorized_at=_iso(t.authorized_at),
-        reserved_at=_iso(t.reserved_at),
+        reserved_from=_iso(t.reserved_at),
         station_cost_excl=_text(t.station_cost[0]) if t.station_cost else None,
         settled=_text(t.settled),
         closed_by=t.closed_reason if t.is_closed and not t.is_ended else None,
@@ -166,11 +167,19 @@ def bounds_of(transaction: Transaction, tenant: str, station: str, reference: Re
     return j.bounds or ((j.energy, j.energy) if j.energy is not None else (0, None))
 
 
-def exported_wh(t: Transaction) -> int | Decimal | None:
-    """Return what the vehicle gave back: the rise of the export register, if it was told twice."""
-    if len(t.exports) < 2 or t.exports[-1][1] < t.exports[0][1]:
+def exported_wh(t: Transaction, j: Judgement, limits: Limits) -> Decimal | None:
+    """Return what the vehicle gave back: the rise of the export register.
+
+    One that was read once is taken to count from the start, where so much can have been given back.
+    """
+    if not t.exports:
         return None
-    return whole(t.exports[-1][1] - t.exports[0][1])
+    (first_us, first), (_, last) = t.exports[0], t.exports[-1]
+    if len(t.exports) > 1:
+        return last - first if last >= first else None
+    if limits.max_power_w is None or j.start_us is None or first_us < j.start_us:
+        return None
+    return None if is_too_much(first, j.start_us, first_us, limits) else first
 
 
 def energy_of(t: Transaction, signed: SignedEnergy, reported: Wh | None) -> Wh | None:
@@ -198,15 +207,16 @@ def _state(t: Transaction, is_held: bool) -> CdrState:
     return "HELD" if is_held else "OPEN"
 
 
-def _facts(
+def facts_of(
     tenant: str,
     station: str,
     t: Transaction,
     j: Judgement,
-    energy: Wh | None,
+    energy: Wh | Fraction | None,
     ended_at: int | None,
     flags: Collection[str],
 ) -> PricedFacts:
+    """Return what pricing asks of a transaction with this energy and this end."""
     repriced = t.repriced
     return PricedFacts(
         tenant=tenant,
@@ -226,7 +236,7 @@ def _facts(
         if t.reserved_at is not None and t.reserved_until is not None
         else None,
         flags=flags,
-        station_cost=t.station_cost[1] if t.station_cost else None,
+        station_cost=t.station_cost,
         settled=t.settled,
     )
 

@@ -95,7 +95,7 @@ def _decided(r: Registers, inside: list[Reading], flags: set[str], limits: Limit
     energy = stop - start
     if inside and inside[-1][1] > stop + r.tolerance_wh:
         return _unknown(r, inside, flags | {"METER_REGRESSION"}, limits)
-    if limits.max_power_w and _is_too_much(energy, r.start_us, r.end_us, limits):
+    if limits.max_power_w and is_too_much(energy, r.start_us, r.end_us, limits):
         flags = flags | {"IMPLAUSIBLE_POWER", "IMPLAUSIBLE_ENERGY"}
     bounds: Bounds | None = None
     if r.other_starts or r.other_stops:
@@ -169,7 +169,7 @@ def _without_spikes(
     kept, dips = _without_dips(kept, r.tolerance_wh)
     if len(kept) > 1 and r.stop is not None and kept[-2][1] <= r.stop < kept[-1][1]:
         (before, low), (at, high) = kept[-2:]
-        if _is_too_much(high - low, before, at, limits):
+        if is_too_much(high - low, before, at, limits):
             kept.pop()
             found = True
     return kept, ({"BAD_SAMPLE"} if found or dips else set())
@@ -204,7 +204,7 @@ def _unwrapped(
         return None
     if limits.max_power_w is None or r.start_us is None or r.end_us is None:
         return None
-    if _is_too_much(stop + modulus - start, r.start_us, r.end_us, limits):
+    if is_too_much(stop + modulus - start, r.start_us, r.end_us, limits):
         return None
     past = [(at, wh if wh >= start - r.tolerance_wh else wh + modulus) for at, wh in inside]
     return None if _falls(past, r.tolerance_wh) else (stop + modulus, past)
@@ -221,9 +221,7 @@ def _mixes_bases(r: Registers, inside: list[Reading], limits: Limits) -> Wh | No
     at_start = _jumps(first - r.start, r.start_us, first_us, limits)
     at_stop = _jumps(r.stop - last, last_us, r.end_us, limits)
     energy = r.stop - r.start
-    if at_start == at_stop or not (
-        energy < 0 or _is_too_much(energy, r.start_us, r.end_us, limits)
-    ):
+    if at_start == at_stop or not (energy < 0 or is_too_much(energy, r.start_us, r.end_us, limits)):
         return None
     if energy < 0 and r.stop >= first - r.tolerance_wh and not at_stop:
         return first
@@ -233,7 +231,7 @@ def _mixes_bases(r: Registers, inside: list[Reading], limits: Limits) -> Wh | No
 
 
 def _jumps(wh: Wh, since: int | None, until: int | None, limits: Limits) -> bool:
-    return wh < -1 or _is_too_much(wh, since, until, limits)
+    return wh < -1 or is_too_much(wh, since, until, limits)
 
 
 def _in_base(
@@ -296,7 +294,7 @@ def _base_of(r: Registers, inside: list[Reading]) -> Decimal | None:
     return None
 
 
-def _is_too_much(wh: Wh, since: int | None, until: int | None, limits: Limits) -> bool:
+def is_too_much(wh: Wh, since: int | None, until: int | None, limits: Limits) -> bool:
     if since is None or until is None or until < since:
         return False
     power = limits.max_power_w if limits.max_power_w is not None else _POWER_UNKNOWN_W

@@ -84,6 +84,20 @@ class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What it was made from: role → "partition:offset" in the journal."""
     signed: CdrSigned | None = None
     """Of a transaction in which meter values were signed."""
+    authorized_at: str | None = None
+    """When its token was first presented (2.x)."""
+    missing_seq: tuple[int, ...] = ()
+    """Numbers of events between Started and Ended that never came (2.x); the first of many."""
+    missing_energy_wh: int | Decimal | None = None
+    """What flowed on the connector between the session before and this one: nobody's bill."""
+    energy_export_wh: str | None = None
+    """What the vehicle gave back, as its own register says; never set against the import."""
+    reserved_from: str | None = None
+    """When the reservation began that this session used."""
+    station_cost_excl: str | None = None
+    """What the station says that it costs, without tax (2.1, costDetails)."""
+    settled: str | None = None
+    """What was settled with the driver, tax included (2.1, NotifySettlement)."""
     holds: tuple[str, ...] = ()
     """Of the flags those that hold it; of a released one, those that a person has overruled."""
     total_time_s: str | None = None
@@ -107,20 +121,6 @@ class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a replacement: the CDR in whose place it stands."""
     causes: tuple[str, ...] = ()
     """Of a correction: the records because of which, "partition:offset"."""
-    missing_seq: tuple[int, ...] = ()
-    """Numbers of events between the first and the last that never came (2.x); at most 100."""
-    missing_energy_wh: int | Decimal | None = None
-    """Flowed between the transaction before it on the EVSE and this one; nobody's bill."""
-    energy_export_wh: int | Decimal | None = None
-    """Given back by the vehicle; never taken off `energy_wh`."""
-    authorized_at: str | None = None
-    """When a token was first presented in it (2.x), where that was after its start."""
-    reserved_at: str | None = None
-    """When the reservation began that this session used; OCPI's start_date_time."""
-    station_cost_excl: str | None = None
-    """What the station says it costs, excluding tax (2.1)."""
-    settled: str | None = None
-    """What was settled with the driver (2.1)."""
     closed_by: str | None = None
     """The policy by which it was closed for want of an end, while that was not told."""
 

@@ -77,12 +77,12 @@ def scenario(
     only: Annotated[str, typer.Option(help="The scenario of this id alone.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per scenario.")] = False,
 ) -> None:
-    """Run scenarios of frames, and compare their CDRs with what they expect.
+    """Run conversations with stations, and compare the CDRs with what they should be.
 
-    Needs no deployment: frames go into a journal in memory on a clock of their own, through the
-    same owner and projection as live ones. Exit code 1 if a CDR differs. docs/cdr.md says more.
+    Needs no deployment: each scenario has a journal, an owner, a projection and a clock of its own.
+    Exit code 1 if a CDR or an orphan differs. docs/cdr.md says what a scenario looks like.
 
-    Example: chargeledger scenario tests/data/scenarios.jsonl --only B06
+    Example: chargeledger scenario tests/data/scenarios.jsonl --only B06 --json
     """
     from infra.cli.scenarios import run_scenarios
 

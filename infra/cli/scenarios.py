@@ -1,87 +1,53 @@
-"""`chargeledger scenario`: runs scenarios of a file and says where a CDR is not as expected."""
+"""`chargeledger scenario`: runs the scenarios of a file and says where a CDR is not as expected."""
 
 import asyncio
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from infra.cli.failures import Failed
-from infra.scenarios import comparing, running
-from infra.scenarios.comparing import Verdict
+from infra.scenario_file import Json, Scenario, ScenarioInvalid, read_scenarios
+from infra.scenario_run import Ran, ScenarioRun, judge, told
 
 
 def run_scenarios(file: Path, only: str, *, as_json: bool) -> None:
-    wrong = seen = skipped = 0
-    for verdict in verdicts(file, only):
-        seen += 1
-        wrong += bool(verdict.differences)
-        skipped += bool(verdict.not_compared)
-        for line in [json.dumps(verdict._asdict())] if as_json else _told(verdict):
-            sys.stdout.write(f"{line}\n")
-    if not seen:
+    try:
+        given = read_scenarios(file)
+    except ScenarioInvalid as error:
+        raise Failed(str(error)) from error
+    wanted = [each for each in given.scenarios if only in ("", each.id)]
+    if not wanted:
         raise Failed(f"{file}: no scenario" + (f" {only}" if only else ""))
+    wrong = 0
+    for scenario in wanted:
+        ran = asyncio.run(_run(scenario, given.tariffs))
+        found = judge(scenario, ran)
+        wrong += bool(found)
+        shown = told(scenario, ran, found)
+        for line in [json.dumps(shown)] if as_json else _lines(scenario, shown):
+            sys.stdout.write(f"{line}\n")
     if not as_json:
-        more = f"; {skipped} with fields that are not compared" if skipped else ""
-        sys.stdout.write(f"{seen - wrong} of {seen} as they should be{more}\n")
+        sys.stdout.write(f"{len(wanted) - wrong} of {len(wanted)} as they should be\n")
     if wrong:
         raise typer.Exit(1)
 
 
-def verdicts(file: Path, only: str = "") -> Iterator[Verdict]:
-    header: Mapping[str, Any] = {}
-    for scenario in read_scenarios(file):
-        if scenario.get("kind") == "header":
-            header = scenario
-        elif not only or scenario.get("id") == only:
-            yield verdict_of(scenario, header.get("tariffs", ()))
+async def _run(scenario: Scenario, tariffs: Sequence[Json]) -> Ran:
+    return await ScenarioRun(scenario, tariffs).run()
 
 
-def verdict_of(scenario: Mapping[str, Any], tariffs: Sequence[Mapping[str, Any]]) -> Verdict:
-    ran = asyncio.run(running.run(scenario, tariffs))
-    return comparing.judge(scenario, ran, prices_energy=_prices_energy(scenario, tariffs))
-
-
-def read_scenarios(file: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield the header and each scenario. Raise `Failed` for a line that is no JSON object."""
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                scenario = json.loads(line)
-            except ValueError as error:
-                raise Failed(f"{file}:{number}: no JSON: {error}") from error
-            if not isinstance(scenario, dict):
-                raise Failed(f"{file}:{number}: no JSON object")
-            yield scenario
-
-
-def _prices_energy(scenario: Mapping[str, Any], tariffs: Sequence[Mapping[str, Any]]) -> bool:
-    return any(
-        component["type"] == "ENERGY"
-        for tariff in tariffs
-        if tariff["id"] == scenario.get("tariff_id")
-        for element in tariff["elements"]
-        for component in element["price_components"]
-    )
-
-
-def _told(verdict: Verdict) -> Iterator[str]:
-    mark = "differs" if verdict.differences else "ok"
-    yield f"{verdict.id}  {mark}  {verdict.title}"
-    for cdr in verdict.cdrs:
-        flags = ",".join(cdr["flags"]) or "-"
-        yield (
-            f"    {cdr['state']}  {cdr['cs']}/{cdr['evse_or_connector']}  {cdr['token']}"
-            f"  {cdr['total_energy_wh']} Wh  {flags}"
+def _lines(scenario: Scenario, shown: Json) -> Iterator[str]:
+    yield f"{'ok' if shown['ok'] else 'wrong':5}  {scenario.id:6}  {scenario.title}"
+    for cdr in shown["cdrs"]:
+        cost = cdr["cost"]["rounded"] if cdr["cost"] else "no price"
+        energy = (
+            "energy unknown" if cdr["total_energy_wh"] is None else f"{cdr['total_energy_wh']} Wh"
         )
-    for orphan in verdict.orphans:
-        yield f"    orphan {orphan['cs']} {orphan['action']} {orphan['flag']}"
-    for difference in verdict.differences:
-        yield f"    ! {difference}"
-    if verdict.not_compared:
-        yield f"    not compared: {', '.join(verdict.not_compared)}"
+        yield f"         {cdr['state']}: {energy}, {cost}, {', '.join(cdr['flags']) or 'no flags'}"
+    for orphan in shown["orphans"]:
+        yield f"         orphan: {orphan['action']}, {orphan['flag']}"
+    for each in shown["differences"]:
+        yield f"       ! {each}"
