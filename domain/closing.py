@@ -86,6 +86,7 @@ def _ask(
         epoch=epoch,
         transaction_id=transaction.transaction_id,
         command_id=f"status-{station.offset}",
+        version=station.connection.protocol if station.connection is not None else "2.0.1",
         payload=Raw(msgspec.json.encode({"transactionId": told_id})),
         expires_at=now + policy.ask_us,
     )

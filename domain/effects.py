@@ -73,7 +73,7 @@ def _status_reported(station: Station, fact: ConnectorStatusReported, _: Sent) -
 def _charging_state(station: Station, fact: ConnectorStatusReported) -> None:
     """In 1.6 the status of the connector is the charging state of what runs there."""
     if fact.status in _CHARGING_STATES and fact.evse_id > 0:
-        transaction = station.transactions.current_on(fact.evse_id, fact.at)
+        transaction = station.transactions.current_on(fact.evse_id)
         if transaction is not None and not transaction.by_events:
             charging_state(transaction, reading_time(fact.at, fact.recorded_at), fact.status)
             is_running(station, transaction, fact.at)

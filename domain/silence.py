@@ -70,6 +70,7 @@ def asked(station: Station, offset: int, record: TransactionAsked, _: Any) -> li
         payload_digest="",
         expires_at=record.expires_at,
         actor="chargeledger",
+        version=record.version,
         reason="the end of a transaction has not been told",
     )
     command = station.commands[record.command_id] = commands.request(offset, request)

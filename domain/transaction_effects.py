@@ -48,18 +48,21 @@ def transaction_started(station: Station, fact: TransactionStarted, record: Sent
         transaction.start_is_live = _is_live(station, fact)
         key = start_key(fact.evse_id, fact.id_token, fact.started_at, fact.meter_start_wh)
         book.add(key, transaction)
-        _take_place(station, transaction)
+        _take_place(station, transaction, fact)
         if fact.reservation_id is not None:
             _reserve(station, transaction)
     return fact
 
 
-def _take_place(station: Station, transaction: Transaction) -> None:
+def _take_place(station: Station, transaction: Transaction, fact: Fact) -> None:
     """It has begun on an EVSE: what ran there before is over, unless its end is still to come."""
     book = station.transactions
     if transaction.evse_id <= 0:
         return
-    book.link(transaction)
+    for other in book.link(transaction):
+        if other.previous == transaction.transaction_id:
+            touch(other, fact.offset, fact.recorded_at)
+            _settle(station, other, changed=True)
     began = transaction.started_at or transaction.start_received
     for other in book.open_on(transaction.evse_id):
         if other is transaction or other.succeeded:
@@ -219,7 +222,7 @@ def _place_event(
     station: Station, transaction: Transaction, fact: TransactionEventReported, *, was: int
 ) -> None:
     if was <= 0 < transaction.evse_id:
-        _take_place(station, transaction)
+        _take_place(station, transaction, fact)
     if fact.reservation_id is not None and transaction.reserved_at is None:
         _reserve(station, transaction)
 

@@ -79,7 +79,7 @@ class ScenarioRun:
             await self._said(station, event)
         elif event.raw[0] == CALL:
             command_id = await self.world.commands(
-                station, event.raw[2], self._filled(event.raw[3])
+                station, self.scenario.version, event.raw[2], self._filled(event.raw[3])
             )
             self._commands[event.raw[1]] = command_id
         else:
@@ -135,7 +135,7 @@ class ScenarioRun:
             payload = {"reservationId": number, "connectorId": reservation.get("connectorId", 0)}
             payload |= {"idTag": token, "expiryDate": expires}
         await world.is_reached(station, version)
-        command_id = await world.commands(station, "ReserveNow", payload)
+        command_id = await world.commands(station, version, "ReserveNow", payload)
         await world.says(station, version, [CALLRESULT, command_id, {"status": "Accepted"}])
 
     async def _reprices(self, control: Json) -> None:

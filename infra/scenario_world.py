@@ -207,7 +207,7 @@ class ScenarioWorld:
         )
         return connection
 
-    async def commands(self, station: str, action: str, payload: Json) -> str:
+    async def commands(self, station: str, version: str, action: str, payload: Json) -> str:
         """Issue a command, unless the owner has one of this action under way; return its id."""
         known = self.owner.stations.get((TENANT, station))
         for command in known.commands.values() if known is not None else ():
@@ -222,6 +222,7 @@ class ScenarioWorld:
                 recorded_at=self.now,
                 command_id=command_id,
                 action=action,
+                version=version,
                 payload=_raw(payload),
                 payload_digest=command_id,
                 actor=ACTOR,

@@ -162,13 +162,16 @@ class ReadModel:
         self._event(station, offset, fact, "connector-status", subject, detail)
 
     def _started(self, station: Station, offset: int, fact: TransactionStarted, _: Record) -> None:
-        # The start may end others on its connector; they come first, in the order of their starts.
-        for transaction in station.transactions.known.values():
-            if transaction.changed == fact.offset:
-                self._transaction(station, offset, transaction)
-                self._cdr_changed(station, offset, fact, transaction)
+        self._changed_with(station, offset, fact)
         if not fact.repeated:
             self._start(station, offset, fact, fact.evse_id, fact.id_token)
+
+    def _changed_with(self, station: Station, offset: int, fact: Fact, but: str = "") -> None:
+        # Its neighbours on the EVSE know the register where one ended and the next began.
+        for transaction in station.transactions.known.values():
+            if transaction.changed == fact.offset and transaction.transaction_id != but:
+                self._transaction(station, offset, transaction)
+                self._cdr_changed(station, offset, fact, transaction)
 
     def _sampled(self, station: Station, offset: int, fact: MeterValuesReported, _: Record) -> None:
         transaction = station.transactions.known.get(fact.transaction_id)
@@ -184,6 +187,7 @@ class ReadModel:
         self._transaction(station, offset, transaction)
         self._cdr_changed(station, offset, fact, transaction)
         if not fact.repeated:
+            self._changed_with(station, offset, fact, but=fact.transaction_id)
             self._end(station, offset, fact, fact.reason)
 
     def _event_reported(
@@ -196,6 +200,8 @@ class ReadModel:
         if transaction.changed != fact.offset:
             return
         self._cdr_changed(station, offset, fact, transaction)
+        if fact.offset in (transaction.started, transaction.ended):
+            self._changed_with(station, offset, fact, but=fact.transaction_id)
         if transaction.started == fact.offset:
             self._start(station, offset, fact, transaction.evse_id, transaction.id_token)
         if transaction.ended == fact.offset:

@@ -254,7 +254,7 @@ class SignaturesJudged(OwnerRecord, frozen=True, kw_only=True, tag="signatures-j
     verdicts: tuple[SignatureVerdict, ...] = ()
 
 
-class TransactionClosed(OwnerRecord, frozen=True, kw_only=True, tag="transaction-closed.v1"):
+class TransactionClosed(OwnerRecord, frozen=True, kw_only=True, tag="transaction-closed-by-policy.v1"):
     """A transaction is over by policy, though no end was told. Its true end makes this void.
 
     `reason`: "next-start" (another began on its EVSE), "grace-after-boot" (its station started anew
@@ -276,6 +276,7 @@ class TransactionAsked(OwnerRecord, frozen=True, kw_only=True, tag="transaction-
     command_id: str
     payload: Raw
     expires_at: int
+    version: str = "2.0.1"
 
 
 class JournalCreated(Record, frozen=True, kw_only=True, tag="journal-created.v1"):

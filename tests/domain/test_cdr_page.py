@@ -25,13 +25,14 @@ SPEAKERS = (
     "transaction",
     "transaction_effects",
     "transaction_events",
+    "transaction_messages",
     "transactions",
 )
 """The modules of which a CDR has its flags, and an orphan its reason."""
 
 ORPHANED = {"STOP_UNKNOWN_TX", "TXID_MINUS_ONE_AMBIGUOUS"}
 
-_FLAG = re.compile(r'"([A-Z]+(?:_[A-Z0-9]+)+|INTERPOLATED)"')
+_FLAG = re.compile(r'"([A-Z]+(?:_[A-Z0-9]+)+|INTERPOLATED|OFFLINE|RECONSTRUCTED)"')
 _ROW = re.compile(r"^\| `([A-Z_]+)` \| (yes)? ?\|", re.MULTILINE)
 
 

@@ -81,7 +81,7 @@ def test_begin_and_end_are_found_by_their_context() -> None:
     [
         {"measurand": "Energy.Active.Export.Register"},
         {"measurand": "Energy.Active.Import.Interval"},
-        {"phase": "L1"},
+        {"phase": "N"},
         {"location": "Inlet"},
     ],
 )
