@@ -10,6 +10,8 @@ from api import (
     cdr_requests,
     cdrs,
     commands,
+    completeness,
+    dry_run,
     events,
     health,
     id_tokens,
@@ -27,6 +29,7 @@ from api.events import Streams
 from api.metrics import Measured, Metrics
 from api.ports import Ports
 from projections.cdr_requests import CdrRequestRow
+from projections.completeness import Completeness
 from projections.evidence import Bundle
 from projections.id_tokens import IdTokenRow
 from projections.messages import Page as MessagePage
@@ -43,7 +46,10 @@ energy is in whole Wh. A query parameter that a route does not know is refused (
 SHAPES = (
     Bundle,
     cdrs.CdrFeed,
+    Completeness,
     CdrRequestRow,
+    cdrs.OcpiCdr,
+    dry_run.DryRun,
     Command,
     Items,
     IdTokenRow,
@@ -51,6 +57,7 @@ SHAPES = (
     StationDetail,
     StationRow,
     TransactionRow,
+    transactions.TransactionDetail,
     id_tokens.IdTokenWritten,
     LocationRow,
     locations.LocationWritten,
@@ -81,10 +88,12 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
         stations,
         commands,
         transactions,
+        completeness,  # Before the CDRs, whose path would take its name for an id.
         cdrs,
         cdr_requests,
         id_tokens,
         tariffs,
+        dry_run,
         locations,
         station_state,
         events,

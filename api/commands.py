@@ -27,7 +27,7 @@ from api.wanted import Asked, CommandWanted
 from domain.commands import OPEN_FATES
 from projections.commands import CommandRow, find_command, find_commands
 from schemas.journal import AppendUnknown, Unavailable
-from schemas.records import CommandRequested
+from schemas.records import CommandRequested, StationPasswordOffered
 
 WAIT_S_MAX = 60
 POLL_S = 0.05
@@ -89,6 +89,9 @@ async def post_command(
     if row is not None:
         _same_command(row, record)
     elif not recent.is_appended(record.command_id):
+        password = asking.password_in(asked)
+        if password is not None and detail.station.registered:
+            await _offer(ports, record, password)
         await _append(ports, recent, record)
     if row is None or row.fate in OPEN_FATES:
         closing: asyncio.Event = request.app.state.closing
@@ -164,6 +167,25 @@ async def _request(
         secret_ids=secret_ids,
         now_us=ports.now_us(),
     )
+
+
+async def _offer(ports: Ports, record: CommandRequested, password: str) -> None:
+    """Let the station in with the password that the command will set, beside the one it has.
+
+    In the registry before the command is: the station may come back as soon as it was told.
+    """
+    async with ports.vault.registering(record.tenant, record.station) as passwords:
+        password_id = await passwords.put(password.encode())
+        await ports.log.append(
+            StationPasswordOffered(
+                tenant=record.tenant,
+                station=record.station,
+                recorded_at=record.recorded_at,
+                actor=record.actor,
+                command_id=record.command_id,
+                credential=f"secret:{password_id}",
+            )
+        )
 
 
 async def _append(ports: Ports, recent: Recent, record: CommandRequested) -> None:

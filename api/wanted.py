@@ -24,6 +24,7 @@ from api.onto_16 import ONTO_16
 from api.operator_commands import OPERATOR_COMMANDS
 from api.problems import FieldError, Invalid, field_errors
 from domain.outbound import OUTBOUND
+from domain.passwords import sets_password
 from schemas.payloads import violations
 from schemas.records import VERSION_16, CommandRequested
 from schemas.secret_values import has_secret, replaced
@@ -119,6 +120,11 @@ def secrets_in(asked: Asked) -> list[str]:
     found: dict[str, None] = {}
     replaced(asked.payload, lambda secret: found.setdefault(str(secret)))
     return list(found)
+
+
+def password_in(asked: Asked) -> str | None:
+    """Return the password for OCPP that it gives to the station, if it does."""
+    return sets_password(asked.action, asked.payload)
 
 
 def digest_of(asked: Asked, digest: Callable[[str], str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from domain import batches, commands, following
+from domain import batches, commands, following, passwords
 from domain.command_effects import Seen
 from domain.commands import Command, CommandMoved, Fate
 from domain.facts import Fact
@@ -201,6 +201,7 @@ def drop_in_flight(station: Station, offset: int, at: int, fate: Fate = "unknown
 
 
 def _moved(station: Station, command: Command, offset: int, at: int) -> CommandMoved:
+    passwords.follow(station, command, offset)
     _forget(station)
     return CommandMoved(offset=offset, recorded_at=at, command=command)
 

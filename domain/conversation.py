@@ -61,6 +61,7 @@ def _opened(station: Station, offset: int, record: ConnectionOpened, _: Any) -> 
         node=record.node,
         remote=record.remote,
         registered=record.registered,
+        credential=record.credential,
     )
     facts.append(
         ConnectionChanged(

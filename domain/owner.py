@@ -16,7 +16,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, cast
 
-from domain import following, judging, routes
+from domain import following, judging, passwords, routes
 from domain.answering import Context, Policy
 from domain.billing import Billing
 from domain.conversation import fold
@@ -35,6 +35,7 @@ from schemas.records import (
     PartitionClaimed,
     Record,
     SignaturesJudged,
+    StationPasswordSettled,
     TimeoutElapsed,
 )
 
@@ -307,6 +308,15 @@ class Owner:
             self._ending.add(connection.opened)
             self._undecided[key] = self._undecided.get(key, 0) + 1
             yield connection_lost(station, connection, now, self.epoch)
+
+    def settled_passwords(self, now: int) -> list[StationPasswordSettled]:
+        """Return what is decided of stations' passwords: for the registry, not this partition.
+
+        Once it is folded there it is not decided again; said twice, it is the same.
+        """
+        if self.epoch is None or not self.registry.offers:
+            return []
+        return list(passwords.settled(self.registry, self.stations, now))
 
     # Timers
 

@@ -42,6 +42,10 @@ class Admission(Struct, frozen=True):
     registered: bool
     verifiers: tuple[str, ...] = ()
     """Of its passwords (`schemas.credentials`); more than one while a change is under way."""
+    credentials: tuple[str, ...] = ()
+    """"secret:<id>" of each of them, for the record."""
+    may_come_without: bool = False
+    """It needs none yet: the only ones there are have been offered to it."""
     refused: str = ""
     """Why it may not connect whatever it presents; empty if it may."""
     switches: Switches = NONE

@@ -305,6 +305,7 @@ class Server:
             registered=admitted.registered,
             user_agent=admitted.user_agent,
             violations=admitted.violations,
+            credential=admitted.credential,
         )
         try:
             async with asyncio.timeout(self.options.handshake_s):

@@ -36,7 +36,8 @@ class StationRegisteredRow(Struct, frozen=True):
     registered: bool
     name: str
     attributes: dict[str, Any]
-    has_password: bool
+    has_password: bool | None
+    """None: as it was before."""
     registry_offset: int
 
 
@@ -175,13 +176,18 @@ def station_registered(offset: int, record: StationRegistered) -> StationRegiste
         True,
         record.name,
         record.attributes,
-        bool(record.credential),
+        None if record.keeps_password else bool(record.credential),
         offset,
     )
 
 
 def station_deregistered(tenant: str, station: str, offset: int) -> StationRegisteredRow:
     return StationRegisteredRow(tenant, station, False, "", {}, False, offset)
+
+
+class StationRow(Struct, frozen=True):
+    tenant: str
+    station: str
 
 
 def connector_row(

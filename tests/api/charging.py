@@ -3,14 +3,16 @@
 import json
 from typing import Any
 
-from msgspec import Raw
+import msgspec
 
 from infra.clock import now_us
+from schemas.cdr import cdr_id, digest
 from schemas.partitions import partition_of
 from schemas.records import (
     CALL,
     CALLRESULT,
     SEND,
+    CdrReleased,
     CommandRequested,
     MessageReceived,
     MessageSent,
@@ -18,6 +20,7 @@ from schemas.records import (
     encode,
 )
 from tests.api.deployment import PARTITIONS, Deployment
+from tests.domain.released import document
 
 
 class Talk:
@@ -83,7 +86,7 @@ class Talk:
             recorded_at=now_us(),
             command_id=f"k{self._number}-of-{self._station}",
             action=action,
-            payload=Raw(json.dumps(payload).encode()),
+            payload=msgspec.Raw(json.dumps(payload).encode()),
             payload_digest="",
             expires_at=now_us() + 60_000_000,
             actor="somebody",
@@ -91,6 +94,27 @@ class Talk:
         )
         await self.dispatch(command, await self._deployment.append(command))
         await self.answer(command.command_id, answer)
+
+    async def release(self, transaction_id: int, **changes: Any) -> str:
+        """A release with a priced document; return the id of the CDR."""
+        cdr = cdr_id(self._tenant, self._station, str(transaction_id))
+        own = {"id": cdr, "station": self._station, "transaction_id": str(transaction_id)}
+        body = msgspec.json.encode(document(**own, tenant=self._tenant, **changes))
+        await self._deployment.append(
+            CdrReleased(
+                tenant=self._tenant,
+                station=self._station,
+                recorded_at=now_us(),
+                cause=transaction_id,
+                purpose="release",
+                epoch=self._epoch,
+                transaction_id=str(transaction_id),
+                cdr_id=cdr,
+                document=msgspec.Raw(body),
+                sha256=digest(body),
+            )
+        )
+        return cdr
 
     async def dispatch(self, command: CommandRequested, offset: int) -> None:
         payload = json.loads(bytes(command.payload))
