@@ -10,6 +10,7 @@ from api import (
     cdr_requests,
     cdrs,
     commands,
+    completeness,
     dry_run,
     events,
     health,
@@ -19,6 +20,7 @@ from api import (
     station_state,
     stations,
     tariffs,
+    telling_tariffs,
     transactions,
 )
 from api.answers import Items, schemas_of
@@ -28,6 +30,7 @@ from api.events import Streams
 from api.metrics import Measured, Metrics
 from api.ports import Ports
 from projections.cdr_requests import CdrRequestRow
+from projections.completeness import Completeness
 from projections.evidence import Bundle
 from projections.id_tokens import IdTokenRow
 from projections.messages import Page as MessagePage
@@ -44,8 +47,10 @@ energy is in whole Wh. A query parameter that a route does not know is refused (
 SHAPES = (
     Bundle,
     cdrs.CdrFeed,
+    Completeness,
     CdrRequestRow,
     dry_run.DryRun,
+    cdrs.OcpiCdr,
     Command,
     Items,
     IdTokenRow,
@@ -84,11 +89,13 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
         stations,
         commands,
         transactions,
+        completeness,  # Before the CDRs, whose path would take its name for an id.
         cdrs,
         cdr_requests,
         id_tokens,
         tariffs,
         dry_run,
+        telling_tariffs,
         locations,
         station_state,
         events,

@@ -239,7 +239,7 @@ class ReadModel:
     ) -> None:
         row = session_rows.cdr_row(cdr, document, station.partition, offset, self._cdr_index)
         self._cdr_index += 1
-        revision = session_rows.cdr_revision_row(row)
+        revision = session_rows.cdr_revision_row(row, fact.recorded_at)
         self._new.cdr_revisions.append(revision)
         if self._on_revision is not None:
             self._on_revision(revision)

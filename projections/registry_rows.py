@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from projections import rows
+from projections.registrations import Registrations
 from schemas.records import (
     IdTokenPut,
     IdTokenRemoved,
     LocationPut,
     LocationRemoved,
     Record,
-    StationDeregistered,
-    StationRegistered,
     TariffAssigned,
     TariffPut,
     TariffRemoved,
@@ -102,7 +101,7 @@ class RegistryRows:
     """What the registry's records said since the last cut."""
 
     def __init__(self) -> None:
-        self._stations: dict[tuple[str, str], rows.StationRegisteredRow] = {}
+        self._registrations = Registrations()
         self._id_tokens: dict[tuple[str, str], rows.IdTokenRow] = {}
         self._id_tokens_removed: dict[tuple[str, str], rows.IdTokenRow] = {}
         self._tariffs: list[TariffVersionRow] = []
@@ -110,13 +109,8 @@ class RegistryRows:
         self._locations: list[LocationVersionRow] = []
 
     def apply(self, offset: int, record: Record) -> None:
+        self._registrations.apply(offset, record)
         match record:
-            case StationRegistered():
-                row = rows.station_registered(offset, record)
-                self._stations[record.tenant, record.station] = row
-            case StationDeregistered():
-                row = rows.station_deregistered(record.tenant, record.station, offset)
-                self._stations[record.tenant, record.station] = row
             case IdTokenPut():
                 key = (record.tenant, record.uid.casefold())
                 self._id_tokens[key] = rows.id_token_row(offset, record)
@@ -136,7 +130,7 @@ class RegistryRows:
 
     def written(self) -> Iterator[tuple[str, Sequence[Struct]]]:
         """Yield each statement with its rows."""
-        yield "stations.write_registered", list(self._stations.values())
+        yield from self._registrations.writes()
         yield "id_tokens.remove", list(self._id_tokens_removed.values())
         yield "id_tokens.write", list(self._id_tokens.values())
         yield "tariffs.write", self._tariffs

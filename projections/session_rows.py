@@ -94,6 +94,7 @@ class CdrRevisionRow(Struct, frozen=True, kw_only=True):
     tenant: str
     partition: int
     record_offset: int
+    recorded_at: int
     state: str
     body: str
     sha256: str
@@ -208,13 +209,14 @@ def cdr_row(cdr: Cdr, document: bytes | None, partition: int, offset: int, index
     )
 
 
-def cdr_revision_row(row: CdrRow) -> CdrRevisionRow:
+def cdr_revision_row(row: CdrRow, recorded_at: int) -> CdrRevisionRow:
     return CdrRevisionRow(
         id=row.id,
         revision=row.revision,
         tenant=row.tenant,
         partition=row.partition,
         record_offset=row.record_offset,
+        recorded_at=recorded_at,
         state=row.state,
         body=row.body,
         sha256=row.sha256,

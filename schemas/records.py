@@ -52,6 +52,8 @@ class ConnectionOpened(Record, frozen=True, kw_only=True, tag="connection-opened
     user_agent: str = ""
     violations: tuple[str, ...] = ()
     """What was odd about the handshake, and tolerated."""
+    credential: str = ""
+    """"secret:<id>" of the verifier that its password matched; empty: it had to show none."""
 
 
 class ConnectionClosed(Record, frozen=True, kw_only=True, tag="connection-closed.v1"):
@@ -78,6 +80,9 @@ class MessageReceived(Record, frozen=True, kw_only=True, tag="message-received.v
     """What is wrong with it, for people: JSON path and rule, at most a few."""
     protocol: str = VERSION_16
     """The OCPP version of its connection. Encoded only where it is another."""
+    redactions: int = 0
+    """How many secrets the station told in it. Each stands there as "redacted:<keyed digest>":
+    but for them the frame is what was on the wire."""
 
 
 class DeliveryFailed(Record, frozen=True, kw_only=True, tag="delivery-failed.v1"):
@@ -102,7 +107,11 @@ class CommandRequested(Record, frozen=True, kw_only=True, tag="command-requested
     idempotency_key: str = ""
     reason: str = ""
     secrets: tuple[str, ...] = ()
-    """Ids of secrets that stand in the payload as "secret:<id>"."""
+    """Ids of secrets that stand in the payload as "secret:<id>", or "secret-number:<id>"."""
+    version: str = VERSION_16
+    """Of OCPP: it is sent over a connection that speaks this version, or not at all."""
+    command: str = ""
+    """What was asked for where it was not the action of a version: "start", "stop", …"""
 
 
 class PartitionClaimed(Record, frozen=True, kw_only=True, tag="partition-claimed.v1"):
@@ -124,7 +133,8 @@ class MessageSent(OwnerRecord, frozen=True, kw_only=True, tag="message-sent.v1")
     deadline: int = 0
     """Of our CALL: when we stop waiting for its answer. Microseconds."""
     secrets: tuple[str, ...] = ()
-    """Ids of secrets that stand in the frame as "secret:<id>" and are filled in on the wire."""
+    """Ids of secrets that stand in the frame as "secret:<id>" and are filled in on the wire;
+    as "secret-number:<id>" where what is filled in is a number."""
 
 
 class TimeoutElapsed(OwnerRecord, frozen=True, kw_only=True, tag="timeout-elapsed.v1"):
@@ -134,6 +144,13 @@ class TimeoutElapsed(OwnerRecord, frozen=True, kw_only=True, tag="timeout-elapse
     command_id: str = ""
     transaction_id: str = ""
     reservation_id: int = 0
+
+
+class CommandUndeliverable(OwnerRecord, frozen=True, kw_only=True, tag="command-undeliverable.v1"):
+    """No byte of this command will be written, and why."""
+
+    command_id: str
+    reason: str
 
 
 class ConnectionLost(OwnerRecord, frozen=True, kw_only=True, tag="connection-lost.v1"):
@@ -251,8 +268,27 @@ class StationRegistered(Record, frozen=True, kw_only=True, tag="station-register
     actor: str
     credential: str = ""
     """"secret:<id>" of the password's verifier; empty: the station has no password."""
+    keeps_password: bool = False
+    """The password stays the one that counts, of an earlier registration or set by a command."""
     name: str = ""
     attributes: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class StationPasswordOffered(Record, frozen=True, kw_only=True, tag="station-password-offered.v1"):
+    """A command is about to set another password: until it is settled, both let the station in."""
+
+    actor: str
+    command_id: str
+    credential: str
+    """"secret:<id>" of its verifier."""
+
+
+class StationPasswordSettled(Record, frozen=True, kw_only=True, tag="station-password-settled.v1"):
+    """An owner has decided whether the password that was offered counts; if so, only it does."""
+
+    command_id: str
+    counts: bool
+    reason: str
 
 
 class StationDeregistered(Record, frozen=True, kw_only=True, tag="station-deregistered.v1"):
@@ -280,6 +316,8 @@ class IdTokenRemoved(Record, frozen=True, kw_only=True, tag="id-token-removed.v1
 RegistryRecord = (
     StationRegistered
     | StationDeregistered
+    | StationPasswordOffered
+    | StationPasswordSettled
     | IdTokenPut
     | IdTokenRemoved
     | TariffPut
@@ -297,6 +335,7 @@ AnyRecord = (
     | PartitionClaimed
     | MessageSent
     | TimeoutElapsed
+    | CommandUndeliverable
     | ConnectionLost
     | CdrReleased
     | SignaturesJudged
@@ -307,6 +346,8 @@ AnyRecord = (
     | JournalCreated
     | StationRegistered
     | StationDeregistered
+    | StationPasswordOffered
+    | StationPasswordSettled
     | IdTokenPut
     | IdTokenRemoved
     | TariffPut

@@ -57,7 +57,7 @@ COPY (
 
 -- name: cdr_revisions
 COPY (
-    SELECT id, revision, tenant, partition, record_offset, state, body, sha256
+    SELECT id, revision, tenant, partition, record_offset, recorded_at, state, body, sha256
     FROM read.cdr_revisions ORDER BY id, revision
 ) TO STDOUT;
 
@@ -84,10 +84,10 @@ COPY (
 -- name: commands
 COPY (
     SELECT
-        tenant, command_id, station, action, payload, payload_digest, actor, reason,
-        idempotency_key, fate, requested_offset, requested_at, expires_at, dispatched_at,
+        tenant, command_id, station, version, action, command, payload, payload_digest, actor,
+        reason, idempotency_key, fate, requested_offset, requested_at, expires_at, dispatched_at,
         answered_at, answer, error_code, error_description, late, effect_offset, effect_at,
-        partition, record_offset
+        progress, partition, record_offset
     FROM read.commands ORDER BY tenant, command_id
 ) TO STDOUT;
 
