@@ -19,8 +19,9 @@ from domain.facts import Fact
 from domain.station import FINISHED_MAX, OpenCall, Station
 from domain.station import payload_of as payload_of_call
 from schemas import payloads
-from schemas.frames import payload_of
+from schemas.frames import payload_of, reread
 from schemas.records import (
+    CALL,
     CALLRESULT,
     CommandRequested,
     CommandUndeliverable,
@@ -44,6 +45,8 @@ def requested(station: Station, offset: int, record: CommandRequested, _: Any) -
 
 def dispatched(station: Station, offset: int, record: MessageSent) -> list[Fact]:
     command = station.commands.get(record.command_id)
+    if command is None and record.purpose == "cost":
+        command = _cost_told(station, offset, record)
     if command is None:
         return []
     command.fate = "dispatched"
@@ -58,6 +61,18 @@ def dispatched(station: Station, offset: int, record: MessageSent) -> list[Fact]
         return [_moved(station, command, offset, record.recorded_at), *followed]
     fate: Fate = "undeliverable" if record.message_id == command.command_id else "unknown"
     return drop_in_flight(station, offset, record.recorded_at, fate)
+
+
+def _cost_told(station: Station, offset: int, record: MessageSent) -> Command:
+    version = station.connection.protocol if station.connection is not None else ""
+    payload = reread(CALL, record.frame)
+    command = commands.of_our_own(offset, record, payload, version)
+    station.commands[command.command_id] = command
+    transaction = station.transactions.known.get(str(payload["transactionId"]))
+    if transaction is not None:
+        transaction.cost_told = str(payload["totalCost"])
+        transaction.cost_told_at = record.recorded_at
+    return command
 
 
 def answered(station: Station, offset: int, record: MessageReceived) -> list[Fact]:

@@ -101,6 +101,9 @@ class Transaction(Struct, kw_only=True):
     """The latest released one, while the transaction is kept whole."""
     sequence: int = 0
     """Of that document, in the chain of corrections."""
+    cost_told: str = ""
+    """The total that its station was told last (CostUpdated), and when."""
+    cost_told_at: int = 0
     rejected: Decided | None = None
     estimate: Estimate | None = None
     repriced: Repriced | None = None
