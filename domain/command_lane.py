@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 
-from domain import batches, commands, following, passwords
+from domain import batches, commands, following, passwords, tariff_changes
 from domain.command_effects import Seen
 from domain.commands import Command, CommandMoved, Fate
-from domain.facts import Fact
+from domain.facts import Fact, TariffChanged
 from domain.station import FINISHED_MAX, OpenCall, Station
 from domain.station import payload_of as payload_of_call
+from domain.transaction import change_tariff
 from schemas import payloads
 from schemas.frames import payload_of, reread
 from schemas.records import (
@@ -63,6 +64,23 @@ def dispatched(station: Station, offset: int, record: MessageSent) -> list[Fact]
     return drop_in_flight(station, offset, record.recorded_at, fate)
 
 
+def _tariff_changed(
+    station: Station, offset: int, record: MessageReceived, command: Command, told: Any
+) -> list[Fact]:
+    request = commands.payload_in(command.payload)
+    change = tariff_changes.changed_by(request, told, record.recorded_at, offset)
+    transaction = station.transactions.known.get(str(request.get("transactionId")))
+    if change is None or transaction is None or not change_tariff(transaction, change):
+        return []
+    return [
+        TariffChanged(
+            offset=offset,
+            recorded_at=record.recorded_at,
+            transaction_id=transaction.transaction_id,
+        )
+    ]
+
+
 def _cost_told(station: Station, offset: int, record: MessageSent) -> Command:
     version = station.connection.protocol if station.connection is not None else ""
     payload = reread(CALL, record.frame)
@@ -92,6 +110,8 @@ def answered(station: Station, offset: int, record: MessageReceived) -> list[Fac
                 command.has_more, command.dispatch_cause = True, offset
                 return [_moved(station, command, offset, record.recorded_at), *changed]
         commands.answer(command, offset, record.recorded_at, told)
+        if command.action == tariff_changes.ACTION:
+            changed += _tariff_changed(station, offset, record, command, told)
         if oddity:
             command.error_description = oddity
     else:

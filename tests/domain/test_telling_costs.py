@@ -3,11 +3,15 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from domain.answering import Policy
+from domain.readings import read_time
 from domain.telling_costs import ACTION, ATTRIBUTE
+from schemas.cdr import Cdr
 from schemas.payloads import violations
+from schemas.records import CdrReleased
 from tests.domain.events import ended, event, reading, started
 from tests.domain.log import SECOND, Log, Worker, working
 from tests.domain.registering import Registrar, energy_priced
@@ -133,3 +137,37 @@ def test_an_owner_that_takes_over_tells_no_figure_again() -> None:
 
     assert [each["totalCost"] for each in told_to(successor)][-1] == Decimal("1.10")
     assert len([e for e in told_to(successor) if e["totalCost"] == Decimal("0.00")]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("status", "cost", "flags"),
+    [("Accepted", "5.10", {"TARIFF_CHANGED"}), ("NoCurrencyChange", "2.20", set())],
+)
+def test_a_tariff_is_changed_from_the_station_s_acceptance_on(
+    status: str, cost: str, flags: set[str]
+) -> None:
+    log, worker = running("2.1", every_s=None)
+    tariff = {"tariffId": "T2", "currency": "EUR", "energy": {"prices": [{"priceKwh": 1.0}]}}
+    log.now = read_time("2026-11-23T09:30:00Z")[0] or 0
+    log.requests(
+        "ChangeTransactionTariff",
+        {"transactionId": "T-1", "tariff": tariff},
+        version="2.1",
+        expires_at=log.now + 60 * SECOND,
+    )
+    worker.settle()
+    answers(log, worker, {"status": status})
+    values = [reading(5000, at="2026-11-23T09:30:00Z")]
+    log.calls("TransactionEvent", event("Updated", 1, "2026-11-23T09:30:00Z", meterValue=values))
+    log.now = read_time("2026-11-23T10:00:00Z")[0] or 0
+    log.calls("TransactionEvent", ended())
+    worker.settle()
+    [released] = [
+        msgspec.json.decode(record.document, type=Cdr)
+        for record in map(log.read, range(len(log.values)))
+        if isinstance(record, CdrReleased)
+    ]
+
+    assert released.cost is not None
+    assert released.cost.rounded[1] == cost
+    assert set(released.flags) == flags
