@@ -65,8 +65,6 @@ class ProcessSnapshots:
     def close(self) -> None: ...
 
 
-
-
 async def ingress_life(broker: Broker, process: Process, slot: int, stop: asyncio.Event) -> None:
     node = IngressNode(
         BrokerJournal(broker, process),
