@@ -29,6 +29,7 @@ from schemas.records import (
     CdrRejected,
     CdrReleased,
     CommandRequested,
+    CommandUndeliverable,
     ConnectionClosed,
     ConnectionLost,
     ConnectionOpened,
@@ -60,6 +61,7 @@ def _opened(station: Station, offset: int, record: ConnectionOpened, _: Any) -> 
         node=record.node,
         remote=record.remote,
         registered=record.registered,
+        credential=record.credential,
     )
     facts.append(
         ConnectionChanged(
@@ -153,7 +155,8 @@ def _told_unasked(
 
 def _elapsed(station: Station, offset: int, record: TimeoutElapsed, _: Any) -> list[Fact]:
     if record.purpose == following.EXPIRED:
-        return following.expired(station, offset, record)
+        moved = command_lane.reservation_expired(station, offset, record)
+        return [*following.expired(station, offset, record), *moved]
     return command_lane.timed_out(station, offset, record, None)
 
 
@@ -211,6 +214,7 @@ _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     MessageReceived: _received,
     MessageSent: _sent,
     CommandRequested: command_lane.requested,
+    CommandUndeliverable: command_lane.undeliverable,
     DeliveryFailed: command_lane.delivery_failed,
     TimeoutElapsed: _elapsed,
     CdrReleased: cdr_lane.released,

@@ -16,10 +16,11 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, cast
 
-from domain import following, judging, routes
+from domain import following, judging, passwords, routes
 from domain.answering import Context, Policy
 from domain.billing import Billing
 from domain.conversation import fold
+from domain.dispatching import dispatch
 from domain.endings import connection_lost
 from domain.log_filter import LogFilter
 from domain.registry import Registry
@@ -34,6 +35,7 @@ from schemas.records import (
     PartitionClaimed,
     Record,
     SignaturesJudged,
+    StationPasswordSettled,
     TimeoutElapsed,
 )
 
@@ -251,8 +253,8 @@ class Owner:
             decided := self._billing.requested(station, now, self.epoch or 0)
         ):
             return decided
-        if station.commands and not station.in_flight:
-            return self._dispatch(station, now)
+        if station.commands:
+            return dispatch(station, self.policy, self.epoch or 0, now)
         return None
 
     def _answer(self, station: Station, now: int) -> MessageSent:
@@ -286,34 +288,6 @@ class Owner:
         self.next_counter += 1
         return transaction_id
 
-    def _dispatch(self, station: Station, now: int) -> MessageSent | None:
-        connection = station.connection
-        if connection is None:
-            return None
-        for command in station.commands.values():
-            if command.fate != "requested" or command.expires_at <= now:
-                continue
-            if command.refused_by == connection.id:
-                continue
-            payload = command.payload.decode()
-            return MessageSent(
-                tenant=station.tenant,
-                station=station.station,
-                recorded_at=now,
-                cause=command.dispatch_cause,
-                purpose="call",
-                epoch=self.epoch or 0,
-                connection=connection.id,
-                frame=f'[2,"{command.command_id}","{command.action}",{payload}]',
-                message_type=CALL,
-                message_id=command.command_id,
-                action=command.action,
-                command_id=command.command_id,
-                deadline=min(command.expires_at, now + self.policy.answer_timeout_us),
-                secrets=command.secrets,
-            )
-        return None
-
     def unconfirmed(self, now: int) -> list[tuple[int, MessageSent]]:
         """Return, in order, what a new owner hands over again to connections that are still open.
 
@@ -334,6 +308,15 @@ class Owner:
             self._ending.add(connection.opened)
             self._undecided[key] = self._undecided.get(key, 0) + 1
             yield connection_lost(station, connection, now, self.epoch)
+
+    def settled_passwords(self, now: int) -> list[StationPasswordSettled]:
+        """Return what is decided of stations' passwords: for the registry, not this partition.
+
+        Once it is folded there it is not decided again; said twice, it is the same.
+        """
+        if self.epoch is None or not self.registry.offers:
+            return []
+        return list(passwords.settled(self.registry, self.stations, now))
 
     # Timers
 

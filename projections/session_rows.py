@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from domain.cdr import cdr_of
 from domain.readings import read_time
+from domain.reference import Reference
+from domain.running import RunningCost, running_document
 from domain.station import Station
 from domain.transaction import Transaction
 from schemas.cdr import Cdr, canonical, cdr_id, digest
@@ -34,6 +36,14 @@ class TransactionRow(Struct, frozen=True, kw_only=True):
     stop_reason: str | None
     state: str
     flags: tuple[str, ...]
+    partition: int
+    record_offset: int
+
+
+class RunningCostRow(Struct, frozen=True, kw_only=True):
+    id: str
+    tenant: str
+    body: RunningCost | None
     partition: int
     record_offset: int
 
@@ -131,6 +141,23 @@ def transaction_row(station: Station, t: Transaction, offset: int) -> Transactio
         stop_reason=t.stop_reason,
         state="ended" if t.is_ended else "active",
         flags=flags,
+        partition=station.partition,
+        record_offset=offset,
+    )
+
+
+def running_cost_row(
+    station: Station, t: Transaction, offset: int, reference: Reference
+) -> RunningCostRow | None:
+    """Return what it owes so far; None: its tenant prices nothing."""
+    tenant, name = station.tenant, station.station
+    if not reference.has_tariffs(tenant, t.registry):
+        return None
+    is_over = t.is_ended or t.succeeded or t.released
+    return RunningCostRow(
+        id=cdr_id(tenant, name, t.transaction_id),
+        tenant=tenant,
+        body=None if is_over else running_document(tenant, name, t, reference),
         partition=station.partition,
         record_offset=offset,
     )

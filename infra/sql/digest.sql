@@ -67,6 +67,11 @@ COPY (
     WHERE cdrs <> 0 ORDER BY tenant, state
 ) TO STDOUT;
 
+-- name: running_costs
+COPY (
+    SELECT id, tenant, body, partition, record_offset FROM read.running_costs ORDER BY id
+) TO STDOUT;
+
 -- name: cdr_requests
 COPY (
     SELECT
@@ -79,10 +84,10 @@ COPY (
 -- name: commands
 COPY (
     SELECT
-        tenant, command_id, station, action, payload, payload_digest, actor, reason,
-        idempotency_key, fate, requested_offset, requested_at, expires_at, dispatched_at,
+        tenant, command_id, station, version, action, command, payload, payload_digest, actor,
+        reason, idempotency_key, fate, requested_offset, requested_at, expires_at, dispatched_at,
         answered_at, answer, error_code, error_description, late, effect_offset, effect_at,
-        partition, record_offset
+        progress, partition, record_offset
     FROM read.commands ORDER BY tenant, command_id
 ) TO STDOUT;
 

@@ -11,6 +11,7 @@ from schemas.partitions import partition_of
 from schemas.records import (
     CALL,
     CALLRESULT,
+    SEND,
     CdrReleased,
     CommandRequested,
     MessageReceived,
@@ -25,15 +26,18 @@ from tests.domain.released import document
 class Talk:
     """One connection of one station, and an owner that claimed its partition."""
 
-    def __init__(self, deployment: Deployment, tenant: str, station: str) -> None:
+    def __init__(
+        self, deployment: Deployment, tenant: str, station: str, protocol: str = "1.6"
+    ) -> None:
         self._deployment = deployment
         self._tenant, self._station = tenant, station
         self._connection = f"connection-of-{tenant}-{station}"
+        self._protocol = protocol
         self._number = 0
         self._epoch = -1
 
     async def open(self) -> None:
-        await self._deployment.connect(self._tenant, self._station)
+        await self._deployment.connect(self._tenant, self._station, self._protocol)
         partition = partition_of(self._tenant, self._station, PARTITIONS)
         claim = PartitionClaimed(recorded_at=now_us(), owner="owner")
         journal = self._deployment.journal
@@ -69,6 +73,27 @@ class Talk:
             },
             {},
         )
+
+    async def send(self, action: str, payload: dict[str, Any]) -> None:
+        """The station's SEND, which nobody answers."""
+        await self._received(SEND, f"s{self._number}", payload, action)
+
+    async def ask(self, action: str, payload: dict[str, Any], answer: dict[str, Any]) -> None:
+        """A command of somebody, on its way, and the station's answer."""
+        command = CommandRequested(
+            tenant=self._tenant,
+            station=self._station,
+            recorded_at=now_us(),
+            command_id=f"k{self._number}-of-{self._station}",
+            action=action,
+            payload=msgspec.Raw(json.dumps(payload).encode()),
+            payload_digest="",
+            expires_at=now_us() + 60_000_000,
+            actor="somebody",
+            version=self._protocol,
+        )
+        await self.dispatch(command, await self._deployment.append(command))
+        await self.answer(command.command_id, answer)
 
     async def release(self, transaction_id: int, **changes: Any) -> str:
         """A release with a priced document; return the id of the CDR."""
@@ -116,6 +141,7 @@ class Talk:
                 message_type=message_type,
                 message_id=message_id,
                 action=action,
+                protocol=self._protocol,
             )
         )
 

@@ -107,14 +107,14 @@ class Deployment:
             )
         )
 
-    async def connect(self, tenant: str, station: str) -> None:
+    async def connect(self, tenant: str, station: str, protocol: str = "1.6") -> None:
         await self.append(
             ConnectionOpened(
                 tenant=tenant,
                 station=station,
                 recorded_at=now_us(),
                 connection=f"connection-of-{tenant}-{station}",
-                protocol="1.6",
+                protocol=protocol,
                 node="0/1",
                 remote="192.0.2.1",
                 proof="none",

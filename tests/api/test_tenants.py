@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.station_state import ALL
 from infra.clock import now
 from schemas.records import (
     CdrActionRequested,
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.postgres
 
 RESET = {"action": "Reset", "payload": {"type": "Hard"}}
 ORPHAN = {"transactionId": 99, "meterStop": 1, "timestamp": "2026-01-02T04:04:05Z"}
+DRY_RUN = "/v1/pricing/dry-run"
 MARK = "of-acme"
 """Stands in everything that acme has, and nowhere else."""
 
@@ -40,6 +42,7 @@ LISTS = (
     "/v1/locations",
     "/v1/work-list",
     "/v1/orphans",
+    "/v1/reservations",
     "/v1/events",
 )
 DECISIONS = {f"/v1/cdrs/{{id}}/{action}" for action in ("release", "reject", "reprice")}
@@ -59,6 +62,11 @@ async def paths(deployment: Deployment) -> dict[str, str]:
     talk = Talk(deployment, "acme", f"CS-{MARK}")
     await talk.open()
     await talk.charge(4711, f"token-{MARK}", 5_000)
+    reserved = {
+        "connectorId": 1, "reservationId": 1, "idTag": f"token-{MARK}",
+        "expiryDate": "2099-01-01T00:00:00Z",
+    }  # fmt: skip
+    await talk.ask("ReserveNow", reserved, {"status": "Accepted"})
     async with deployment.client() as client:
         where = {"tenant": "acme"}
         station = f"/v1/stations/CS-{MARK}"
@@ -84,7 +92,9 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         await talk.start(4713, f"token-{MARK}")
         await deployment.project()
     await deployment.series_reaches_the_head()
+    held = {f"/v1/stations/{{station}}/{facet}": f"{station}/{facet}" for facet in ALL}
     return {
+        **held,
         "/v1/stations/{station}": station,
         "/v1/stations/{station}/messages": f"{station}/messages",
         "/v1/stations/{station}/commands": f"{station}/commands",
@@ -110,6 +120,7 @@ async def clients(deployment: Deployment, paths: dict[str, str]) -> AsyncIterato
 async def test_every_route_is_in_this_matrix(deployment: Deployment, paths: dict[str, str]) -> None:
     document = deployment.app.openapi()
     covered = {*paths, *LISTS, *OPEN, *DECISIONS, UNPRICED, STATEMENT, "/metrics"}
+    covered = {*paths, *LISTS, *OPEN, *DECISIONS, DRY_RUN, "/metrics"}
 
     assert set(document["paths"]) == covered
 
@@ -218,6 +229,22 @@ async def test_nobody_decides_about_another_tenant_s_cdr(
         assert (await rival.post(path, json={"reason": "theft"})).status_code == 404
 
     assert len(await deployment.records(CdrActionRequested)) == before
+
+
+async def test_nobody_prices_with_what_is_another_tenant_s(
+    deployment: Deployment, clients: Clients, paths: dict[str, str]
+) -> None:
+    acme, rival = clients
+    its_cdr, its_tariff = paths["/v1/cdrs/{id}"].split("/")[-1], f"tariff-{MARK}"
+    session = {"start": "2099-01-02T03:04:05Z", "end": "2099-01-02T04:04:05Z", "energy_wh": 1}
+    asked = (
+        {"tariff": tariff("T"), "cdr": its_cdr},
+        {"tariff_id": its_tariff, "session": session},
+    )
+    mine = [(await acme.post(DRY_RUN, json=body)).status_code for body in asked]
+    theirs = [(await rival.post(DRY_RUN, json=body)).status_code for body in asked]
+
+    assert (mine, theirs) == ([200, 200], [404, 404])
 
 
 async def test_one_idempotency_key_of_two_tenants_is_two_commands(
