@@ -267,13 +267,21 @@ def bounds_of(t: Transaction) -> tuple[int | None, int | None]:
 
 
 def _positions(t: Transaction, partition: int) -> dict[str, str]:
-    offsets = {
-        "start": t.started,
-        "start_answer": t.start_answered,
-        "stop": t.ended,
-        "stop_answer": t.end_answered,
+    """Return which records each figure is from, by what they told."""
+    told: dict[str, list[int]] = {
+        "start": [t.started],
+        "start_answer": [t.start_answered],
+        "stop": [t.ended],
+        "stop_answer": [t.end_answered],
+        "meter_start": [t.start_told],
+        "meter_stop": [t.stop_told],
+        "readings": t.readings_told,
+        "states": t.states_told,
+        "successor": [t.succeeded_by],
+        "signatures": [t.judged],
     }
-    return {role: f"{partition}:{offset}" for role, offset in offsets.items() if offset >= 0}
+    offsets = {role: [str(each) for each in those if each >= 0] for role, those in told.items()}
+    return {role: f"{partition}:{','.join(those)}" for role, those in offsets.items() if those}
 
 
 def _iso(microseconds: int | None) -> str | None:
