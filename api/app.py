@@ -6,17 +6,35 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from api import cdrs, commands, events, health, id_tokens, problems, stations, transactions
+from api import (
+    cdr_requests,
+    cdrs,
+    commands,
+    completeness,
+    dry_run,
+    events,
+    health,
+    id_tokens,
+    locations,
+    problems,
+    station_state,
+    stations,
+    tariffs,
+    transactions,
+)
 from api.answers import Items, schemas_of
 from api.asked import Recent
 from api.command_shape import Command
 from api.events import Streams
 from api.metrics import Measured, Metrics
 from api.ports import Ports
+from projections.cdr_requests import CdrRequestRow
+from projections.completeness import Completeness
 from projections.evidence import Bundle
 from projections.id_tokens import IdTokenRow
 from projections.messages import Page as MessagePage
 from projections.stations import StationDetail, StationRow
+from projections.tariffs import LocationRow
 from projections.transactions import TransactionRow
 
 TITLE = "ChargeLedger"
@@ -28,6 +46,10 @@ energy is in whole Wh. A query parameter that a route does not know is refused (
 SHAPES = (
     Bundle,
     cdrs.CdrFeed,
+    Completeness,
+    CdrRequestRow,
+    cdrs.OcpiCdr,
+    dry_run.DryRun,
     Command,
     Items,
     IdTokenRow,
@@ -35,7 +57,13 @@ SHAPES = (
     StationDetail,
     StationRow,
     TransactionRow,
+    transactions.TransactionDetail,
     id_tokens.IdTokenWritten,
+    LocationRow,
+    locations.LocationWritten,
+    tariffs.Assigned,
+    tariffs.TariffDetail,
+    tariffs.TariffWritten,
     problems.Problem,
     stations.Registered,
 )
@@ -56,7 +84,21 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
     app.state.recent = Recent()
     app.state.streams = Streams()
     problems.install(app)
-    for module in (stations, commands, transactions, cdrs, id_tokens, events, health):
+    for module in (
+        stations,
+        commands,
+        transactions,
+        completeness,  # Before the CDRs, whose path would take its name for an id.
+        cdrs,
+        cdr_requests,
+        id_tokens,
+        tariffs,
+        dry_run,
+        locations,
+        station_state,
+        events,
+        health,
+    ):
         app.include_router(module.router)
     app.add_middleware(Measured, metrics=app.state.metrics)
     generated = app.openapi

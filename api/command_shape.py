@@ -14,7 +14,10 @@ from schemas.records import CommandRequested
 class Command(Struct, frozen=True, kw_only=True):
     command_id: str
     station: str
+    version: str
     action: str
+    command: str = ""
+    """What was asked for, where that was not the action itself."""
     payload: Any
     """Secrets stand in it as "secret:<id>"."""
     fate: Fate
@@ -28,6 +31,8 @@ class Command(Struct, frozen=True, kw_only=True):
     effect_at: datetime | None = None
     effect_record: str | None = None
     """ "partition:offset" of the record that showed the effect."""
+    progress: str = ""
+    """Where a job that it began is, in the station's words: Downloading, 3 parts, Expired."""
     actor: str
     reason: str
     idempotency_key: str
@@ -41,7 +46,9 @@ def from_record(record: CommandRequested) -> Command:
     return Command(
         command_id=record.command_id,
         station=record.station,
+        version=record.version,
         action=record.action,
+        command=record.command,
         payload=record.payload,
         fate="requested",
         actor=record.actor,
@@ -56,7 +63,9 @@ def from_row(row: CommandRow) -> Command:
     return Command(
         command_id=row.command_id,
         station=row.station,
+        version=row.version,
         action=row.action,
+        command=row.command,
         payload=row.payload,
         fate=row.fate,
         answer=row.answer,
@@ -66,6 +75,7 @@ def from_row(row: CommandRow) -> Command:
         effect_observed=row.effect_at is not None,
         effect_at=row.effect_at,
         effect_record=row.effect,
+        progress=row.progress,
         actor=row.actor,
         reason=row.reason,
         idempotency_key=row.idempotency_key,

@@ -6,8 +6,7 @@ of the read side both append; the owner keeps the first, and so does `GET /v1/co
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
@@ -24,11 +23,11 @@ from api.command_shape import Command, from_record, from_row
 from api.ports import Ports
 from api.problems import NotFound
 from api.stations import StationId, known
-from api.wanted import CommandWanted
+from api.wanted import Asked, CommandWanted
 from domain.commands import OPEN_FATES
 from projections.commands import CommandRow, find_command, find_commands
 from schemas.journal import AppendUnknown, Unavailable
-from schemas.records import CommandRequested
+from schemas.records import CommandRequested, StationPasswordOffered
 
 WAIT_S_MAX = 60
 POLL_S = 0.05
@@ -80,15 +79,19 @@ async def post_command(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Ask something of a station. 201: it has its fate already; 202: look it up at Location."""
-    await known(ports, caller.tenant, station)
-    asking.check(body)
+    detail = await known(ports, caller.tenant, station)
     key = idempotency_key or str(uuid4())
+    command_id = asking.command_id(caller.tenant, station, key)
+    asked = asking.asked(body, detail.station.version, command_id, ports.now_us())
     recent: Recent = request.app.state.recent
-    record = await _request(ports, recent, caller, station, body, key)
+    record = await _request(ports, recent, caller, station, body, asked, key)
     row = await find_command(ports.db, caller.tenant, record.command_id)
     if row is not None:
         _same_command(row, record)
     elif not recent.is_appended(record.command_id):
+        password = asking.password_in(asked)
+        if password is not None and detail.station.registered:
+            await _offer(ports, record, password)
         await _append(ports, recent, record)
     if row is None or row.fate in OPEN_FATES:
         closing: asyncio.Event = request.app.state.closing
@@ -136,30 +139,53 @@ async def get_command(
 
 
 async def _request(
-    ports: Ports, recent: Recent, caller: Caller, station: str, wanted: CommandWanted, key: str
+    ports: Ports,
+    recent: Recent,
+    caller: Caller,
+    station: str,
+    wanted: CommandWanted,
+    asked: Asked,
+    key: str,
 ) -> CommandRequested:
-    """Return the record to append. Refuses first and keeps the secret after, so that only one that
-    a record will name is kept."""
+    """Return the record to append. Refuses first and keeps the secrets after, so that only those
+    that a record will name are kept."""
     command_id = asking.command_id(caller.tenant, station, key)
-    secret = asking.secret_in(wanted)
-    payload: Mapping[str, Any] = wanted.payload
-    if secret is not None:
-        payload = asking.with_secret(payload, ports.vault.digest(secret))
-    digest = asking.digest_of(payload)
-    recent.claim(command_id, wanted.action, digest)
-    secret_id = ""
-    if secret is not None:
-        secret_id = await ports.vault.put_secret(caller.tenant, station, command_id, secret)
+    digest = asking.digest_of(asked, ports.vault.digest)
+    recent.claim(command_id, asked.name, digest)
+    secret_ids = {
+        secret: await ports.vault.put_secret(caller.tenant, station, command_id, secret)
+        for secret in asking.secrets_in(asked)
+    }
     return asking.record(
         wanted,
+        asked,
         tenant=caller.tenant,
         station=station,
         actor=caller.actor,
         idempotency_key=key,
         digest=digest,
-        secret_id=secret_id,
+        secret_ids=secret_ids,
         now_us=ports.now_us(),
     )
+
+
+async def _offer(ports: Ports, record: CommandRequested, password: str) -> None:
+    """Let the station in with the password that the command will set, beside the one it has.
+
+    In the registry before the command is: the station may come back as soon as it was told.
+    """
+    async with ports.vault.registering(record.tenant, record.station) as passwords:
+        password_id = await passwords.put(password.encode())
+        await ports.log.append(
+            StationPasswordOffered(
+                tenant=record.tenant,
+                station=record.station,
+                recorded_at=record.recorded_at,
+                actor=record.actor,
+                command_id=record.command_id,
+                credential=f"secret:{password_id}",
+            )
+        )
 
 
 async def _append(ports: Ports, recent: Recent, record: CommandRequested) -> None:
@@ -192,4 +218,5 @@ async def _settled(
 
 
 def _same_command(row: CommandRow, record: CommandRequested) -> None:
-    same((row.action, row.payload_digest), (record.action, record.payload_digest))
+    there, here = row.command or row.action, record.command or record.action
+    same((there, row.payload_digest), (here, record.payload_digest))

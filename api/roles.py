@@ -10,15 +10,19 @@ Right = Literal[
     "read-transactions",
     "read-cdrs",
     "read-id-tokens",
+    "read-tariffs",
     "command",
     "write-id-tokens",
     "write-stations",
+    "write-tariffs",
+    "release-cdrs",
     "read-metrics",
 ]
 """
 read-fleet: stations, their connectors and commands, the live events; read-conversation: frames,
-which hold personal data; write-stations: registration and passwords; read-metrics: figures of the
-whole deployment, which name no tenant and no station.
+which hold personal data; write-stations: registration and passwords; write-tariffs: tariffs, their
+assignments and locations; release-cdrs: releasing, rejecting and repricing CDRs; read-metrics:
+figures of the whole deployment, which name no tenant and no station.
 """
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -33,11 +37,22 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
             "read-transactions",
             "read-cdrs",
             "read-id-tokens",
+            "read-tariffs",
             "command",
             "write-id-tokens",
+            "release-cdrs",
         }
     ),
-    "billing": frozenset({"read-transactions", "read-cdrs", "read-id-tokens"}),
+    "billing": frozenset(
+        {
+            "read-transactions",
+            "read-cdrs",
+            "read-id-tokens",
+            "read-tariffs",
+            "write-tariffs",
+            "release-cdrs",
+        }
+    ),
     "auditor": frozenset(
         {
             "read-fleet",
@@ -45,6 +60,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
             "read-transactions",
             "read-cdrs",
             "read-id-tokens",
+            "read-tariffs",
             "read-metrics",
         }
     ),

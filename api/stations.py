@@ -222,6 +222,7 @@ async def _register(ports: Ports, caller: Caller, station: str, body: Registrati
                 recorded_at=ports.now_us(),
                 actor=caller.actor,
                 credential=f"secret:{password_id}" if password_id else "",
+                keeps_password="password" not in body.model_fields_set,
                 name=body.name,
                 attributes=dict(body.attributes),
             )

@@ -1,122 +1,207 @@
 """What an operator wants of a station, from a request to the record of the journal. Pure.
 
-The payload's canonical form is compact JSON with sorted members and numbers as they were written.
-A secret in it is replaced by "secret:<id>" in the record, and by its keyed digest in what the
-payload's digest is made of, so that the digest tells secrets apart and betrays none.
+It is an action of a version of OCPP with that version's payload, or a command that every version
+has, which becomes one (`api/operator_commands.py`). The payload's canonical form is compact JSON
+with sorted members and numbers as they were written. A secret in it is replaced by "secret:<id>" in
+the record, and by its keyed digest in what the payload's digest is made of, so that the digest
+tells secrets apart and betrays none.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID, uuid5
 
 import msgspec
 from msgspec import Raw
-from pydantic import Field, StrictInt, StrictStr
+from pydantic import Field, StrictInt, StrictStr, ValidationError
 
 from api.bodies import Body
-from api.problems import FieldError, Invalid
+from api.onto import Call, Cannot, Context
+from api.onto_2 import ONTO_2
+from api.onto_16 import ONTO_16
+from api.operator_commands import OPERATOR_COMMANDS
+from api.problems import FieldError, Invalid, field_errors
+from domain.outbound import OUTBOUND
+from domain.passwords import sets_password
 from schemas.payloads import violations
-from schemas.records import CommandRequested
+from schemas.records import VERSION_16, CommandRequested
+from schemas.secret_values import has_secret, replaced
 
-VERSION = "1.6"
-ACTIONS = (
-    "RemoteStartTransaction",
-    "RemoteStopTransaction",
-    "Reset",
-    "UnlockConnector",
-    "ChangeAvailability",
-    "ChangeConfiguration",
-    "GetConfiguration",
-    "ClearCache",
-    "TriggerMessage",
-    "DataTransfer",
-)
+ACTIONS = sorted({action for actions in OUTBOUND.values() for action in actions})
 
 TIMEOUT_S_DEFAULT = 60
 TIMEOUT_S_MAX = 86_400
 """A station that is offline for a day has other troubles; ask it again then."""
 
 _NAMESPACE = UUID("0b9f5e6e-6a3c-5b0e-8a53-8a7d4d8f2f61")
-_SECRET_KEY = re.compile(
-    r"authorization.?key|passw(or)?d|passphrase|secret|private.?key|api.?key|\bpsk\b|credential",
-    re.IGNORECASE,
-)
+_SECRETIVE = frozenset({"ChangeConfiguration", "SetVariables", "SetNetworkProfile"})
+"""Of their values none is repeated, whatever is wrong with them."""
+
 _encode = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
+_ONTO: Mapping[str, Mapping[type[Body], Callable[[Any, Context], Call]]] = {
+    "1.6": ONTO_16,
+    "2.0.1": ONTO_2,
+    "2.1": ONTO_2,
+}
 
 
 class CommandWanted(Body):
-    action: Annotated[StrictStr, Field(json_schema_extra={"enum": list(ACTIONS)})]
+    action: Annotated[
+        StrictStr,
+        Field(
+            json_schema_extra={"enum": list(ACTIONS)},
+            description="Of the version that the station speaks; or a `command`.",
+        ),
+    ] = ""
+    command: Annotated[
+        StrictStr,
+        Field(
+            json_schema_extra={"enum": list(OPERATOR_COMMANDS)},
+            description="What every version has; the payloads are in docs/api.md.",
+        ),
+    ] = ""
     payload: Annotated[
         dict[str, Any],
-        Field(default_factory=dict, description="As OCPP 1.6 has it for this action's request."),
+        Field(default_factory=dict, description="As OCPP has it for this action's request."),
     ]
+    version: Annotated[
+        Literal["1.6", "2.0.1", "2.1"] | None,
+        Field(description="Of OCPP. Without it, the one the station spoke last; 1.6 if none."),
+    ] = None
     timeout_s: Annotated[
         StrictInt, Field(ge=1, le=TIMEOUT_S_MAX, description="Answered by then, or timed out.")
     ] = TIMEOUT_S_DEFAULT
     reason: Annotated[StrictStr, Field(max_length=500, description="Kept for the auditor.")] = ""
 
 
-def check(wanted: CommandWanted) -> None:
-    """Raise Invalid unless it is an action of ours with a payload of its schema."""
-    if wanted.action not in ACTIONS:
-        raise Invalid(FieldError("action", f"one of {', '.join(ACTIONS)}"))
-    found = violations(VERSION, wanted.action, wanted.payload)
-    if found:
-        # The rule repeats the value, and the value of a configuration key may be a secret.
-        is_open = wanted.action != "ChangeConfiguration"
-        raise Invalid(
-            *(
-                FieldError("payload" + each.path[1:], each.rule if is_open else each.code)
-                for each in found
-            )
-        )
+class Asked(NamedTuple):
+    """A CALL that may be sent to a station, and what of the request it is made of."""
+
+    version: str
+    action: str
+    payload: Mapping[str, Any]
+    command: str
+    """The operator's word for it; empty: the action itself was asked for."""
+    origin: Mapping[str, Any]
+    """The payload as it was asked for: the same whichever version it was turned into."""
+
+    @property
+    def name(self) -> str:
+        return self.command or self.action
+
+
+def asked(wanted: CommandWanted, spoken: str, command_id: str, now_us: int) -> Asked:
+    """Return what is asked of a station that spoke this version last ("": none).
+
+    Raises:
+        Invalid: no such action or command in that version, or the payload breaks its schema.
+    """
+    version = wanted.version or spoken or VERSION_16
+    if bool(wanted.action) == bool(wanted.command):
+        raise Invalid(FieldError("action", "either an action or a command"))
+    if wanted.command:
+        now = datetime.fromtimestamp(now_us / 1_000_000, UTC)
+        return _asked_in_words(wanted, version, Context(command_id, now))
+    actions = OUTBOUND[version]
+    if wanted.action not in actions:
+        raise Invalid(FieldError("action", f"OCPP {version} has: {', '.join(sorted(actions))}"))
+    _check(version, wanted.action, wanted.payload)
+    return Asked(version, wanted.action, wanted.payload, "", wanted.payload)
 
 
 def command_id(tenant: str, station: str, idempotency_key: str) -> str:
     return str(uuid5(_NAMESPACE, f"{tenant}/{station}/{idempotency_key}"))
 
 
-def secret_in(wanted: CommandWanted) -> str | None:
-    """Return the secret that a valid command carries, if it carries one."""
-    if wanted.action == "ChangeConfiguration" and _SECRET_KEY.search(wanted.payload["key"]):
-        value: str = wanted.payload["value"]
-        return value
-    return None
+def secrets_in(asked: Asked) -> list[str]:
+    """Return the secrets that it carries, each once; a number as its digits."""
+    found: dict[str, None] = {}
+    replaced(asked.payload, lambda secret: found.setdefault(str(secret)))
+    return list(found)
 
 
-def with_secret(payload: Mapping[str, Any], instead: str) -> dict[str, Any]:
-    return {**payload, "value": instead}
+def password_in(asked: Asked) -> str | None:
+    """Return the password for OCPP that it gives to the station, if it does."""
+    return sets_password(asked.action, asked.payload)
 
 
-def digest_of(payload: Mapping[str, Any]) -> str:
+def digest_of(asked: Asked, digest: Callable[[str], str]) -> str:
+    """Return what tells it from anything else that may be asked under its key."""
+    payload = replaced(asked.origin, lambda secret: digest(str(secret)))
     return sha256(_encode(payload)).hexdigest()
 
 
 def record(
     wanted: CommandWanted,
+    asked: Asked,
     *,
     tenant: str,
     station: str,
     actor: str,
     idempotency_key: str,
     digest: str,
-    secret_id: str,
+    secret_ids: Mapping[str, str],
     now_us: int,
 ) -> CommandRequested:
-    payload = with_secret(wanted.payload, f"secret:{secret_id}") if secret_id else wanted.payload
+    """`secret_ids`: of each secret in it, the id under which it is kept."""
+
+    def named(secret: Any) -> str:
+        # What is filled in on the wire is a number where a number was asked for (a SIM's PIN).
+        kind = "secret" if isinstance(secret, str) else "secret-number"
+        return f"{kind}:{secret_ids[str(secret)]}"
+
+    payload = replaced(asked.payload, named) if secret_ids else asked.payload
     return CommandRequested(
         tenant=tenant,
         station=station,
         recorded_at=now_us,
         command_id=command_id(tenant, station, idempotency_key),
-        action=wanted.action,
+        version=asked.version,
+        action=asked.action,
+        command=asked.command,
         payload=Raw(_encode(payload)),
         payload_digest=digest,
         expires_at=now_us + wanted.timeout_s * 1_000_000,
         actor=actor,
         idempotency_key=idempotency_key,
         reason=wanted.reason,
-        secrets=(secret_id,) if secret_id else (),
+        secrets=tuple(secret_ids.values()),
+    )
+
+
+def _asked_in_words(wanted: CommandWanted, version: str, context: Context) -> Asked:
+    model = OPERATOR_COMMANDS.get(wanted.command)
+    if model is None:
+        raise Invalid(FieldError("command", f"one of {', '.join(OPERATOR_COMMANDS)}"))
+    try:
+        want = model.model_validate(wanted.payload)
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
+        raise Invalid(*(_inside_payload(each) for each in field_errors(errors))) from None
+    try:
+        action, payload = _ONTO[version][model](want, context)
+    except Cannot as cannot:
+        message = f"OCPP {version} cannot: {cannot}"
+        raise Invalid(FieldError(f"payload.{cannot.field}", message)) from None
+    _check(version, action, payload)
+    return Asked(version, action, payload, wanted.command, wanted.payload)
+
+
+def _inside_payload(error: FieldError) -> FieldError:
+    return FieldError(f"payload.{error.field}" if error.field else "payload", error.message)
+
+
+def _check(version: str, action: str, payload: Mapping[str, Any]) -> None:
+    found = violations(version, action, payload)
+    if not found:
+        return
+    # The rule repeats the value, and that may be a secret.
+    is_closed = action in _SECRETIVE or has_secret(payload)
+    raise Invalid(
+        *(
+            FieldError("payload" + each.path[1:], each.code if is_closed else each.rule)
+            for each in found
+        )
     )

@@ -5,16 +5,22 @@ only bound what is unknown. A missing or contradictory register makes the CDR HE
 without a number.
 """
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 from msgspec.structs import replace
 
 from domain import signed_values
+from domain.cdr_pricing import Priced, PricedFacts, price_facts
+from domain.meter_rules import CURRENT, MeterRule
+from domain.pricing_session import exact
+from domain.reference import NOTHING, Reference
 from domain.signed_documents import signed_document, whole
 from domain.signed_values import CALIBRATED_HOLDING, SignedEnergy, signed_energy
-from domain.transaction import Transaction
-from schemas.cdr import Cdr, CdrState, cdr_id
+from domain.transaction import Estimate, Transaction
+from schemas.cdr import Cdr, CdrState, cdr_id, correction_id
 
 HOLDING = frozenset(
     {
@@ -34,26 +40,43 @@ HOLDING = frozenset(
 )
 """The flags that keep a CDR from being released without a person."""
 
-REGISTER_TOLERANCE_WH = 1
-"""Integers at the ends beside decimals in between: KEBA says 173 → 498 and 173.8 → 498.7."""
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def cdr_of(tenant: str, station: str, partition: int, transaction: Transaction) -> Cdr:
-    """Return the CDR as the evidence stands. OPEN, HELD, or FINAL once it was released."""
+def cdr_of(
+    tenant: str,
+    station: str,
+    partition: int,
+    transaction: Transaction,
+    reference: Reference = NOTHING,
+    rule: MeterRule = CURRENT,
+) -> Cdr:
+    """Return the CDR as the evidence stands. OPEN, HELD, REJECTED, or FINAL once released.
+
+    `reference` is folded at least up to the transaction's registry position; without it the CDR
+    says nothing of money.
+    """
     t = transaction
     signed = signed_of(t)
-    flags = {*t.flags, *_judge(t), *signed.flags}
-    energy = energy_of(t, signed, reported_wh(t))
+    flags = {*t.flags, *_judge(t, rule), *signed.flags}
+    energy = energy_of(t, signed, reported_wh(t, rule))
+    ended_at = t.ended_at
+    estimate = standing_estimate(t)
+    if estimate is not None:
+        energy = estimate.energy_wh if estimate.energy_wh is not None else energy
+        ended_at = estimate.ended_at if estimate.ended_at is not None else ended_at
     if energy == 0:
         flags.add("ZERO_ENERGY")
-    over = t.is_ended or t.succeeded
-    state: CdrState = "FINAL" if t.released else "HELD" if over and holds(t, flags) else "OPEN"
+    over = t.is_ended or t.succeeded or estimate is not None
+    money = Priced()
+    if over:
+        money = price_facts(facts_of(tenant, station, t, energy, ended_at, flags), reference)
+        flags |= money.flags
+    holds = held_by(t, flags) | money.holds if over else frozenset()
     return Cdr(
-        id=cdr_id(tenant, station, t.transaction_id),
+        id=correction_id(cdr_id(tenant, station, t.transaction_id), t.sequence),
         revision=t.revision,
-        state=state,
+        state=_state(t, bool(holds)),
         tenant=tenant,
         station=station,
         evse=t.evse_id,
@@ -61,40 +84,56 @@ def cdr_of(tenant: str, station: str, partition: int, transaction: Transaction) 
         transaction_id=t.transaction_id,
         id_token=t.id_token,
         started_at=_iso(t.started_at),
-        ended_at=_iso(t.ended_at),
+        ended_at=_iso(ended_at),
         meter_start_wh=t.meter_start_wh,
         meter_stop_wh=t.meter_stop_wh,
         energy_wh=energy,
-        energy_bounds_wh=_bounds(t) if over and energy is None else None,
+        energy_bounds_wh=bounds_of(t) if over and energy is None else None,
         stop_reason=t.stop_reason,
         flags=tuple(sorted(flags)),
         positions=_positions(t, partition),
         signed=signed_document(t, partition, signed, reported_wh(t))
         if t.signed or t.is_calibrated
         else None,
+        holds=tuple(sorted(holds)),
+        total_time_s=money.total_time_s,
+        total_parking_time_s=money.total_parking_time_s,
+        cost=money.cost,
+        charging_periods=money.charging_periods,
+        tariff=money.tariff,
+        location=money.location,
+        rules=money.rules,
+        decided=t.rejected,
     )
 
 
-def release_document(tenant: str, station: str, partition: int, transaction: Transaction) -> Cdr:
+def release_document(
+    tenant: str,
+    station: str,
+    partition: int,
+    transaction: Transaction,
+    reference: Reference = NOTHING,
+) -> Cdr:
     """Return the document that a release of this transaction now would fix."""
-    released = replace(transaction, released=True, revision=transaction.revision + 1)
-    return cdr_of(tenant, station, partition, released)
+    released = replace(transaction, released=True, rejected=None, revision=transaction.revision + 1)
+    return cdr_of(tenant, station, partition, released, reference)
 
 
 def releasable(transaction: Transaction) -> bool:
-    """Both ends told, both registers known, nothing that a person must look at first."""
+    """Both ends told, both registers known, nothing that a person must look at first.
+
+    Its price may hold it all the same.
+    """
     t = transaction
     if not t.is_ended or t.released or t.meter_start_wh is None or t.meter_stop_wh is None:
         return False
-    if t.signed and t.judged < 0:
+    if t.rejected is not None or (t.signed and t.judged < 0):
         return False
-    return not holds(t, {*t.flags, *_judge(t), *signed_of(t).flags})
+    return not held_by(t, {*t.flags, *_judge(t), *signed_of(t).flags})
 
 
-def holds(t: Transaction, flags: set[str]) -> bool:
-    if HOLDING.isdisjoint(flags):
-        return t.is_calibrated and not CALIBRATED_HOLDING.isdisjoint(flags)
-    return True
+def held_by(t: Transaction, flags: set[str]) -> frozenset[str]:
+    return (HOLDING | CALIBRATED_HOLDING if t.is_calibrated else HOLDING) & flags
 
 
 def signed_of(t: Transaction) -> SignedEnergy:
@@ -110,9 +149,11 @@ def signed_of(t: Transaction) -> SignedEnergy:
     )
 
 
-def reported_wh(t: Transaction) -> int | None:
+def reported_wh(t: Transaction, rule: MeterRule = CURRENT) -> int | None:
     """Return the difference of the two registers as told, if both are and do not contradict."""
-    if t.meter_start_wh is None or t.meter_stop_wh is None or _NO_ENERGY.intersection(_judge(t)):
+    if t.meter_start_wh is None or t.meter_stop_wh is None:
+        return None
+    if _NO_ENERGY.intersection(_judge(t, rule)):
         return None
     return t.meter_stop_wh - t.meter_start_wh
 
@@ -126,10 +167,54 @@ def energy_of(t: Transaction, signed: SignedEnergy, reported: int | None) -> int
     return whole(signed.energy_wh)
 
 
+def standing_estimate(t: Transaction) -> Estimate | None:
+    """Return what a person released it with, unless the station has told more since."""
+    e = t.estimate
+    if e is None or (e.ended, e.meter_stop_wh) != (t.ended, t.meter_stop_wh):
+        return None
+    return e
+
+
+def _state(t: Transaction, is_held: bool) -> CdrState:
+    if t.released:
+        return "FINAL"
+    if t.rejected is not None:
+        return "REJECTED"
+    return "HELD" if is_held else "OPEN"
+
+
+def facts_of(
+    tenant: str,
+    station: str,
+    t: Transaction,
+    energy: int | Decimal | Fraction | None,
+    ended_at: int | None,
+    flags: Collection[str],
+) -> PricedFacts:
+    """Return what pricing asks of a transaction with this energy and this end."""
+    repriced = t.repriced
+    return PricedFacts(
+        tenant=tenant,
+        station=station,
+        evse=t.evse_id,
+        group=t.group,
+        registry=t.registry if repriced is None else repriced.registry,
+        tariff_id="" if repriced is None else repriced.tariff_id,
+        told_at=t.start_received,
+        start_us=t.started_at,
+        end_us=ended_at,
+        start_wh=t.meter_start_wh if t.meter_start_wh is not None else 0,
+        energy_wh=None if energy is None else exact(energy),
+        readings=t.readings,
+        states=t.states,
+        flags=flags,
+    )
+
+
 _NO_ENERGY = frozenset({"METER_REGRESSION", "METER_STOP_INVALID", "METER_START_INVALID"})
 
 
-def _judge(t: Transaction) -> list[str]:
+def _judge(t: Transaction, rule: MeterRule = CURRENT) -> list[str]:
     flags = []
     if t.token_status != "Accepted":
         flags.append("TOKEN_NOT_ACCEPTED")
@@ -143,10 +228,10 @@ def _judge(t: Transaction) -> list[str]:
         return flags + (["MISSING_STOP", "ESTIMATED_END"] if t.succeeded else [])
     if t.ended_at is not None and t.started_at is not None and t.ended_at < t.started_at:
         flags.append("NEGATIVE_DURATION")
-    return flags + _judge_stop_register(t)
+    return flags + _judge_stop_register(t, rule.register_tolerance_wh)
 
 
-def _judge_stop_register(t: Transaction) -> list[str]:
+def _judge_stop_register(t: Transaction, tolerance_wh: int) -> list[str]:
     start, stop = t.meter_start_wh, t.meter_stop_wh
     if stop is None:
         return ["METER_STOP_MISSING"]
@@ -159,15 +244,15 @@ def _judge_stop_register(t: Transaction) -> list[str]:
     first, last = t.first_register_wh, t.last_register_wh
     if first is None or last is None:
         return []
-    if last < start - REGISTER_TOLERANCE_WH:
+    if last < start - tolerance_wh:
         return ["METER_BASE_MISMATCH"]
-    if last > stop + REGISTER_TOLERANCE_WH:
-        other_base = 0 <= last - first <= stop - start + REGISTER_TOLERANCE_WH and first > stop
+    if last > stop + tolerance_wh:
+        other_base = 0 <= last - first <= stop - start + tolerance_wh and first > stop
         return ["METER_BASE_MISMATCH" if other_base else "METER_REGRESSION"]
     return []
 
 
-def _bounds(t: Transaction) -> tuple[int | None, int | None]:
+def bounds_of(t: Transaction) -> tuple[int | None, int | None]:
     start = t.meter_start_wh
     if start is None:
         return 0, None

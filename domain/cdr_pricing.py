@@ -53,7 +53,9 @@ class PricedFacts(Struct, frozen=True, kw_only=True):
     evse: int
     group: str
     registry: int
-    """The registry position of the answer to its start."""
+    """The registry position of the answer to its start; of a reprice, that of its decision."""
+    tariff_id: str = ""
+    """By this tariff; empty: by the one assigned."""
     told_at: int
     """When the start was told; stands in where its time is unknown."""
     start_us: int | None
@@ -64,8 +66,8 @@ class PricedFacts(Struct, frozen=True, kw_only=True):
     states: Sequence[tuple[int, str]] = ()
     reservation: Reservation | None = None
     flags: Collection[str] = ()
-    station_cost: Decimal | None = None
-    """What the station says it costs including tax (OCPP 2.1, costDetails)."""
+    station_cost: tuple[Decimal | None, Decimal | None] | None = None
+    """What the station says it costs, excluding and including tax (OCPP 2.1, costDetails)."""
     settled: Decimal | None = None
     """What was settled with the driver, including tax (OCPP 2.1, NotifySettlement)."""
     changes: Sequence[TariffChange] = ()
@@ -126,12 +128,17 @@ def running_cost(facts: PricedFacts, reference: Reference) -> Cost | None:
         return None
     time = facts.start_us if facts.start_us is not None else facts.told_at
     located = reference.location_at(facts.tenant, facts.station, time, facts.registry)
+    if not splits_energy(applied.tariff):
+        # It is asked for at each reading: not over all of them, where they move no price.
+        facts = replace(facts, readings=())
     return _cost(facts, applied.tariff, located.location.time_zone if located else "")
 
 
 def tariff_of(facts: PricedFacts, reference: Reference) -> AppliedTariff | None:
     f = facts
     time = f.start_us if f.start_us is not None else f.told_at
+    if f.tariff_id:
+        return reference.version_at(f.tenant, f.tariff_id, time, f.registry)
     return reference.tariff_at(f.tenant, f.station, f.evse, f.group, time, f.registry)
 
 
@@ -157,6 +164,13 @@ def depends_on_time(tariff: Tariff) -> bool:
 def depends_on_zone(tariff: Tariff) -> bool:
     rules = rules_of(tariff)
     return any(each.marks_us for each in (rules.session, rules.reserved, rules.expired))
+
+
+@lru_cache(maxsize=1024)
+def splits_energy(tariff: Tariff) -> bool:
+    """Whether it matters to the price when the energy flowed, or how much had flowed before."""
+    rules = rules_of(tariff).session
+    return any(_asks_for_time(rules)) or bool(rules.energies_wh)
 
 
 def _asks_for_time(rules: RuleSet) -> tuple[bool, ...]:
@@ -194,10 +208,10 @@ def _cost(f: PricedFacts, tariff: Tariff, zone: str) -> Cost | None:
             reservation=f.reservation,
         )
     )
-    return price(session, tariff, _known_zone(zone), f.changes)
+    return price(session, tariff, known_zone(zone), f.changes)
 
 
-def _known_zone(zone: str) -> str:
+def known_zone(zone: str) -> str:
     try:
         zone_of(zone)
     except ZoneUnknown:
@@ -207,20 +221,23 @@ def _known_zone(zone: str) -> str:
 
 def _flags(f: PricedFacts, tariff: Tariff, zone: str, cost: Cost | None) -> set[str]:
     flags = set(cost.flags) if cost is not None else set()
-    if depends_on_zone(tariff) and (not zone or _known_zone(zone) != zone):
+    if depends_on_zone(tariff) and (not zone or known_zone(zone) != zone):
         flags.add(ZONE_MISSING)
     if f.changes:
         flags.add(TARIFF_CHANGED)
     if cost is not None:
-        if _differs(f.station_cost, cost):
+        excl, incl = f.station_cost or (None, None)
+        if _differs(excl, cost.excl_rounded, cost) or _differs(incl, cost.incl_rounded, cost):
             flags.add(COST_MISMATCH)
-        if _differs(f.settled, cost):
+        if _differs(f.settled, cost.incl_rounded, cost):
             flags.add(SETTLEMENT_MISMATCH)
     return flags
 
 
-def _differs(told: Decimal | None, cost: Cost) -> bool:
-    return told is not None and half_up(Fraction(told), cost.decimals) != cost.incl_rounded
+def _differs(told: Decimal | None, ours: Decimal | None, cost: Cost) -> bool:
+    if told is None or ours is None:
+        return False
+    return half_up(Fraction(told), cost.decimals) != ours
 
 
 def _holds(flags: Collection[str], tariff: Tariff, *, calibrated: bool) -> set[str]:

@@ -10,15 +10,20 @@ depends on it, and its operator reads our console rather than its log.
 
 from typing import Any
 
-from domain import commands, following
+import msgspec
+
+from domain import batches, commands, following, passwords
+from domain.command_effects import Seen
 from domain.commands import Command, CommandMoved, Fate
 from domain.facts import Fact
 from domain.station import FINISHED_MAX, OpenCall, Station
+from domain.station import payload_of as payload_of_call
 from schemas import payloads
 from schemas.frames import payload_of
 from schemas.records import (
     CALLRESULT,
     CommandRequested,
+    CommandUndeliverable,
     DeliveryFailed,
     MessageReceived,
     MessageSent,
@@ -44,32 +49,85 @@ def dispatched(station: Station, offset: int, record: MessageSent) -> list[Fact]
     command.fate = "dispatched"
     command.dispatched, command.dispatched_at = offset, record.recorded_at
     command.connection, command.deadline = record.connection, record.deadline
+    command.message_id, command.has_more = record.message_id, False
+    command.items_sent += batches.items_in(record)
     station.in_flight = command.command_id
     if station.is_newest(record.connection):
         station.outbox[offset] = record
-        moved = _moved(station, command, offset, record.recorded_at)
-        return [moved, *following.asked(station, offset, record)]
-    return drop_in_flight(station, offset, record.recorded_at, "undeliverable")
+        followed = following.asked(station, offset, record)
+        return [_moved(station, command, offset, record.recorded_at), *followed]
+    fate: Fate = "undeliverable" if record.message_id == command.command_id else "unknown"
+    return drop_in_flight(station, offset, record.recorded_at, fate)
 
 
 def answered(station: Station, offset: int, record: MessageReceived) -> list[Fact]:
-    command = station.commands.get(record.message_id)
-    if command is None or command.dispatched < 0:
+    command = _awaiting(station, record.message_id)
+    if command is None or command.dispatched < 0 or command.has_more:
         return []
-    if station.in_flight == command.command_id:
-        station.in_flight = ""
-    station.outbox.pop(command.dispatched, None)
+    sent = station.outbox.pop(command.dispatched, None)
     told = payload_of(record)
     changed: list[Fact] = []
     if record.message_type == CALLRESULT:
+        oddity = _oddity(record, command, told)
+        changed = following.answered(station, offset, record, command, sent, told)
+        if command.items_sent:
+            told = batches.joined(command.answer, told)
+            if command.is_open and batches.has_more(command):
+                command.answer = msgspec.json.encode(told)
+                command.has_more, command.dispatch_cause = True, offset
+                return [_moved(station, command, offset, record.recorded_at), *changed]
         commands.answer(command, offset, record.recorded_at, told)
-        if oddity := _oddity(record, command, told):
+        if oddity:
             command.error_description = oddity
-        changed = following.answered(station, offset, record, command, told)
     else:
         code, description = (str(part) for part in [*(told or ()), "", ""][:2])
         commands.refuse(command, offset, record.recorded_at, code, description)
-    return [_moved(station, command, offset, record.recorded_at), *changed]
+    if station.in_flight == command.command_id:
+        station.in_flight = ""
+    moved: list[Fact] = [_moved(station, command, offset, record.recorded_at), *changed]
+    if command.action == "CancelReservation" and command.effect == offset:
+        moved += _cancelled(station, command, offset, record.recorded_at)
+    return moved
+
+
+def _awaiting(station: Station, message_id: str) -> Command | None:
+    command = station.commands.get(message_id)
+    if command is not None and command.message_id == message_id:
+        return command
+    # A later CALL of a command that takes several has an id of its own.
+    return next((c for c in station.commands.values() if c.message_id == message_id), None)
+
+
+def reservation_expired(station: Station, offset: int, record: TimeoutElapsed) -> list[Fact]:
+    """The time of a reservation has passed, as the owner's timer says."""
+    moved: list[Fact] = []
+    for command in _reserving(station, record.reservation_id):
+        command.progress = "Expired"
+        command.effect, command.effect_at = offset, record.recorded_at
+        moved.append(_moved(station, command, offset, record.recorded_at))
+    return moved
+
+
+def _cancelled(station: Station, cancel: Command, offset: int, at: int) -> list[Fact]:
+    moved: list[Fact] = []
+    for command in _reserving(station, commands.payload_in(cancel.payload).get("reservationId")):
+        command.progress, command.is_over = "Cancelled", True
+        moved.append(_moved(station, command, offset, at))
+    return moved
+
+
+def _reserving(station: Station, reservation_id: Any) -> list[Command]:
+    def made(command: Command) -> Any:
+        asked = commands.payload_in(command.payload)
+        return asked.get("reservationId", asked.get("id"))
+
+    return [
+        command
+        for command in station.commands.values()
+        if command.action == "ReserveNow"
+        and commands.is_watched(command)
+        and made(command) == reservation_id
+    ]
 
 
 def _oddity(record: MessageReceived, command: Command, told: Any) -> str:
@@ -86,8 +144,12 @@ def delivery_failed(station: Station, offset: int, record: DeliveryFailed, _: An
     command = station.commands.get(station.in_flight)
     if command is None or command.dispatched != record.delivery:
         return []
+    if command.message_id != command.command_id:
+        # Earlier CALLs of it were written, so it is not undeliverable; what became of it is not
+        # known whole.
+        return drop_in_flight(station, offset, record.recorded_at)
     station.in_flight = ""
-    command.fate = "requested"
+    command.fate, command.items_sent = "requested", 0
     command.dispatched, command.dispatched_at, command.connection = -1, None, ""
     command.dispatch_cause = offset
     command.refused_by = record.connection
@@ -105,14 +167,26 @@ def timed_out(station: Station, offset: int, record: TimeoutElapsed, _: Any) -> 
     return [_moved(station, command, offset, record.recorded_at)]
 
 
+def undeliverable(
+    station: Station, offset: int, record: CommandUndeliverable, _: Any
+) -> list[Fact]:
+    command = station.commands.get(record.command_id)
+    if command is None or command.fate != "requested":
+        return []
+    command.fate, command.error_description = "undeliverable", record.reason
+    return [_moved(station, command, offset, record.recorded_at)]
+
+
 def observe(station: Station, facts: list[Fact], call: OpenCall) -> list[Fact]:
     moved: list[Fact] = []
+    seen: Seen | None = None
     for command in list(station.commands.values()):
         if not commands.is_watched(command) or command.dispatched > call.offset:
             continue
-        empty = Fact(offset=call.offset, recorded_at=call.recorded_at)
-        if any(commands.shows_effect(command, fact, call.action) for fact in [*facts, empty]):
-            command.effect, command.effect_at = call.offset, call.recorded_at
+        if seen is None:
+            payload = payload_of_call(call)
+            seen = Seen(call.action, payload if isinstance(payload, dict) else {}, facts)
+        if commands.observe(command, seen, call.offset, call.recorded_at):
             moved.append(_moved(station, command, call.offset, call.recorded_at))
     return moved
 
@@ -127,6 +201,7 @@ def drop_in_flight(station: Station, offset: int, at: int, fate: Fate = "unknown
 
 
 def _moved(station: Station, command: Command, offset: int, at: int) -> CommandMoved:
+    passwords.follow(station, command, offset)
     _forget(station)
     return CommandMoved(offset=offset, recorded_at=at, command=command)
 

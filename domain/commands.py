@@ -6,19 +6,16 @@ annotate. Beside the fate stands whether the effect was seen: a remote start is 
 transaction starts, not when the station says Accepted.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from domain.facts import (
-    ConnectorStatusReported,
-    Fact,
-    StationBooted,
-    TransactionEnded,
-    TransactionStarted,
-)
-from schemas.records import CommandRequested
+from domain.command_effects import Parts, Seen
+from domain.facts import Fact
+from domain.outbound import effect_of
+from schemas.records import VERSION_16, CommandRequested
 
 Fate = Literal["requested", "dispatched", "answered", "timed_out", "undeliverable", "unknown"]
 OPEN_FATES = ("requested", "dispatched")
@@ -29,20 +26,23 @@ QUEUED_MAX = 32
 WATCHED_MAX = 16
 """Answered commands whose effect is still looked for; the oldest is given up first."""
 
-_ACCEPTED = {"Accepted", "Unlocked", "RebootRequired", "Scheduled"}
-_ANSWER_IS_EFFECT = {
-    "UnlockConnector",
-    "ChangeConfiguration",
-    "GetConfiguration",
-    "ClearCache",
-    "DataTransfer",
-}
+_ACCEPTED = (
+    None, "Accepted", "AcceptedCanceled", "RebootRequired", "Scheduled", "Unlocked", "Unpublished",
+)  # fmt: skip
+"""What an answer says of what was asked, as far as it says anything; it may be no text at all."""
+
+_NOTHING_THERE = {"NotFound", "NoTariff"}
+"""An answer to a question, too."""
 
 
 class Command(Struct, kw_only=True):
     command_id: str
+    version: str = VERSION_16
+    """Of OCPP, whose action and payload these are."""
     action: str
     payload: bytes
+    command: str = ""
+    """What the operator asked for where that was not the action of a version."""
     requested: int
     requested_at: int
     expires_at: int
@@ -70,6 +70,17 @@ class Command(Struct, kw_only=True):
     effect: int = -1
     """Offset of the record that showed the effect; -1 while it was not seen."""
     effect_at: int | None = None
+    progress: str = ""
+    """Where the job is that it began, in the station's words, as far as the station told."""
+    parts: Parts = msgspec.field(default_factory=Parts)
+    is_over: bool = False
+    """What it asked for will not happen any more: its effect is not looked for."""
+    message_id: str = ""
+    """Of its CALL that was sent last: its own id, or that of a later one where it takes several."""
+    items_sent: int = 0
+    """Of a list that takes several CALLs; 0 where it takes one."""
+    has_more: bool = False
+    """Its CALL was answered, and another one is to be sent."""
 
     @property
     def is_open(self) -> bool:
@@ -90,7 +101,9 @@ class CommandMoved(Fact, frozen=True, kw_only=True):
 def request(offset: int, record: CommandRequested) -> Command:
     return Command(
         command_id=record.command_id,
+        version=record.version,
         action=record.action,
+        command=record.command,
         payload=bytes(record.payload),
         requested=offset,
         requested_at=record.recorded_at,
@@ -108,7 +121,11 @@ def answer(command: Command, offset: int, at: int, payload: Any) -> None:
     """The station's CALLRESULT. After the fate is settled it only annotates."""
     _settle(command, offset, at)
     command.answer = msgspec.json.encode(payload)
-    if command.action in _ANSWER_IS_EFFECT and _status(payload) in (None, *_ACCEPTED):
+    effect = effect_of(command.version, command.action)
+    if (effect.accepts_any and _status(payload) in (*_ACCEPTED, *_NOTHING_THERE)) or (
+        is_accepted(payload)
+        and (effect.rule is None or effect.is_answer(payload_in(command.payload)))
+    ):
         command.effect, command.effect_at = offset, at
 
 
@@ -124,9 +141,10 @@ def is_watched(command: Command) -> bool:
         command.fate != "undeliverable"
         and command.dispatched >= 0
         and command.effect < 0
+        and not command.is_over
         and not command.error_code
-        and command.action not in _ANSWER_IS_EFFECT
-        and (command.answer is None or _status(_payload(command.answer)) in _ACCEPTED)
+        and effect_of(command.version, command.action).rule is not None
+        and (command.answer is None or is_accepted(msgspec.json.decode(command.answer)))
     )
 
 
@@ -135,33 +153,26 @@ def is_unanswered(command: Command) -> bool:
     return command.fate != "undeliverable" and command.dispatched >= 0 and command.answered < 0
 
 
-def shows_effect(command: Command, fact: Fact, action: str) -> bool:
-    """Whether this fact, told in a CALL of the given action, is what the command asked for."""
-    asked = _payload(command.payload)
-    match command.action:
-        case "RemoteStartTransaction":
-            return (
-                isinstance(fact, TransactionStarted)
-                and not fact.repeated
-                and fact.id_token.casefold() == str(asked.get("idTag", "")).casefold()
-                and asked.get("connectorId") in (None, fact.evse_id)
-            )
-        case "RemoteStopTransaction":
-            return isinstance(fact, TransactionEnded) and fact.transaction_id == str(
-                asked.get("transactionId")
-            )
-        case "Reset":
-            return isinstance(fact, StationBooted)
-        case "ChangeAvailability":
-            return (
-                isinstance(fact, ConnectorStatusReported)
-                and asked.get("connectorId") in (0, fact.evse_id)
-                and (fact.status == "Unavailable") == (asked.get("type") == "Inoperative")
-            )
-        case "TriggerMessage":
-            return action == asked.get("requestedMessage")
-        case _:
-            return False
+def observe(command: Command, seen: Seen, offset: int, at: int) -> bool:
+    """Take what the station told as a sign of this command; return whether it is one."""
+    rule = effect_of(command.version, command.action).rule
+    step = rule(payload_in(command.payload), seen, command.parts) if rule is not None else None
+    if step is None:
+        return False
+    command.progress, command.is_over = step.progress, step.is_over
+    if step.is_effect:
+        command.effect, command.effect_at = offset, at
+    return True
+
+
+def is_accepted(answer: Any) -> bool:
+    """Whether a result accepts what was asked: as a whole, or each item of its list."""
+    if not isinstance(answer, dict):
+        return False
+    told = [answer, *(item for each in answer.values() for item in _objects(each))]
+    return all(
+        item.get(name) in _ACCEPTED for item in told for name in ("status", "attributeStatus")
+    )
 
 
 def _settle(command: Command, offset: int, at: int) -> None:
@@ -172,10 +183,14 @@ def _settle(command: Command, offset: int, at: int) -> None:
     command.answered, command.answered_at = offset, at
 
 
-def _payload(text: bytes) -> dict[str, Any]:
+def payload_in(text: bytes) -> Mapping[str, Any]:
     payload = msgspec.json.decode(text)
     return payload if isinstance(payload, dict) else {}
 
 
 def _status(payload: Any) -> Any:
-    return payload.get("status") if isinstance(payload, dict) else None
+    return payload.get("status") if isinstance(payload, dict) else ""
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

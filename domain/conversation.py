@@ -10,14 +10,12 @@ transactions counts by meaning.
 from collections.abc import Callable
 from typing import Any
 
-from domain import command_lane, following
-from domain.cdr import releasable
+from domain import cdr_lane, command_lane, following
 from domain.effects import take_effect
-from domain.facts import CdrFixed, ConnectionChanged, Fact, SignaturesVerified
+from domain.facts import ConnectionChanged, Fact
 from domain.meanings import MEANINGS
 from domain.station import OUTBOX_MAX, UNREADABLE_ID, Connection, OpenCall, Station, payload_of
 from domain.told import Told
-from domain.transaction import release, verified
 from schemas.frames import reread
 from schemas.records import (
     CALL,
@@ -25,8 +23,13 @@ from schemas.records import (
     CALLRESULT,
     SEND,
     VERSION_16,
+    CdrActionRefused,
+    CdrActionRequested,
+    CdrCorrected,
+    CdrRejected,
     CdrReleased,
     CommandRequested,
+    CommandUndeliverable,
     ConnectionClosed,
     ConnectionLost,
     ConnectionOpened,
@@ -58,6 +61,7 @@ def _opened(station: Station, offset: int, record: ConnectionOpened, _: Any) -> 
         node=record.node,
         remote=record.remote,
         registered=record.registered,
+        credential=record.credential,
     )
     facts.append(
         ConnectionChanged(
@@ -151,7 +155,8 @@ def _told_unasked(
 
 def _elapsed(station: Station, offset: int, record: TimeoutElapsed, _: Any) -> list[Fact]:
     if record.purpose == following.EXPIRED:
-        return following.expired(station, offset, record)
+        moved = command_lane.reservation_expired(station, offset, record)
+        return [*following.expired(station, offset, record), *moved]
     return command_lane.timed_out(station, offset, record, None)
 
 
@@ -202,35 +207,6 @@ def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) ->
     return told
 
 
-def _released(station: Station, offset: int, record: CdrReleased, _: Any) -> list[Fact]:
-    transaction = station.transactions.known.get(record.transaction_id)
-    if transaction is not None:
-        release(transaction, offset)
-        station.transactions.settling.pop(record.transaction_id, None)
-    return [
-        CdrFixed(
-            offset=offset,
-            recorded_at=record.recorded_at,
-            transaction_id=record.transaction_id,
-            document=bytes(record.document),
-        )
-    ]
-
-
-def _judged(station: Station, offset: int, record: SignaturesJudged, _: Any) -> list[Fact]:
-    transaction = station.transactions.known.get(record.transaction_id)
-    if transaction is None or transaction.released:
-        return []
-    verified(transaction, offset, record)
-    if transaction.is_ended and releasable(transaction):
-        station.transactions.settling[transaction.transaction_id] = None
-    return [
-        SignaturesVerified(
-            offset=offset, recorded_at=record.recorded_at, transaction_id=record.transaction_id
-        )
-    ]
-
-
 _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     ConnectionOpened: _opened,
     ConnectionClosed: _closed,
@@ -238,8 +214,13 @@ _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     MessageReceived: _received,
     MessageSent: _sent,
     CommandRequested: command_lane.requested,
+    CommandUndeliverable: command_lane.undeliverable,
     DeliveryFailed: command_lane.delivery_failed,
     TimeoutElapsed: _elapsed,
-    CdrReleased: _released,
-    SignaturesJudged: _judged,
+    CdrReleased: cdr_lane.released,
+    SignaturesJudged: cdr_lane.judged,
+    CdrActionRequested: cdr_lane.requested,
+    CdrActionRefused: cdr_lane.refused,
+    CdrRejected: cdr_lane.rejected,
+    CdrCorrected: cdr_lane.corrected,
 }

@@ -19,7 +19,7 @@ from domain.facts import (
 )
 from domain.following import told
 from domain.station import Connector, Station, answer_payload
-from domain.transaction import Transaction, begin, evolve, succeed
+from domain.transaction import Transaction, begin, charging_state, evolve, succeed
 from domain.transaction_events import answer_key, begin_by_event, evolve_by_event
 from domain.transactions import start_key
 from schemas.records import MessageSent
@@ -34,6 +34,7 @@ CONNECTORS_MAX = 256
 """Of a station; what more it tells of is in the log only. The largest sites have a few dozen."""
 
 
+_CHARGING_STATES = ("Charging", "SuspendedEV", "SuspendedEVSE")
 REPLAYED_AFTER_US = 2 * 3_600_000_000
 """A status so late was queued. Less is a clock that was set, or told in another zone."""
 
@@ -54,7 +55,7 @@ def _transaction_started(station: Station, fact: TransactionStarted, record: Sen
     book = station.transactions
     known = book.known.get(fact.transaction_id)
     if known is not None:
-        evolve(known, fact)
+        _evolve(station, known, fact)
     elif not fact.repeated:
         for other in book.open_on(fact.evse_id):
             if not other.succeeded and (other.started_at or 0) <= (fact.started_at or 0):
@@ -74,8 +75,14 @@ def _meter_values_reported(station: Station, fact: MeterValuesReported, _: Sent)
 
 
 def _evolve(station: Station, transaction: Transaction, fact: Fact) -> None:
-    evolve(transaction, fact)
-    if transaction.is_ended and releasable(transaction):
+    _settle(station, transaction, changed=evolve(transaction, fact))
+
+
+def _settle(station: Station, transaction: Transaction, *, changed: bool) -> None:
+    if transaction.released:
+        if changed and transaction.document:
+            station.transactions.correcting[transaction.transaction_id] = None
+    elif transaction.is_ended and releasable(transaction):
         station.transactions.settling[transaction.transaction_id] = None
 
 
@@ -104,10 +111,9 @@ def _transaction_event(station: Station, fact: TransactionEventReported, record:
     if transaction is None:
         transaction = begin_by_event(fact)
         book.add(f"event|{fact.transaction_id}", transaction)
+        _settle(station, transaction, changed=True)
     else:
-        evolve_by_event(transaction, fact)
-    if transaction.is_ended and releasable(transaction):
-        book.settling[transaction.transaction_id] = None
+        _settle(station, transaction, changed=evolve_by_event(transaction, fact))
     if record is not None and fact.token_status and fact.seq_no is not None:
         _remember_answer(transaction, answer_key(fact.seq_no, fact.id_token), record)
     return fact
@@ -120,6 +126,7 @@ def _remember_answer(transaction: Transaction, key: str, record: MessageSent) ->
 
 
 def _status_reported(station: Station, fact: ConnectorStatusReported, _: Sent) -> Fact:
+    _charging_state(station, fact)
     place = fact.evse_id, fact.connector_id
     before = station.connectors.get(place)
     is_known = before is not None or len(station.connectors) < CONNECTORS_MAX
@@ -138,6 +145,15 @@ def _status_reported(station: Station, fact: ConnectorStatusReported, _: Sent) -
             else fact.at or fact.recorded_at,
         )
     return fact
+
+
+def _charging_state(station: Station, fact: ConnectorStatusReported) -> None:
+    """In 1.6 the status of the connector is the charging state of what runs there."""
+    if fact.status in _CHARGING_STATES and fact.evse_id > 0:
+        transaction = station.transactions.current_on(fact.evse_id)
+        if transaction is not None and not transaction.by_events:
+            at = fact.at if fact.at is not None else fact.recorded_at
+            charging_state(transaction, at, fact.status)
 
 
 def _is_outdated(fact: ConnectorStatusReported, before: Connector) -> bool:

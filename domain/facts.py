@@ -98,6 +98,8 @@ class TransactionStarted(Fact, frozen=True, kw_only=True):
     token_status: str
     """As we answered it: Accepted, Blocked, Expired, Invalid, ConcurrentTx."""
     group: str = ""
+    registry: int = -1
+    """How much of the registry our answer knew."""
     meter_start_wh: int | None
     started_at: int | None
     reservation_id: int | None = None
@@ -153,6 +155,8 @@ class TransactionEventReported(Fact, frozen=True, kw_only=True):
     """As we answered it; empty where no token was presented, be it one of type NoAuthorization."""
     group: str = ""
     """groupIdToken of the token, as we answered it."""
+    registry: int = -1
+    """How much of the registry our answer knew."""
     remote_start_id: int | None = None
     reservation_id: int | None = None
     operation_mode: str = ""

@@ -6,7 +6,7 @@ Over a superseded connection only what happened counts; how things are, it no lo
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from domain import charging_profiles, energy_services, reservations, station_tariffs
+from domain import charging_profiles, energy_offers, reservations, station_tariffs
 from domain.commands import Command
 from domain.facts import (
     Fact,
@@ -47,14 +47,22 @@ def asked(station: Station, offset: int, record: MessageSent) -> list[Fact]:
 
 
 def answered(
-    station: Station, offset: int, record: MessageReceived, command: Command, result: Any
+    station: Station,
+    offset: int,
+    record: MessageReceived,
+    command: Command,
+    sent: MessageSent | None,
+    result: Any,
 ) -> list[Fact]:
-    """The station has answered a command with a result; `record` is that."""
+    """The station has answered a CALL of a command with a result; `record` is that.
+
+    `sent` is the CALL, if it is still at hand: it may be one of several of its command.
+    """
     fold = ANSWERED[record.protocol].get(command.action)
     if fold is None or not station.is_newest(record.connection):
         return []
-    told = parse(command.payload.decode()), result
-    return _followed(station, offset, record, fold, told, command.command_id)
+    request = parse(command.payload.decode()) if sent is None else reread(CALL, sent.frame)
+    return _followed(station, offset, record, fold, (request, result), command.command_id)
 
 
 def expiry(station: Station, now: int, epoch: int) -> TimeoutElapsed | None:
@@ -126,7 +134,7 @@ def _begun(
 def _ended(held: Holdings, transaction_id: str) -> Iterator[Change]:
     yield from charging_profiles.transaction_ended(held, transaction_id)
     yield from station_tariffs.transaction_ended(held, transaction_id)
-    yield from energy_services.transaction_ended(held, transaction_id)
+    yield from energy_offers.transaction_ended(held, transaction_id)
 
 
 def _followed(

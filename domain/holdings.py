@@ -31,7 +31,7 @@ _CHANGED = "^"
 class Facet(NamedTuple):
     items_max: int
     keeps: tuple[str, ...] = ()
-    """Members that later folds read."""
+    """Members that later folds read. Those that begin with "_" are for nobody else."""
     lasting: frozenset[str] = frozenset()
     """Values of `state` for which an item makes room only when no other can."""
     is_indexed: bool = False
@@ -89,8 +89,8 @@ FACETS: Mapping[str, Facet] = {
     "reports": Facet(
         32,
         (
-            "kind", "request_id", "whole", "state", "parts", "next_part", "ahead", "last_part",
-            "first", "asked_at",
+            "kind", "request_id", "whole", "state", "parts", "asked_at",
+            "_next", "_ahead", "_last", "_first",
         ),
         frozenset({"asked", "receiving"}),
     ),
@@ -200,8 +200,9 @@ def apply(held: Holdings, offset: int, changes: Iterable[Change]) -> tuple[Chang
     for change in changes:
         if change.facet == "variables" and change.value is not None:
             _note_limit(held, change.value)
-        applied = _applied(held, offset, _bounded(change))
-        made += [each for each in applied if FACETS[each.facet].has_rows]
+        applied = list(_applied(held, offset, _bounded(change)))
+        if FACETS[change.facet].has_rows:
+            made += applied
     if any(change.facet == "reservations" for change in made):
         held.due = _next_expiry(held)
     return tuple(made)

@@ -48,7 +48,8 @@ def answered(telling: Telling) -> Iterator[Change]:
         return
     status = telling.status
     name = text_of(telling.result, "filename") or text_of(telling.result, "fileName")
-    job["file_name"] = name or job.get("file_name")
+    if name:
+        job["file_name"] = name
     if job["kind"] == "unpublish-firmware":
         yield put(FACET, key, _moved(job, status, telling))
         return
@@ -95,7 +96,9 @@ def _meant(
             return named[0]
         jobs = [pair for pair in jobs if pair[1]["request_id"] is None]
     for key, job in jobs:
-        if job["state"] in OPEN or job["status"] == status:
+        # The latest may have failed and be tried again.
+        is_tried_again = key == jobs[0][0] and job["state"] == "failed"
+        if job["state"] in OPEN or job["status"] == status or is_tried_again:
             return key, job
     return "", None
 

@@ -13,7 +13,7 @@ from domain import (
     der_controls,
     device_model,
     display_messages,
-    energy_services,
+    energy_offers,
     jobs,
     monitoring,
     ocpp2,
@@ -72,18 +72,18 @@ OCPP201: Mapping[str, Meaning] = {
 }
 OCPP21: Mapping[str, Meaning] = {
     **OCPP201,
-    "BatterySwap": Meaning(holds(energy_services.swapped)),
+    "BatterySwap": Meaning(holds(energy_offers.swapped)),
     "ClosePeriodicEventStream": Meaning(holds(monitoring.stream_closed)),
     "NotifyDERAlarm": Meaning(holds(der_controls.alarm, is_history=True)),
     "NotifyDERStartStop": Meaning(holds(der_controls.started_or_stopped)),
     "NotifyPeriodicEventStream": Meaning(holds(monitoring.stream_values)),
     "NotifyPriorityCharging": Meaning(holds(charging_profiles.priority_told)),
-    "NotifySettlement": Meaning(holds(energy_services.settled, is_history=True)),
-    "NotifyWebPaymentStarted": Meaning(holds(energy_services.web_payment_started)),
+    "NotifySettlement": Meaning(holds(energy_offers.settled, is_history=True)),
+    "NotifyWebPaymentStarted": Meaning(holds(energy_offers.web_payment_started)),
     "OpenPeriodicEventStream": Meaning(holds(monitoring.stream_opened)),
     "PullDynamicScheduleUpdate": Meaning(holds(charging_profiles.dynamically_updated)),
     "ReportDERControl": Meaning(holds(der_controls.reported)),
-    "VatNumberValidation": Meaning(holds(energy_services.vat_number_asked)),
+    "VatNumberValidation": Meaning(holds(energy_offers.vat_number_asked)),
 }
 
 MEANINGS: Mapping[str, Mapping[str, Meaning]] = {

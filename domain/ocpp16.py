@@ -151,6 +151,7 @@ def started(told: Told) -> tuple[Fact, ...]:
             id_token=id_token,
             token_status=info["status"],
             group=info.get("parentIdTag", ""),
+            registry=told.answer.registry if told.answer is not None else -1,
             meter_start_wh=meter_start,
             started_at=started_at,
             reservation_id=read_integer(get("reservationId"))[0] or None,

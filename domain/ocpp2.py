@@ -140,6 +140,7 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
             superseded=told.superseded,
             transaction_id=transaction_id,
             answered=told.answered,
+            registry=told.answer.registry if told.answer is not None else -1,
             event_type=event_type,
             seq_no=seq_no,
             at=at,

@@ -16,21 +16,18 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, cast
 
-from msgspec import Raw
-
-from domain import cdr, following, judging, routes
+from domain import following, judging, passwords, routes
 from domain.answering import Context, Policy
+from domain.billing import Billing
 from domain.conversation import fold
+from domain.dispatching import dispatch
 from domain.endings import connection_lost
 from domain.log_filter import LogFilter
 from domain.registry import Registry
 from domain.station import Station
-from domain.transaction import Transaction
 from domain.transaction_ids import ID_MAX, TransactionIds
-from schemas.cdr import canonical, digest
 from schemas.records import (
     CALL,
-    CdrReleased,
     ConnectionLost,
     MessageReceived,
     MessageSent,
@@ -38,11 +35,17 @@ from schemas.records import (
     PartitionClaimed,
     Record,
     SignaturesJudged,
+    StationPasswordSettled,
     TimeoutElapsed,
 )
 
 Key = tuple[str, str]
 
+JUDGED_MAX = 100_000
+"""Held CDRs looked at; beyond it each is looked at once more."""
+
+REGISTRY_WAIT_US = 1_000_000
+"""An owner that took over may have folded less of the registry than the one before it."""
 _MAY_SETTLE = ("MeterValues", "TransactionEvent")
 """Beside StopTransaction: what may change a CDR that waits for its release, or begin its wait."""
 
@@ -84,13 +87,14 @@ class Owner:
         self._ending: set[int] = set()
         self._timers: list[tuple[int, Key]] = []
         self._registrations = len(registry.registrations)
+        self._billing = Billing(registry, policy.settle_us, self._again)
         self._expiries: dict[Key, int] = {}
         """When the next reservation of a station expires, as far as a timer was set for it."""
         for key, station in self.stations.items():
             self._arm(key, station)
             if station.held is not None and station.held.due is not None:
                 self._arm_expiry(key, station.held.due)
-            if station.open_calls or station.commands:
+            if station.open_calls or station.commands or station.cdr_requests:
                 self._ready[key] = None
 
     # Folding
@@ -135,7 +139,7 @@ class Owner:
             self._arm(key, station)
         if station.held is not None and station.held.due is not None:
             self._arm_expiry(key, station.held.due)
-        if station.open_calls or station.commands:
+        if station.open_calls or station.commands or station.cdr_requests:
             self._ready[key] = None
 
     def _read_back(self, key: Key, station: Station, record: OwnerRecord) -> None:
@@ -150,7 +154,7 @@ class Owner:
                 or record.action == "StopTransaction"
                 or (
                     record.action in _MAY_SETTLE
-                    and station.transactions.settling
+                    and (station.transactions.settling or station.transactions.correcting)
                     and station.transactions.has_changed(record.cause)
                 )
             ):
@@ -245,8 +249,12 @@ class Owner:
     def _answer_or_dispatch(self, station: Station, now: int) -> OwnerRecord | None:
         if station.open_calls:
             return self._answer(station, now)
-        if station.commands and not station.in_flight:
-            return self._dispatch(station, now)
+        if station.cdr_requests and (
+            decided := self._billing.requested(station, now, self.epoch or 0)
+        ):
+            return decided
+        if station.commands:
+            return dispatch(station, self.policy, self.epoch or 0, now)
         return None
 
     def _answer(self, station: Station, now: int) -> MessageSent:
@@ -280,34 +288,6 @@ class Owner:
         self.next_counter += 1
         return transaction_id
 
-    def _dispatch(self, station: Station, now: int) -> MessageSent | None:
-        connection = station.connection
-        if connection is None:
-            return None
-        for command in station.commands.values():
-            if command.fate != "requested" or command.expires_at <= now:
-                continue
-            if command.refused_by == connection.id:
-                continue
-            payload = command.payload.decode()
-            return MessageSent(
-                tenant=station.tenant,
-                station=station.station,
-                recorded_at=now,
-                cause=command.dispatch_cause,
-                purpose="call",
-                epoch=self.epoch or 0,
-                connection=connection.id,
-                frame=f'[2,"{command.command_id}","{command.action}",{payload}]',
-                message_type=CALL,
-                message_id=command.command_id,
-                action=command.action,
-                command_id=command.command_id,
-                deadline=min(command.expires_at, now + self.policy.answer_timeout_us),
-                secrets=command.secrets,
-            )
-        return None
-
     def unconfirmed(self, now: int) -> list[tuple[int, MessageSent]]:
         """Return, in order, what a new owner hands over again to connections that are still open.
 
@@ -329,6 +309,15 @@ class Owner:
             self._undecided[key] = self._undecided.get(key, 0) + 1
             yield connection_lost(station, connection, now, self.epoch)
 
+    def settled_passwords(self, now: int) -> list[StationPasswordSettled]:
+        """Return what is decided of stations' passwords: for the registry, not this partition.
+
+        Once it is folded there it is not decided again; said twice, it is the same.
+        """
+        if self.epoch is None or not self.registry.offers:
+            return []
+        return list(passwords.settled(self.registry, self.stations, now))
+
     # Timers
 
     def next_due(self) -> int | None:
@@ -341,9 +330,7 @@ class Owner:
                 heappush(self._timers, (command.due, key))
         if judging.next_unjudged(station, self.registry) is not None:
             heappush(self._timers, (0, key))
-        book = station.transactions
-        for transaction_id in book.settling:
-            due = book.known[transaction_id].end_received + self.policy.settle_us
+        for due in self._billing.dues(station):
             heappush(self._timers, (due, key))
 
     def _arm_expiry(self, key: Key, due: int) -> None:
@@ -364,34 +351,20 @@ class Owner:
                     command_id=command.command_id,
                 )
         if (unjudged := judging.next_unjudged(station, self.registry)) is not None:
-            position = self.registry.position
             return judging.verdict(
-                station, unjudged, now=now, epoch=self.epoch or 0, registry=position
+                station,
+                unjudged,
+                now=now,
+                epoch=self.epoch or 0,
+                registry=self.registry.position,
             )
         if (expiry := following.expiry(station, now, self.epoch or 0)) is not None:
             return expiry
-        book = station.transactions
-        for transaction_id in book.settling:
-            transaction = book.known[transaction_id]
-            due = transaction.end_received + self.policy.settle_us
-            if due <= now and cdr.releasable(transaction):
-                return self._release(station, transaction, now)
-        return None
+        if station.cdr_requests and (
+            decided := self._billing.requested(station, now, self.epoch or 0)
+        ):
+            return decided
+        return self._billing.settled(station, now, self.epoch or 0)
 
-    def _release(self, station: Station, transaction: Transaction, now: int) -> CdrReleased:
-        document = cdr.release_document(
-            station.tenant, station.station, self.partition, transaction
-        )
-        body = canonical(document)
-        return CdrReleased(
-            tenant=station.tenant,
-            station=station.station,
-            recorded_at=now,
-            cause=transaction.ended,
-            purpose="release",
-            epoch=self.epoch or 0,
-            transaction_id=transaction.transaction_id,
-            cdr_id=document.id,
-            document=Raw(body),
-            sha256=digest(body),
-        )
+    def _again(self, at: int, key: Key) -> None:
+        heappush(self._timers, (at, key))

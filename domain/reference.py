@@ -241,6 +241,10 @@ class Reference:
             )
 
 
+NOTHING = Reference()
+"""In which nothing is registered. Nobody folds into it."""
+
+
 def scope_of(record: TariffAssigned) -> Scope:
     if record.station:
         place = f"evse/{record.station}/{record.evse}" if record.evse else ""

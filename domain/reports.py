@@ -9,7 +9,7 @@ alone, or a report with one missing, only adds.
 from collections.abc import Iterator
 
 from domain.holdings import Change, Telling, emptied, put
-from domain.members import Payload, Value, integer_of, iso, key_of
+from domain.members import Value, integer_of, iso, key_of
 
 AHEAD_MAX = 64
 """Parts that came before an earlier one did. More are taken in, but the report is never whole."""
@@ -43,37 +43,34 @@ def part(facet: str, telling: Telling, *, numbered: bool = True) -> Iterator[Cha
         return
     key = key_of((facet, request_id))
     report = telling.held.kept("reports", key)
-    if report is None or (report["state"] == "complete" and _begins(telling.request, numbered)):
+    if report is None:
         report = _new(facet, request_id, telling, whole=False)
     if report["state"] == "complete":
+        # A part told again, or more than was asked for: what is in it counts.
         return
-    number = integer_of(telling.request, "seqNo") if numbered else report["next_part"]
-    report["first"] = min(report["first"] or telling.offset, telling.offset)
+    number = integer_of(telling.request, "seqNo") if numbered else report["_next"]
+    report["_first"] = min(report["_first"] or telling.offset, telling.offset)
     report["parts"] += 1
     if number is not None:
         _count(report, number)
         if telling.request.get("tbc") is not True:
-            report["last_part"] = number
-    last = report["last_part"]
-    is_complete = last is not None and report["next_part"] > last
+            report["_last"] = number
+    last = report["_last"]
+    is_complete = last is not None and report["_next"] > last
     report["state"] = "complete" if is_complete else "receiving"
     yield put("reports", key, report)
     if is_complete and report["whole"]:
-        yield emptied(facet, before=report["first"])
-
-
-def _begins(request: Payload, numbered: bool) -> bool:
-    return not numbered or integer_of(request, "seqNo") == 0
+        yield emptied(facet, before=report["_first"])
 
 
 def _count(report: Value, number: int) -> None:
-    ahead = set(report["ahead"])
-    if number >= report["next_part"] and len(ahead) < AHEAD_MAX:
+    ahead = set(report["_ahead"])
+    if number >= report["_next"] and len(ahead) < AHEAD_MAX:
         ahead.add(number)
-    while report["next_part"] in ahead:
-        ahead.remove(report["next_part"])
-        report["next_part"] += 1
-    report["ahead"] = sorted(ahead)
+    while report["_next"] in ahead:
+        ahead.remove(report["_next"])
+        report["_next"] += 1
+    report["_ahead"] = sorted(ahead)
 
 
 def _new(facet: str, request_id: int, telling: Telling, whole: bool) -> Value:
@@ -83,9 +80,9 @@ def _new(facet: str, request_id: int, telling: Telling, whole: bool) -> Value:
         "whole": whole,
         "state": "asked",
         "parts": 0,
-        "next_part": 0,
-        "ahead": [],
-        "last_part": None,
-        "first": None,
+        "_next": 0,
+        "_ahead": [],
+        "_last": None,
+        "_first": None,
         "asked_at": iso(telling.recorded_at) if telling.command_id else None,
     }

@@ -18,6 +18,9 @@ from domain.members import (
 from domain.readings import read_time
 
 FACET = "reservations"
+TOKEN_MAX = 255
+"""As in 2.1. An index of the read side holds it."""
+
 _UPDATES = {"Expired": "expired", "Removed": "removed", "NoTransaction": "no_transaction"}
 
 
@@ -30,7 +33,7 @@ def made_16(telling: Telling) -> Iterator[Change]:
         time_of(request, "expiryDate"),
         {
             "evse_id": integer_of(request, "connectorId"),
-            "id_token": text_of(request, "idTag"),
+            "id_token": text_of(request, "idTag")[:TOKEN_MAX],
             "group": text_of(request, "parentIdTag"),
         },
     )
@@ -47,7 +50,7 @@ def made_2(telling: Telling) -> Iterator[Change]:
         {
             "evse_id": integer_of(request, "evseId"),
             "connector_type": text_of(request, "connectorType"),
-            "id_token": text_of(token, "idToken"),
+            "id_token": text_of(token, "idToken")[:TOKEN_MAX],
             "id_token_type": text_of(token, "type"),
             "group": text_of(object_of(request, "groupIdToken"), "idToken"),
         },

@@ -14,7 +14,7 @@ from domain import (
     der_controls,
     device_model,
     display_messages,
-    energy_services,
+    energy_offers,
     jobs,
     local_list,
     monitoring,
@@ -103,7 +103,7 @@ _ANSWERED_201: Mapping[str, Fold] = {
 }
 _ANSWERED_21: Mapping[str, Fold] = {
     **_ANSWERED_201,
-    "AFRRSignal": energy_services.afrr_signalled,
+    "AFRRSignal": energy_offers.afrr_signalled,
     "AdjustPeriodicEventStream": monitoring.stream_adjusted,
     "ChangeTransactionTariff": station_tariffs.transaction_changed,
     "ClearDERControl": der_controls.cleared,
@@ -111,8 +111,8 @@ _ANSWERED_21: Mapping[str, Fold] = {
     "GetDERControl": der_controls.report_answered,
     "GetPeriodicEventStream": monitoring.streams_got,
     "GetTariffs": station_tariffs.got,
-    "NotifyAllowedEnergyTransfer": energy_services.transfer_allowed,
-    "RequestBatterySwap": energy_services.swap_requested,
+    "NotifyAllowedEnergyTransfer": energy_offers.transfer_allowed,
+    "RequestBatterySwap": energy_offers.swap_requested,
     "SetDERControl": der_controls.was_set,
     "SetDefaultTariff": station_tariffs.default_set,
     "UpdateDynamicSchedule": charging_profiles.dynamically_updated,

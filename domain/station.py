@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from domain.cdr_requests import CdrRequest
 from domain.commands import Command
 from domain.facts import StationBooted
 from domain.holdings import Holdings
@@ -31,6 +32,16 @@ class Connection(Struct):
     node: str
     remote: str
     registered: bool
+    credential: str = ""
+    """Of the password that it came with."""
+
+
+class PasswordChange(Struct):
+    """What a command that sets the station's password has come to; see `domain/passwords.py`."""
+
+    verdict: str
+    at: int
+    """The offset of the record that said so."""
 
 
 class Connector(Struct):
@@ -83,7 +94,12 @@ class Station(Struct):
     """Id of the command whose CALL is not answered yet; one at a time."""
     finished: list[str] = []
     outbox: dict[int, MessageSent] = {}
+    cdr_requests: dict[str, CdrRequest] = {}
+    """What people asked about CDRs and nobody has decided yet, in order."""
+    cdr_decided: list[str] = []
     transactions: Transactions = msgspec.field(default_factory=Transactions)
+    passwords: dict[str, PasswordChange] = {}
+    """Of commands that set it, by command id, the latest last."""
     held: Holdings | None = None
     """What it holds beside; None until it first spoke of any: most stations of 1.6 never do."""
 

@@ -6,6 +6,8 @@ changes a figure. Reports come at least once and in any order; telling one twice
 figures.
 """
 
+from decimal import Decimal
+
 from msgspec import Struct
 
 from domain.facts import (
@@ -17,11 +19,36 @@ from domain.facts import (
     TransactionStarted,
 )
 from domain.signed_values import SignedValue, keep
+from schemas.cdr import Decided
 from schemas.records import SignaturesJudged
 from schemas.signatures import SignatureVerdict
 
 _REGISTER_MAX = 2**63 - 1
 """No register says more, and no snapshot and no CDR can hold it; the frame keeps it."""
+
+
+READINGS_MAX = 3_000
+"""Two days with one a minute; what comes later splits no energy."""
+
+STATES_MAX = 1_000
+
+
+class Estimate(Struct, frozen=True, kw_only=True):
+    """What a person released it with. It counts until the station tells more."""
+
+    energy_wh: int | None
+    ended_at: int | None
+    ended: int
+    """As the evidence stood: the offset of its end, -1 for none, and its end register."""
+    meter_stop_wh: int | None
+
+
+class Repriced(Struct, frozen=True, kw_only=True):
+    """By what a person had it priced anew."""
+
+    tariff_id: str
+    """Empty: by the one assigned, as known at `registry`."""
+    registry: int
 
 
 class Transaction(Struct, kw_only=True):
@@ -55,10 +82,28 @@ class Transaction(Struct, kw_only=True):
     revision: int = 1
     changed: int
     """Offset of the record that made this revision."""
+    changed_at: int = 0
+    """When we received it."""
     released: bool = False
     start_answer: str = ""
     """The payload that the first start got, as JSON; a repeat gets it again."""
     stop_answer: str = ""
+    registry: int = -1
+    """The registry position that the answer to its start knew: it is priced by what that knew."""
+    group: str = ""
+    """Of the token that started it, as we answered."""
+    readings: list[tuple[int, Decimal]] = []
+    """(station time, Wh) of the import register, as told, in the order of telling."""
+    states: list[tuple[int, str]] = []
+    """(station time, charging state of 2.0.1), as told; each where it is another one."""
+    reservation_id: int | None = None
+    document: bytes = b""
+    """The latest released one, while the transaction is kept whole."""
+    sequence: int = 0
+    """Of that document, in the chain of corrections."""
+    rejected: Decided | None = None
+    estimate: Estimate | None = None
+    repriced: Repriced | None = None
     start_told: int = -1
     """Offset of the CALL that told the register at the start, which in 2.x is any event."""
     stop_told: int = -1
@@ -96,6 +141,9 @@ def begin(fact: TransactionStarted) -> Transaction:
         meter_start_wh=fact.meter_start_wh,
         changed=fact.offset,
         flags=[],
+        registry=fact.registry,
+        group=fact.group,
+        reservation_id=fact.reservation_id,
     )
     flag(transaction, fact.flags)
     return transaction
@@ -104,20 +152,16 @@ def begin(fact: TransactionStarted) -> Transaction:
 def evolve(transaction: Transaction, fact: Fact) -> bool:
     """Apply what was said of this transaction; return whether its CDR is another one now.
 
-    Nothing changes a released transaction: what comes later is for a correction.
+    Of a released transaction it is what a correction would be made of; its CDR stays.
     """
-    if transaction.released:
-        return False
     if isinstance(fact, MeterValuesReported):
-        before = (transaction.first_register_wh, transaction.last_register_wh)
         changed = flag(transaction, fact.flags)
         if fact.signed:
             changed |= read_signed(transaction, fact.offset, fact.signed)
-        read_registers(transaction, fact.registers)
+        is_told = read_registers(transaction, fact.registers)
         if transaction.is_ended or transaction.succeeded:
-            # A late sample moves its bounds, or contradicts its end.
-            after = (transaction.first_register_wh, transaction.last_register_wh)
-            changed = changed or after != before
+            # A late sample moves its bounds, contradicts its end, or splits its energy.
+            changed = changed or is_told
     elif isinstance(fact, TransactionEnded):
         changed = _end(transaction, fact)
     elif isinstance(fact, TransactionStarted):
@@ -127,6 +171,7 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
     if changed:
         transaction.revision += 1
         transaction.changed = fact.offset
+        transaction.changed_at = fact.recorded_at
     return changed
 
 
@@ -138,8 +183,16 @@ def succeed(transaction: Transaction, fact: TransactionStarted) -> None:
     transaction.changed = fact.offset
 
 
-def release(transaction: Transaction, offset: int) -> None:
+def release(transaction: Transaction, offset: int, document: bytes) -> None:
     transaction.released = True
+    transaction.rejected = None
+    transaction.document = document
+    transaction.revision += 1
+    transaction.changed = offset
+
+
+def reject(transaction: Transaction, offset: int, decided: Decided) -> None:
+    transaction.rejected = decided
     transaction.revision += 1
     transaction.changed = offset
 
@@ -185,10 +238,24 @@ def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
     return True
 
 
-def read_registers(transaction: Transaction, registers: Registers) -> None:
+def charging_state(transaction: Transaction, at: int, state: str) -> bool:
+    """Keep the state if it is another one than the last; return whether it was."""
+    states = transaction.states
+    if (states and states[-1][1] == state) or len(states) >= STATES_MAX:
+        return False
+    states.append((at, state))
+    return True
+
+
+def read_registers(transaction: Transaction, registers: Registers) -> bool:
+    """Take these readings; return whether they say anything new."""
+    readings = transaction.readings
+    before = (len(readings), transaction.first_register_wh, transaction.last_register_wh)
     for at, value in registers:
         if abs(value) > _REGISTER_MAX:
             continue
+        if at is not None and len(readings) < READINGS_MAX and (at, value) not in readings[-2:]:
+            readings.append((at, value))
         if transaction.first_register_wh is None:
             transaction.first_register_wh = int(value)
         if transaction.last_register_at is None or (
@@ -196,6 +263,7 @@ def read_registers(transaction: Transaction, registers: Registers) -> None:
         ):
             transaction.last_register_wh = int(value)
             transaction.last_register_at = at
+    return before != (len(readings), transaction.first_register_wh, transaction.last_register_wh)
 
 
 def read_signed(transaction: Transaction, offset: int, signed: SignedTexts) -> bool:

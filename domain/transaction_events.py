@@ -5,7 +5,7 @@ any order, and each says only what it knows: where, who and the registers may st
 """
 
 from domain.facts import TransactionEventReported
-from domain.transaction import Transaction, flag, read_registers, read_signed
+from domain.transaction import Transaction, charging_state, flag, read_registers, read_signed
 
 
 def begin_by_event(fact: TransactionEventReported) -> Transaction:
@@ -32,14 +32,13 @@ def begin_by_event(fact: TransactionEventReported) -> Transaction:
 def evolve_by_event(transaction: Transaction, fact: TransactionEventReported) -> bool:
     """Apply the event; return whether the CDR is another one now.
 
-    Nothing changes a released transaction: what comes later is for a correction.
+    Of a released transaction it is what a correction would be made of; its CDR stays.
     """
-    if transaction.released:
-        return False
     changed = _apply(transaction, fact)
     if changed:
         transaction.revision += 1
         transaction.changed = fact.offset
+        transaction.changed_at = fact.recorded_at
     return changed
 
 
@@ -56,7 +55,9 @@ def _apply(t: Transaction, fact: TransactionEventReported) -> bool:
     changed |= _locate(t, fact)
     changed |= _identify(t, fact)
     if fact.event_type == "Started" and t.started < 0:
-        t.started, t.start_answered, t.started_at = fact.offset, fact.answered, fact.at
+        t.started, t.start_answered = fact.offset, fact.answered
+        t.start_received, t.started_at = fact.recorded_at, fact.at
+        t.registry = fact.registry
         changed = True
     if fact.begin is not None and t.meter_start_wh is None:
         t.meter_start_wh, t.start_told = int(fact.begin[1]), fact.offset
@@ -69,13 +70,17 @@ def _apply(t: Transaction, fact: TransactionEventReported) -> bool:
     if fact.end is not None and t.meter_stop_wh is None:
         t.meter_stop_wh, t.stop_told = int(fact.end[1]), fact.offset
         changed = True
-    before = (t.first_register_wh, t.last_register_wh)
+    if t.registry < 0:
+        t.registry = fact.registry
+    if fact.reservation_id is not None and t.reservation_id is None:
+        t.reservation_id = fact.reservation_id
+    if fact.charging_state and fact.at is not None:
+        # Only once it is over does the state change what its CDR says.
+        changed |= charging_state(t, fact.at, fact.charging_state) and t.is_ended
     if fact.signed:
         changed |= read_signed(t, fact.offset, fact.signed)
-    read_registers(t, fact.registers)
-    if t.is_ended or t.succeeded:
-        # A late sample moves its bounds, or contradicts its end.
-        changed |= (t.first_register_wh, t.last_register_wh) != before
+    is_told = read_registers(t, fact.registers)
+    changed |= is_told and (t.is_ended or t.succeeded)
     return changed
 
 
@@ -93,5 +98,5 @@ def _identify(t: Transaction, fact: TransactionEventReported) -> bool:
         t.stop_token = fact.id_token
     if t.token_status:
         return False
-    t.id_token, t.token_status = fact.id_token, fact.token_status
+    t.id_token, t.token_status, t.group = fact.id_token, fact.token_status, fact.group
     return True

@@ -33,6 +33,10 @@ class Transactions(Struct):
     """Start key → transaction id, of those in `known`."""
     settling: dict[str, None] = {}
     """Ids of those that ended with nothing to hold them, until they are released."""
+    correcting: dict[str, None] = {}
+    """Ids of released ones of which more was told since, until that made a correction."""
+    corrected: dict[str, str] = {}
+    """Transaction id → the CDR that stands now, of those that were corrected."""
     archive: bytearray = msgspec.field(default_factory=bytearray)
     """Of the others: digest of the start key, then the id, in order of archiving."""
     archived_until: int = _NEVER
@@ -116,7 +120,8 @@ class Transactions(Struct):
         return fitting[0] if len(fitting) == 1 else None
 
     def _archive_oldest(self) -> None:
-        released = [t for t in self.known.values() if t.released]
+        # One that was released on a person's word waits for its true end.
+        released = [t for t in self.known.values() if t.released and t.is_ended]
         if len(released) <= KEPT_MAX:
             return
         ids = {t.transaction_id for t in released[:-KEPT_MAX] if not t.by_events}
@@ -125,6 +130,7 @@ class Transactions(Struct):
                 self.archive += _digest(key) + int(transaction_id).to_bytes(4, "big")
                 started_at = self.known[transaction_id].started_at
                 self.archived_until = max(self.archived_until, started_at or _NEVER)
+                self.correcting.pop(transaction_id, None)
                 del self.starts[key], self.known[transaction_id]
 
     def _find(self, needle: bytes, at: int) -> int:

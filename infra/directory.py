@@ -5,7 +5,6 @@ from collections.abc import Callable
 from domain.registry import Registry
 from ingress.ports import UNKNOWN, Admission
 from schemas.journal import Unavailable
-from schemas.records import StationRegistered
 from schemas.switches import switches_of
 
 SECRET = "secret:"
@@ -24,11 +23,20 @@ class RegistryDirectory:
         if registered is None:
             return UNKNOWN
         switches = switches_of(registered.attributes)
-        verifiers = (self._verifier_of(registered),) if registered.credential else ()
-        return Admission(registered=True, verifiers=verifiers, switches=switches)
+        credentials = [registered.credential] if registered.credential else []
+        offers = self._registry.offers.get((tenant, station))
+        if offers:
+            credentials += [offer.credential for offer in offers.values()]
+        return Admission(
+            registered=True,
+            verifiers=tuple(self._verifier_of(credential) for credential in credentials),
+            credentials=tuple(credentials),
+            may_come_without=not registered.credential,
+            switches=switches,
+        )
 
-    def _verifier_of(self, registered: StationRegistered) -> str:
-        verifier = self._verifier(registered.credential.removeprefix(SECRET))
+    def _verifier_of(self, credential: str) -> str:
+        verifier = self._verifier(credential.removeprefix(SECRET))
         if verifier is None:
             raise Unavailable("the station's password cannot be checked now")
         return verifier

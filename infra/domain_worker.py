@@ -19,8 +19,8 @@ from infra.node_watch import NodeWatch
 from infra.recovery import POLL_RECORDS_MAX, fold_range, owner_from, record_in
 from infra.snapshots import PartitionSnapshot, Snapshots, StationSnapshot, take
 from schemas.deliveries import DispatchedFrame, slot_of
-from schemas.journal import AppendUnknown, Entry, Journal, Unavailable
-from schemas.records import MessageSent, PartitionClaimed, Record
+from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Entry, Journal, Unavailable
+from schemas.records import MessageSent, PartitionClaimed, Record, StationPasswordSettled
 from schemas.records import encode as encode_record
 
 DECISIONS_MAX = 1_000
@@ -74,6 +74,7 @@ class PartitionWorker:
         self._work = asyncio.Event()
         self._snapped = 0
         self._has_claimed = False
+        self._settled: set[str] = set()
 
     async def run(self) -> None:
         """Own the partition until cancelled.
@@ -167,6 +168,8 @@ class PartitionWorker:
             self._work.clear()
             while records := owner.decide(clock.now_us(), DECISIONS_MAX):
                 await self._append(records)
+            for settled in owner.settled_passwords(clock.now_us()):
+                await self._register(settled)
 
     async def _notice_lost_nodes(self, owner: Owner) -> None:
         while True:
@@ -194,10 +197,19 @@ class PartitionWorker:
             values.append(value)
         yield values
 
-    async def _append_batch(self, values: list[bytes]) -> None:
+    async def _register(self, record: StationPasswordSettled) -> None:
+        """Append to the registry. It is read back a moment later; until then it is said once."""
+        if record.command_id not in self._settled:
+            self._settled.add(record.command_id)
+            value = encode_record(record, self._name, len(self._settled))
+            await self._append_batch([value], REGISTRY_PARTITION)
+
+    async def _append_batch(self, values: list[bytes], partition: int | None = None) -> None:
         while True:
             try:
-                await self._journal.append(self.partition, values)
+                await self._journal.append(
+                    self.partition if partition is None else partition, values
+                )
             except (Unavailable, AppendUnknown) as error:
                 # The same ids again: of two that land, the filter lets one count.
                 _logger.warning("partition %d: %s", self.partition, error)

@@ -118,6 +118,8 @@ class EdgeLog:
             return None
         for owner in self.owners:
             self._decide(owner, now)
+            for settled in owner.settled_passwords(now):
+                self._register(settled)
         dues = [due for owner in self.owners if (due := owner.next_due()) is not None]
         return min(dues, default=None)
 
@@ -181,6 +183,15 @@ class EdgeLog:
     def _decide(self, owner: Owner, now: int) -> None:
         while (record := owner.decide_next(now)) is not None:
             self._queue(owner, record)
+
+    def _register(self, record: Record) -> None:
+        """Queue and fold what an owner decided of the registry."""
+        offset = self._journal.next_offset(REGISTRY_PARTITION)
+        self._sequences[REGISTRY_PARTITION] += 1
+        value = encode(record, self._incarnation, self._sequences[REGISTRY_PARTITION])
+        self._journal.enqueue(REGISTRY_PARTITION, [value])
+        self._newest = (REGISTRY_PARTITION, offset)
+        self.registry.fold(offset, record)
 
     async def _durable(self) -> None:
         # Whatever was queued last in any partition is durable once the newest commit is.

@@ -30,14 +30,17 @@ from projections.ports import (
 
 _FILES = (
     "stations",
+    "station_state",
     "transactions",
     "cdrs",
     "commands",
     "id_tokens",
     "orphans",
+    "tariffs",
     "events",
     "progress",
     "digest",
+    "completeness",
 )
 LOCK_ATTEMPTS, LOCK_DELAY_S = 100, 0.05
 # Whoever projects now holds the lock for one batch at a time.

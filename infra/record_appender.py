@@ -12,7 +12,7 @@ from typing import Protocol
 
 from schemas.journal import REGISTRY_PARTITION, AppenderFailed, AppendUnknown, Unavailable
 from schemas.partitions import partition_of
-from schemas.records import CommandRequested, Record, encode
+from schemas.records import CdrActionRequested, CommandRequested, Record, encode
 
 RETRY_S = 0.25
 RETRY_FOR_S = 5.0
@@ -55,7 +55,7 @@ class RecordAppender:
 
     async def append(self, record: Record) -> None:
         partition = REGISTRY_PARTITION
-        if isinstance(record, CommandRequested):
+        if isinstance(record, CommandRequested | CdrActionRequested):
             partition = partition_of(record.tenant, record.station, self._partitions)
         if self._waiting >= WAITING_MAX:
             raise Unavailable("too many requests wait for the journal")

@@ -10,7 +10,7 @@ import base64
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from ingress import rpc
+from ingress import redaction, rpc
 from ingress.delivery import Delivery
 from ingress.identity import Identity
 from ingress.stream import POLICY_VIOLATION, Binary, Message, Stream
@@ -34,33 +34,11 @@ OPENING: Final = 8
 
 class Connection(asyncio.Protocol):
     __slots__ = (
-        "_code",
-        "_countdown",
-        "_due_us",
-        "_heard",
-        "_held",
-        "_last_id",
-        "_last_said",
-        "_number",
-        "_paused",
-        "_pinged",
-        "_reason",
-        "_server",
-        "_silent_s",
-        "_stream",
-        "_switches",
-        "_transport",
-        "_unreadable",
-        "_unreadable_since",
-        "_unwritten",
-        "_version",
-        "id",
-        "identity",
-        "is_open",
-        "last_offset",
-        "order",
-        "outbox",
-    )
+        "_code", "_countdown", "_due_us", "_heard", "_held", "_last_id", "_last_said", "_number",
+        "_paused", "_pinged", "_reason", "_server", "_silent_s", "_stream", "_switches",
+        "_transport", "_unreadable", "_unreadable_since", "_unwritten", "_version", "id",
+        "identity", "is_open", "last_offset", "order", "outbox",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -164,17 +142,17 @@ class Connection(asyncio.Protocol):
 
     def _message_received(self, message: Message, now_us: int) -> None:
         if isinstance(message, Binary):
-            frame = rpc.unreadable(self._version, "a binary frame")
-            self._frame_received(frame, now_us, "", message.payload)
+            self._bytes_received(message.payload, "a binary frame", now_us)
             return
         try:
             text = message.decode()
         except UnicodeDecodeError:
-            frame = rpc.unreadable(self._version, "not UTF-8")
-            self._frame_received(frame, now_us, "", message)
+            self._bytes_received(message, "not UTF-8", now_us)
             self.close(NOT_UTF8, "not UTF-8")
             return
-        frame = rpc.read(self._version, text, self._switches)
+        frame, text, redactions = redaction.read(
+            self._version, text, self._switches, self._server.digest
+        )
         if frame.message_type == CALL and frame.message_id:
             said = hash(text)
             if (
@@ -186,11 +164,18 @@ class Connection(asyncio.Protocol):
             if not frame.error:
                 self._last_id, self._last_said = frame.message_id, said
         if frame.error and rpc.is_kept_as_bytes(frame, text):
-            self._frame_received(frame, now_us, "", message)
+            self._frame_received(frame, now_us, "", text.encode(), redactions)
         else:
-            self._frame_received(frame, now_us, text, b"")
+            self._frame_received(frame, now_us, text, b"", redactions)
 
-    def _frame_received(self, frame: rpc.Frame, now_us: int, text: str, binary: bytes) -> None:
+    def _bytes_received(self, data: bytes, what: str, now_us: int) -> None:
+        data, redactions = redaction.redacted_bytes(data, self._server.digest)
+        frame = rpc.unreadable(self._version, what)
+        self._frame_received(frame, now_us, "", data, redactions)
+
+    def _frame_received(
+        self, frame: rpc.Frame, now_us: int, text: str, binary: bytes, redactions: int
+    ) -> None:
         self._number += 1
         tenant, station = self.identity
         self._post(
@@ -208,6 +193,7 @@ class Connection(asyncio.Protocol):
                 error=frame.error,
                 violations=frame.violations,
                 protocol=frame.version or self._version,
+                redactions=redactions,
             ),
             frame.payload,
         )

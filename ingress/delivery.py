@@ -28,7 +28,7 @@ class Delivery(Struct, frozen=True, gc=False):
     deadline_us: int = 0
     """Of a CALL: not written after this. 0: none."""
     secrets: tuple[str, ...] = ()
-    """Ids of the secrets that stand in the frame as "secret:<id>"."""
+    """Ids of the secrets that stand in the frame as "secret:<id>", or "secret-number:<id>"."""
 
 
 class Deliveries:
@@ -157,4 +157,5 @@ class Deliveries:
         for secret_id in delivery.secrets:
             secret = await self._secrets.reveal(secret_id)
             frame = frame.replace(f'"secret:{secret_id}"', json.dumps(secret, ensure_ascii=False))
+            frame = frame.replace(f'"secret-number:{secret_id}"', secret)
         return frame

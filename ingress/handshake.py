@@ -62,6 +62,7 @@ class Admitted(Struct, frozen=True):
     identity: Identity
     version: str
     proof: str
+    credential: str
     registered: bool
     user_agent: str
     response: bytes
@@ -128,13 +129,14 @@ def examine(
     return Admitted(
         identity=identity,
         version=switches.speaks or VERSIONS[selected or Subprotocol(enabled[0])],
-        proof=proof,
+        proof=proof[0],
+        credential=proof[1],
         registered=admission.registered,
         user_agent=_user_agent(request),
         response=response.serialize(),
         extensions=protocol.extensions,
         switches=switches,
-        violations=_tolerated(request, selected, proof),
+        violations=_tolerated(request, selected, proof[0]),
     )
 
 
@@ -154,23 +156,27 @@ def _may_offer_none(request: Request, options: Options) -> bool:
     return not options.require_subprotocol and not offered
 
 
-def _proof(request: Request, station: str, admission: Admission, options: Options) -> str | None:
+def _proof(
+    request: Request, station: str, admission: Admission, options: Options
+) -> tuple[str, str] | None:
+    """Return how it proved who it is, and with which password; None: it did not."""
     user, password = _basic(request.headers.get_all("Authorization"))
     if not admission.registered:
         credentials.matches(_DUMMY, password, options.pepper)
-        return "none" if options.accept_unknown_stations else None
-    if not admission.verifiers:
-        return "none"
+        return ("none", "") if options.accept_unknown_stations else None
     matched = [
-        verifier
-        for verifier in admission.verifiers
+        number
+        for number, verifier in enumerate(admission.verifiers)
         if credentials.matches(verifier, password, options.pepper)
         or (
             password.endswith(b"\n")
             and credentials.matches(verifier, password.rstrip(b"\r\n"), options.pepper)
         )
     ]
-    return "basic" if matched and user == station.encode() else None
+    if matched and user == station.encode():
+        named = dict(enumerate(admission.credentials))
+        return "basic", named.get(matched[0], "")
+    return ("none", "") if admission.may_come_without or not admission.verifiers else None
 
 
 def _basic(values: Sequence[str]) -> tuple[bytes, bytes]:

@@ -42,6 +42,10 @@ class Admission(Struct, frozen=True):
     registered: bool
     verifiers: tuple[str, ...] = ()
     """Of its passwords (`schemas.credentials`); more than one while a change is under way."""
+    credentials: tuple[str, ...] = ()
+    """"secret:<id>" of each of them, for the record."""
+    may_come_without: bool = False
+    """It needs none yet: the only ones there are have been offered to it."""
     refused: str = ""
     """Why it may not connect whatever it presents; empty if it may."""
     switches: Switches = NONE
@@ -61,6 +65,10 @@ class Directory(Protocol):
 
 
 class Secrets(Protocol):
+    def digest(self, secret: str) -> str:
+        """Return what tells two secrets apart and says nothing to who has no key."""
+        ...
+
     async def reveal(self, secret_id: str) -> str:
         """Return the secret.
 

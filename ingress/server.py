@@ -54,6 +54,7 @@ class Server:
     ) -> None:
         self.log = log
         self.now_us = now_us
+        self.digest = secrets.digest
         self.options = options or Options()
         self.frame_interval_us = round(1e6 / self.options.frames_per_s)
         self.frame_burst_us = self.frame_interval_us * self.options.frames_burst
@@ -304,6 +305,7 @@ class Server:
             registered=admitted.registered,
             user_agent=admitted.user_agent,
             violations=admitted.violations,
+            credential=admitted.credential,
         )
         self._deliveries.awaits(connection_id)
         try:

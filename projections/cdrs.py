@@ -85,9 +85,20 @@ async def find_cdr(db: Database, tenant: str, cdr_id: str) -> CdrRow | None:
     except ValueError:
         return None
     rows = await db.fetch("cdrs.one", {"tenant": tenant, "id": key})
-    if not rows:
-        return None
-    row = rows[0]
+    return row_of(rows[0]) if rows else None
+
+
+async def find_chain(db: Database, tenant: str, cdr_id: str) -> list[CdrRow]:
+    """Return every document of the transaction that this CDR is of, in their order."""
+    try:
+        key = str(UUID(cdr_id))
+    except ValueError:
+        return []
+    rows = await db.fetch("cdrs.of_transaction", {"tenant": tenant, "id": key})
+    return [row_of(row) for row in rows]
+
+
+def row_of(row: Mapping[str, Any]) -> CdrRow:
     return _item(row, {row["partition"]: (row["record_offset"], row["record_index"])})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from domain.cdr_requests import CdrDenied
 from domain.facts import (
     CdrFixed,
     ConnectionChanged,
@@ -59,7 +60,7 @@ class ClickHouseSink:
         self._positions = positions
         self._suffix = suffix
         self._messages = MessageRows()
-        self._sessions = SessionRows()
+        self._sessions = SessionRows(self.reference)
         self._values: Rows = []
         self._status: Rows = []
         self._meanings: dict[type[Fact], Callable[[Station, Any], None]] = {
@@ -69,6 +70,7 @@ class ClickHouseSink:
             TransactionEventReported: self._event_reported,
             SignaturesVerified: self._verified,
             CdrFixed: self._sessions.cdr_fixed,
+            CdrDenied: self._sessions.cdr_denied,
             ConnectorStatusReported: self._status_reported,
             ConnectionChanged: self._connection_changed,
         }

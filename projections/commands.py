@@ -16,7 +16,10 @@ class CommandRow(Struct, frozen=True, kw_only=True):
     command_id: str
     tenant: str
     station: str
+    version: str
     action: str
+    command: str
+    """What was asked for, where that was not the action itself."""
     payload: Any
     """Secrets stand in it as "secret:<id>"."""
     payload_digest: str
@@ -38,6 +41,8 @@ class CommandRow(Struct, frozen=True, kw_only=True):
     """When the effect was seen; None if it was not (yet)."""
     effect: str | None
     """ "partition:offset" of the record that showed it."""
+    progress: str
+    """Where a job that it began is, in the station's words."""
     position: str
 
 

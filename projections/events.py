@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from projections.ports import Database
+from projections.ports import Database, Progress, Write
 from projections.times import utc
 from schemas import positions
 
@@ -77,3 +77,12 @@ def _event(row: Mapping[str, Any], position: str) -> EventRow:
         recorded_at=utc(row["recorded_at"]),
         detail=row["detail"],
     )
+
+
+def pruned(progress: Progress) -> Write:
+    oldest = {
+        partition: offset - KEPT_RECORDS
+        for partition, offset in progress.positions.items()
+        if offset > KEPT_RECORDS and offset != progress.before.get(partition)
+    }
+    return Write("events.prune", {"partitions": list(oldest), "offsets": list(oldest.values())})

@@ -5,7 +5,6 @@ batch ends (a CDR's content at its revision, events, orphans) is taken at the re
 rest from the state at the end of the batch, where it is the same as after the last record.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -13,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.cdr import cdr_of
+from domain.cdr_requests import CdrDenied, CdrRequestMoved
 from domain.commands import Command, CommandMoved
 from domain.facts import (
     CdrFixed,
@@ -22,6 +22,7 @@ from domain.facts import (
     MessageOrphaned,
     MeterValuesReported,
     SignaturesVerified,
+    StateChanged,
     StationBooted,
     TransactionEnded,
     TransactionEventReported,
@@ -30,17 +31,16 @@ from domain.facts import (
 from domain.reference import Reference
 from domain.station import Station
 from domain.transaction import Transaction
-from projections import rows, session_rows
-from projections.events import KEPT_RECORDS
+from projections import request_rows, rows, session_rows
+from projections.events import pruned
 from projections.ports import Progress, RowStore, Write
+from projections.registry_rows import RegistryRows
+from projections.rows_json import rows_json
+from projections.station_state import StateRows
 from schemas.cdr import Cdr, cdr_id
 from schemas.records import (
     ConnectionOpened,
-    IdTokenPut,
-    IdTokenRemoved,
     Record,
-    StationDeregistered,
-    StationRegistered,
 )
 
 NAME = "read"
@@ -48,9 +48,7 @@ NAME = "read"
 
 _OfTransaction = TransactionStarted | TransactionEnded | TransactionEventReported
 
-_encode = msgspec.json.Encoder().encode
 _decode_cdr = msgspec.json.Decoder(Cdr).decode
-_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 class Batch(Struct, frozen=True):
@@ -64,7 +62,7 @@ class _Collected:
     def __init__(self) -> None:
         self.stations: dict[int, Station] = {}
         self.versions: dict[int, str] = {}
-        self.registered: dict[tuple[str, str], rows.StationRegisteredRow] = {}
+        self.registry = RegistryRows()
         self.connectors: dict[tuple[int, int, int], Station] = {}
         self.opened: list[rows.OpenedRow] = []
         self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}
@@ -72,8 +70,8 @@ class _Collected:
         self.cdrs: dict[str, session_rows.CdrRow] = {}
         self.cdr_revisions: list[session_rows.CdrRevisionRow] = []
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
-        self.id_tokens: dict[tuple[str, str], rows.IdTokenRow] = {}
-        self.id_tokens_removed: dict[tuple[str, str], rows.IdTokenRow] = {}
+        self.cdr_requests: dict[tuple[str, str], request_rows.CdrRequestRow] = {}
+        self.state = StateRows()
         self.orphans: list[rows.OrphanRow] = []
         self.events: list[rows.EventRow] = []
 
@@ -110,7 +108,7 @@ class ReadModel:
         station: Station | None,
     ) -> None:
         if station is None:
-            self._apply_registry(offset, record)
+            self._new.registry.apply(offset, record)
             return
         # By identity: the collection holds the station, so its id is not reused.
         self._new.stations[id(station)] = station
@@ -120,26 +118,6 @@ class ReadModel:
                 handler = self._HANDLERS.get(type(fact))
                 if handler is not None:
                     handler(self, station, offset, fact, record)
-
-    def _apply_registry(self, offset: int, record: Record) -> None:
-        new = self._new
-        match record:
-            case StationRegistered():
-                row = rows.station_registered(offset, record)
-                new.registered[record.tenant, record.station] = row
-            case StationDeregistered():
-                row = rows.station_deregistered(record.tenant, record.station, offset)
-                new.registered[record.tenant, record.station] = row
-            case IdTokenPut():
-                key = (record.tenant, record.uid.casefold())
-                new.id_tokens[key] = rows.id_token_row(offset, record)
-                new.id_tokens_removed.pop(key, None)
-            case IdTokenRemoved():
-                key = (record.tenant, record.uid.casefold())
-                new.id_tokens.pop(key, None)
-                new.id_tokens_removed[key] = rows.IdTokenRow(tenant=key[0], uid_key=key[1])
-            case _:
-                pass
 
     # What each fact changes
 
@@ -176,6 +154,9 @@ class ReadModel:
         self._new.connectors[id(station), fact.evse_id, fact.connector_id] = station
         subject = f"{fact.evse_id}/{fact.connector_id}"
         detail = {"status": fact.status, "error_code": fact.error_code}
+        for transaction in station.transactions.open_on(fact.evse_id):
+            # In 1.6 it is the charging state of what runs there: its price goes by it.
+            self._transaction(station, offset, transaction)
         self._event(station, offset, fact, "connector-status", subject, detail)
 
     def _started(self, station: Station, offset: int, fact: TransactionStarted, _: Record) -> None:
@@ -237,7 +218,11 @@ class ReadModel:
     def _cdr_changed(
         self, station: Station, offset: int, fact: Fact, transaction: Transaction
     ) -> None:
-        cdr = cdr_of(station.tenant, station.station, station.partition, transaction)
+        if transaction.released:
+            return  # What is told after a release is for a correction.
+        cdr = cdr_of(
+            station.tenant, station.station, station.partition, transaction, self.reference
+        )
         self._cdr(station, offset, fact, cdr, None)
 
     def _verified(self, station: Station, offset: int, fact: SignaturesVerified, _: Record) -> None:
@@ -254,7 +239,7 @@ class ReadModel:
     ) -> None:
         row = session_rows.cdr_row(cdr, document, station.partition, offset, self._cdr_index)
         self._cdr_index += 1
-        revision = session_rows.cdr_revision_row(row)
+        revision = session_rows.cdr_revision_row(row, fact.recorded_at)
         self._new.cdr_revisions.append(revision)
         if self._on_revision is not None:
             self._on_revision(revision)
@@ -269,6 +254,21 @@ class ReadModel:
         self._new.commands[station.tenant, command.command_id] = (station, command, offset)
         detail = {"action": command.action, "fate": command.fate, "effect": command.effect >= 0}
         self._event(station, offset, fact, "command-moved", command.command_id, detail)
+
+    def _denied(self, station: Station, offset: int, fact: CdrDenied, _: Record) -> None:
+        transaction = station.transactions.known.get(fact.transaction_id)
+        if transaction is not None:
+            self._cdr_changed(station, offset, fact, transaction)
+
+    def _requested(self, station: Station, offset: int, fact: CdrRequestMoved, _: Record) -> None:
+        request = fact.request
+        row = request_rows.cdr_request_row(station, offset, fact)
+        self._new.cdr_requests[station.tenant, request.request_id] = row
+        detail = {"action": request.action, "fate": request.fate, "cdr_id": request.cdr_id}
+        self._event(station, offset, fact, "cdr-request-moved", request.request_id, detail)
+
+    def _state(self, station: Station, offset: int, fact: StateChanged, _: Record) -> None:
+        self._new.state.changed(station, offset, fact)
 
     def _orphaned(self, station: Station, offset: int, fact: MessageOrphaned, _: Record) -> None:
         orphans = self._new.orphans
@@ -312,7 +312,10 @@ class ReadModel:
         TransactionEventReported: _event_reported,
         CdrFixed: _fixed,
         SignaturesVerified: _verified,
+        CdrDenied: _denied,
+        CdrRequestMoved: _requested,
         CommandMoved: _command,
+        StateChanged: _state,
         MessageOrphaned: _orphaned,
     }
 
@@ -326,7 +329,7 @@ class ReadModel:
             for (_, evse, connector), station in new.connectors.items()
         ]
         written: list[tuple[str, Sequence[Struct]]] = [
-            ("stations.write_registered", list(new.registered.values())),
+            *new.registry.written(),
             ("stations.write_told", told),
             ("stations.write_connectors", connectors),
             ("stations.write_opened", new.opened),
@@ -335,35 +338,26 @@ class ReadModel:
                 "transactions.write",
                 [session_rows.transaction_row(*touched) for touched in new.transactions.values()],
             ),
+            ("transactions.write_costs", self._running_costs(new)),
             ("cdrs.count", [session_rows.cdr_count_row(row) for row in new.cdrs.values()]),
             ("cdrs.write", list(new.cdrs.values())),
             ("cdrs.write_revisions", new.cdr_revisions),
+            ("cdrs.write_requests", list(new.cdr_requests.values())),
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
-            ("id_tokens.remove", list(new.id_tokens_removed.values())),
-            ("id_tokens.write", list(new.id_tokens.values())),
+            *new.state.written(),
             ("orphans.write", new.orphans),
             ("events.write", new.events),
         ]
-        writes = [Write(name, {"rows": _json(found)}) for name, found in written if found]
-        writes.append(_pruned(progress))
+        writes = [Write(name, {"rows": rows_json(found)}) for name, found in written if found]
+        writes.append(pruned(progress))
         return Batch(writes, progress)
+
+    def _running_costs(self, new: _Collected) -> list[session_rows.RunningCostRow]:
+        made = (
+            session_rows.running_cost_row(*touched, self.reference)
+            for touched in new.transactions.values()
+        )
+        return [row for row in made if row is not None]
 
     async def write(self, batch: Batch) -> None:
         await self._store.write(batch.writes, batch.progress)
-
-
-def _json(found: Sequence[Struct]) -> str:
-    text = _encode(found)
-    if b"\\u0000" in text:
-        # Postgres keeps no NUL in a text; the journal has it as it came.
-        text = _NUL.sub(rb"\1\\ufffd", text)
-    return text.decode()
-
-
-def _pruned(progress: Progress) -> Write:
-    oldest = {
-        partition: offset - KEPT_RECORDS
-        for partition, offset in progress.positions.items()
-        if offset > KEPT_RECORDS and offset != progress.before.get(partition)
-    }
-    return Write("events.prune", {"partitions": list(oldest), "offsets": list(oldest.values())})

@@ -36,7 +36,8 @@ class StationRegisteredRow(Struct, frozen=True):
     registered: bool
     name: str
     attributes: dict[str, Any]
-    has_password: bool
+    has_password: bool | None
+    """None: as it was before."""
     registry_offset: int
 
 
@@ -84,7 +85,9 @@ class CommandRow(Struct, frozen=True, kw_only=True):
     tenant: str
     command_id: str
     station: str
+    version: str
     action: str
+    command: str
     payload: str
     payload_digest: str
     actor: str
@@ -102,6 +105,7 @@ class CommandRow(Struct, frozen=True, kw_only=True):
     late: bool
     effect_offset: int | None
     effect_at: int | None
+    progress: str
     partition: int
     record_offset: int
 
@@ -172,13 +176,18 @@ def station_registered(offset: int, record: StationRegistered) -> StationRegiste
         True,
         record.name,
         record.attributes,
-        bool(record.credential),
+        None if record.keeps_password else bool(record.credential),
         offset,
     )
 
 
 def station_deregistered(tenant: str, station: str, offset: int) -> StationRegisteredRow:
     return StationRegisteredRow(tenant, station, False, "", {}, False, offset)
+
+
+class StationRow(Struct, frozen=True):
+    tenant: str
+    station: str
 
 
 def connector_row(
@@ -222,7 +231,9 @@ def command_row(station: Station, command: Command, offset: int) -> CommandRow:
         tenant=station.tenant,
         command_id=command.command_id,
         station=station.station,
+        version=command.version,
         action=command.action,
+        command=command.command,
         payload=command.payload.decode(),
         payload_digest=command.payload_digest,
         actor=command.actor,
@@ -240,6 +251,7 @@ def command_row(station: Station, command: Command, offset: int) -> CommandRow:
         late=command.late,
         effect_offset=command.effect if command.effect >= 0 else None,
         effect_at=command.effect_at,
+        progress=command.progress,
         partition=station.partition,
         record_offset=offset,
     )

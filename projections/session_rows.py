@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from domain.cdr import cdr_of
 from domain.readings import read_time
+from domain.reference import Reference
+from domain.running import RunningCost, running_document
 from domain.station import Station
 from domain.transaction import Transaction
 from schemas.cdr import Cdr, canonical, cdr_id, digest
@@ -34,6 +36,14 @@ class TransactionRow(Struct, frozen=True, kw_only=True):
     stop_reason: str | None
     state: str
     flags: tuple[str, ...]
+    partition: int
+    record_offset: int
+
+
+class RunningCostRow(Struct, frozen=True, kw_only=True):
+    id: str
+    tenant: str
+    body: RunningCost | None
     partition: int
     record_offset: int
 
@@ -64,6 +74,18 @@ class CdrRow(Struct, frozen=True, kw_only=True):
     positions: dict[str, str]
     body: str
     sha256: str
+    holds: tuple[str, ...]
+    kind: str
+    sequence: int
+    credit_reference_id: str | None
+    replaces: str | None
+    currency: str | None
+    cost_excl: str | None
+    cost_incl: str | None
+    cost_excl_exact: str | None
+    cost_incl_exact: str | None
+    tariff_id: str | None
+    parking_s: str | None
 
 
 class CdrRevisionRow(Struct, frozen=True, kw_only=True):
@@ -72,6 +94,7 @@ class CdrRevisionRow(Struct, frozen=True, kw_only=True):
     tenant: str
     partition: int
     record_offset: int
+    recorded_at: int
     state: str
     body: str
     sha256: str
@@ -123,10 +146,28 @@ def transaction_row(station: Station, t: Transaction, offset: int) -> Transactio
     )
 
 
+def running_cost_row(
+    station: Station, t: Transaction, offset: int, reference: Reference
+) -> RunningCostRow | None:
+    """Return what it owes so far; None: its tenant prices nothing."""
+    tenant, name = station.tenant, station.station
+    if not reference.has_tariffs(tenant, t.registry):
+        return None
+    is_over = t.is_ended or t.succeeded or t.released
+    return RunningCostRow(
+        id=cdr_id(tenant, name, t.transaction_id),
+        tenant=tenant,
+        body=None if is_over else running_document(tenant, name, t, reference),
+        partition=station.partition,
+        record_offset=offset,
+    )
+
+
 def cdr_row(cdr: Cdr, document: bytes | None, partition: int, offset: int, index: int) -> CdrRow:
     """`document`: the released one, kept byte for byte; None for one that is not released."""
     body = canonical(cdr) if document is None else document
     lower, upper = cdr.energy_bounds_wh or (None, None)
+    cost = cdr.cost
     return CdrRow(
         id=cdr.id,
         tenant=cdr.tenant,
@@ -153,16 +194,29 @@ def cdr_row(cdr: Cdr, document: bytes | None, partition: int, offset: int, index
         positions=cdr.positions,
         body=body.decode(),
         sha256=digest(body),
+        holds=cdr.holds,
+        kind=cdr.kind,
+        sequence=cdr.sequence,
+        credit_reference_id=cdr.credit_reference_id,
+        replaces=cdr.replaces,
+        currency=cost.currency if cost else None,
+        cost_excl=cost.rounded[0] if cost else None,
+        cost_incl=cost.rounded[1] if cost else None,
+        cost_excl_exact=cost.excl_vat if cost else None,
+        cost_incl_exact=cost.incl_vat if cost else None,
+        tariff_id=cdr.tariff.id if cdr.tariff else None,
+        parking_s=cdr.total_parking_time_s,
     )
 
 
-def cdr_revision_row(row: CdrRow) -> CdrRevisionRow:
+def cdr_revision_row(row: CdrRow, recorded_at: int) -> CdrRevisionRow:
     return CdrRevisionRow(
         id=row.id,
         revision=row.revision,
         tenant=row.tenant,
         partition=row.partition,
         record_offset=row.record_offset,
+        recorded_at=recorded_at,
         state=row.state,
         body=row.body,
         sha256=row.sha256,
@@ -170,4 +224,8 @@ def cdr_revision_row(row: CdrRow) -> CdrRevisionRow:
 
 
 def cdr_count_row(row: CdrRow) -> CdrCountRow:
-    return CdrCountRow(row.id, row.tenant, row.state, row.energy_wh)
+    """A credit takes back the energy of the CDR that it names."""
+    energy = row.energy_wh
+    if row.kind == "credit" and energy is not None:
+        energy = -energy
+    return CdrCountRow(row.id, row.tenant, row.state, energy)

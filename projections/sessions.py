@@ -7,8 +7,10 @@ change many times; only what it is at the cut becomes a row.
 import msgspec
 
 from domain.cdr import cdr_of
+from domain.cdr_requests import CdrDenied
 from domain.facts import CdrFixed, Fact, TransactionStarted
 from domain.readings import read_time
+from domain.reference import Reference
 from domain.station import Station
 from projections.clickhouse_ports import Row, Rows, Table, storable
 from schemas.cdr import Cdr
@@ -21,7 +23,7 @@ TABLE = Table(
         ("transaction_id", "String"),
         ("cdr_id", "String"),
         ("revision", "UInt32"),
-        ("state", "Enum8('OPEN' = 1, 'HELD' = 2, 'FINAL' = 3)"),
+        ("state", "Enum8('OPEN' = 1, 'HELD' = 2, 'FINAL' = 3, 'REJECTED' = 4)"),
         ("evse", "Int64"),
         ("connector", "Int64"),
         ("id_token", "String"),
@@ -42,7 +44,8 @@ _Key = tuple[str, str, str]
 
 
 class SessionRows:
-    def __init__(self) -> None:
+    def __init__(self, reference: Reference) -> None:
+        self._reference = reference
         self._changed: dict[_Key, Station] = {}
         self._fixed: dict[_Key, Row] = {}
 
@@ -59,9 +62,16 @@ class SessionRows:
             self._changed[tenant, name, transaction_id] = station
 
     def cdr_fixed(self, station: Station, fact: CdrFixed) -> None:
+        """A credit is no session: what stands is the replacement that comes with it."""
         key = (station.tenant, station.station, fact.transaction_id)
-        self._fixed[key] = _row(_decode(fact.document), station.partition, fact.offset)
+        cdr = _decode(fact.document)
+        if cdr.credit:
+            return
+        self._fixed[key] = _row(cdr, station.partition, fact.offset)
         self._changed.pop(key, None)
+
+    def cdr_denied(self, station: Station, fact: CdrDenied) -> None:
+        self._changed[station.tenant, station.station, fact.transaction_id] = station
 
     def cut(self) -> Rows:
         rows: Rows = []
@@ -70,7 +80,7 @@ class SessionRows:
         for (tenant, name, transaction_id), station in self._changed.items():
             transaction = station.transactions.known.get(transaction_id)
             if transaction is not None and not transaction.released:
-                cdr = cdr_of(tenant, name, station.partition, transaction)
+                cdr = cdr_of(tenant, name, station.partition, transaction, self._reference)
                 rows.extend(_row(cdr, station.partition, transaction.changed))
         self._changed.clear()
         self._fixed.clear()

@@ -5,8 +5,10 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
+from domain.running import RunningCost
 from domain.signed_documents import whole
 from projections.ports import Database
 from projections.session_rows import token_key
@@ -78,6 +80,13 @@ async def find_transaction(
         {"tenant": tenant, "id": _uuid(id), "transaction_id": id, "station": station},
     )
     return _transaction(dict(rows[0])) if rows else None
+
+
+async def find_running_cost(db: Database, tenant: str, id: str) -> RunningCost | None:
+    """Return what it owes up to its last reading; None: it is over, or nothing prices it."""
+    rows = await db.fetch("transactions.cost", {"tenant": tenant, "id": id})
+    body = rows[0]["body"] if rows else None
+    return None if body is None else msgspec.convert(body, RunningCost)
 
 
 def _uuid(text: str) -> str | None:

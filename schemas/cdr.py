@@ -12,9 +12,11 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from schemas.cdr_cost import CdrCost, CdrPeriod, LocationSnapshot, TariffSnapshot
 from schemas.signatures import Validity
 
-CdrState = Literal["OPEN", "HELD", "FINAL"]
+CdrState = Literal["OPEN", "HELD", "FINAL", "REJECTED"]
+CdrKind = Literal["original", "credit", "replacement"]
 _NAMESPACE = UUID("6f1c2a52-5d0c-5c0e-9d0a-0f6f0c1e7c11").bytes
 
 
@@ -47,7 +49,15 @@ class CdrSigned(Struct, frozen=True, kw_only=True):
     values: tuple[CdrSignedValue, ...]
 
 
-class Cdr(Struct, frozen=True, kw_only=True):
+class Decided(Struct, frozen=True, kw_only=True):
+    """Who decided about it, and why: a person, by a request that the journal holds."""
+
+    actor: str
+    reason: str
+    request_id: str
+
+
+class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     revision: int
     """Counts the records that changed it, from 1."""
@@ -73,6 +83,43 @@ class Cdr(Struct, frozen=True, kw_only=True):
     """What it was made from: role → "partition:offset" in the journal."""
     signed: CdrSigned | None = None
     """Of a transaction in which meter values were signed."""
+    authorized_at: str | None = None
+    """When its token was first presented (2.x)."""
+    missing_seq: tuple[int, ...] = ()
+    """Numbers of events between Started and Ended that never came (2.x); the first of many."""
+    missing_energy_wh: int | None = None
+    """What flowed on the connector between the session before and this one: nobody's bill."""
+    energy_export_wh: str | None = None
+    """What the vehicle gave back, as its own register says; never set against the import."""
+    reserved_from: str | None = None
+    """When the reservation began that this session used."""
+    station_cost_excl: str | None = None
+    """What the station says that it costs, without tax (2.1, costDetails)."""
+    settled: str | None = None
+    """What was settled with the driver, tax included (2.1, NotifySettlement)."""
+    holds: tuple[str, ...] = ()
+    """Of the flags those that hold it; of a released one, those that a person has overruled."""
+    total_time_s: str | None = None
+    total_parking_time_s: str | None = None
+    cost: CdrCost | None = None
+    charging_periods: tuple[CdrPeriod, ...] = ()
+    tariff: TariffSnapshot | None = None
+    """As of the start of the session."""
+    location: LocationSnapshot | None = None
+    rules: str | None = None
+    """Versions of what the cost depends on beside tariff and session."""
+    decided: Decided | None = None
+    """Released, rejected or repriced by a person."""
+    kind: CdrKind = "original"
+    sequence: int = 0
+    """Counts the documents of this transaction: the original, then credits and replacements."""
+    credit: bool = False
+    credit_reference_id: str | None = None
+    """Of a credit: the CDR that it gives back (OCPI)."""
+    replaces: str | None = None
+    """Of a replacement: the CDR in whose place it stands."""
+    causes: tuple[str, ...] = ()
+    """Of a correction: the records because of which, "partition:offset"."""
 
 
 _encoder = msgspec.json.Encoder()
@@ -89,7 +136,16 @@ def digest(document: bytes) -> str:
 def cdr_id(tenant: str, station: str, transaction_id: str, generation: int = 0) -> str:
     """The same in every rebuild. `generation` tells apart what re-uses a transaction id."""
     name = f"{tenant}/{station}/{transaction_id}/{generation}"
+    return _uuid5(name)
+
+
+def _uuid5(name: str) -> str:
     # What uuid5 returns (RFC 9562, 5.5), without making a UUID of it: every view wants the text.
     text = sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(text[16], 16) & 3]
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
+
+
+def correction_id(original_id: str, sequence: int) -> str:
+    """The id of a later document of a transaction; the same in every rebuild."""
+    return original_id if sequence == 0 else _uuid5(f"{original_id}/{sequence}")

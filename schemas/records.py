@@ -7,16 +7,23 @@ kept in base64. Times are microseconds since 1970 in UTC by our clock; the stati
 inside its frames.
 
 Who writes what: ingress `Connection…`, `MessageReceived`, `DeliveryFailed`; the API
-`CommandRequested` and the registry's records; the owner of a partition everything that derives from
-`OwnerRecord`.
+`CommandRequested`, `CdrActionRequested` and the registry's records; the owner of a partition
+everything that derives from `OwnerRecord`.
 """
 
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import replace
 
+from schemas.envelope import OwnerRecord as OwnerRecord
+from schemas.envelope import Record as Record
+from schemas.price_records import LocationPut as LocationPut
+from schemas.price_records import LocationRemoved as LocationRemoved
+from schemas.price_records import TariffAssigned as TariffAssigned
+from schemas.price_records import TariffPut as TariffPut
+from schemas.price_records import TariffRemoved as TariffRemoved
 from schemas.signatures import SignatureVerdict
 
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
@@ -24,19 +31,11 @@ CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
 
 VERSION_16 = "1.6"
 
+NO_DOCUMENT = Raw(b"null")
+
 
 class UnreadableRecord(Exception):
     """A value in the journal that is no record of a kind and version known here."""
-
-
-class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
-    """The envelope. (incarnation, sequence) is the record's id within its partition."""
-
-    tenant: str = ""
-    station: str = ""
-    recorded_at: int
-    incarnation: str = ""
-    sequence: int = 0
 
 
 class ConnectionOpened(Record, frozen=True, kw_only=True, tag="connection-opened.v1"):
@@ -53,6 +52,8 @@ class ConnectionOpened(Record, frozen=True, kw_only=True, tag="connection-opened
     user_agent: str = ""
     violations: tuple[str, ...] = ()
     """What was odd about the handshake, and tolerated."""
+    credential: str = ""
+    """"secret:<id>" of the verifier that its password matched; empty: it had to show none."""
 
 
 class ConnectionClosed(Record, frozen=True, kw_only=True, tag="connection-closed.v1"):
@@ -79,6 +80,9 @@ class MessageReceived(Record, frozen=True, kw_only=True, tag="message-received.v
     """What is wrong with it, for people: JSON path and rule, at most a few."""
     protocol: str = VERSION_16
     """The OCPP version of its connection. Encoded only where it is another."""
+    redactions: int = 0
+    """How many secrets the station told in it. Each stands there as "redacted:<keyed digest>":
+    but for them the frame is what was on the wire."""
 
 
 class DeliveryFailed(Record, frozen=True, kw_only=True, tag="delivery-failed.v1"):
@@ -103,21 +107,11 @@ class CommandRequested(Record, frozen=True, kw_only=True, tag="command-requested
     idempotency_key: str = ""
     reason: str = ""
     secrets: tuple[str, ...] = ()
-    """Ids of secrets that stand in the payload as "secret:<id>"."""
-
-
-class OwnerRecord(Record, frozen=True, kw_only=True):
-    """Decided by the owner of the partition in `epoch`, because of the record at `cause`.
-
-    Of two with the same (cause, purpose) only the first counts; one whose epoch is not the latest
-    claimed counts for nothing.
-    """
-
-    cause: int
-    purpose: str
-    epoch: int
-    registry: int = -1
-    """How much of the registry the decision knew: the offset after the last record it had."""
+    """Ids of secrets that stand in the payload as "secret:<id>", or "secret-number:<id>"."""
+    version: str = VERSION_16
+    """Of OCPP: it is sent over a connection that speaks this version, or not at all."""
+    command: str = ""
+    """What was asked for where it was not the action of a version: "start", "stop", …"""
 
 
 class PartitionClaimed(Record, frozen=True, kw_only=True, tag="partition-claimed.v1"):
@@ -139,7 +133,8 @@ class MessageSent(OwnerRecord, frozen=True, kw_only=True, tag="message-sent.v1")
     deadline: int = 0
     """Of our CALL: when we stop waiting for its answer. Microseconds."""
     secrets: tuple[str, ...] = ()
-    """Ids of secrets that stand in the frame as "secret:<id>" and are filled in on the wire."""
+    """Ids of secrets that stand in the frame as "secret:<id>" and are filled in on the wire;
+    as "secret-number:<id>" where what is filled in is a number."""
 
 
 class TimeoutElapsed(OwnerRecord, frozen=True, kw_only=True, tag="timeout-elapsed.v1"):
@@ -149,6 +144,13 @@ class TimeoutElapsed(OwnerRecord, frozen=True, kw_only=True, tag="timeout-elapse
     command_id: str = ""
     transaction_id: str = ""
     reservation_id: int = 0
+
+
+class CommandUndeliverable(OwnerRecord, frozen=True, kw_only=True, tag="command-undeliverable.v1"):
+    """No byte of this command will be written, and why."""
+
+    command_id: str
+    reason: str
 
 
 class ConnectionLost(OwnerRecord, frozen=True, kw_only=True, tag="connection-lost.v1"):
@@ -165,6 +167,76 @@ class CdrReleased(OwnerRecord, frozen=True, kw_only=True, tag="cdr-released.v1")
     cdr_id: str
     document: Raw
     sha256: str
+    request_id: str = ""
+    """Released by a person: the request, who it was and why."""
+    actor: str = ""
+    reason: str = ""
+    energy_wh: int | None = None
+    """What the person took the energy and the end for."""
+    ended_at: int | None = None
+    tariff_id: str = ""
+    """By which the person had it priced."""
+
+
+class CdrActionRequested(Record, frozen=True, kw_only=True, tag="cdr-action-requested.v1"):
+    """A person decides about a CDR, with a reason: the owner does it, or says why not.
+
+    Written by the API into the station's partition. `action`: "release", "reject" or "reprice".
+    """
+
+    request_id: str
+    action: str
+    transaction_id: str
+    cdr_id: str
+    actor: str
+    reason: str
+    idempotency_key: str = ""
+    request_digest: str = ""
+    """sha256, hex, of what is asked: something else under the same id is refused."""
+    energy_wh: int | None = None
+    """release: what the person takes the energy for, where the evidence does not say."""
+    ended_at: int | None = None
+    """release: and the end. Microseconds."""
+    tariff_id: str = ""
+    """By this tariff as of the session's start; empty: release, by the one that its start knew;
+    reprice, by the one that is assigned now."""
+    document: Raw = NO_DOCUMENT
+    """reprice: the released document. The owner keeps only those of a station's latest CDRs."""
+
+
+class CdrActionRefused(OwnerRecord, frozen=True, kw_only=True, tag="cdr-action-refused.v1"):
+    request_id: str
+    reason: str
+
+
+class CdrRejected(OwnerRecord, frozen=True, kw_only=True, tag="cdr-rejected.v1"):
+    """A person decided that nobody is billed for this transaction."""
+
+    request_id: str
+    transaction_id: str
+    cdr_id: str
+    actor: str
+    reason: str
+
+
+class CdrCorrected(OwnerRecord, frozen=True, kw_only=True, tag="cdr-corrected.v1"):
+    """A released CDR is given back by a credit, and another takes its place: both documents.
+
+    `cause` is the record because of which: what a station told later, or a person's request.
+    """
+
+    transaction_id: str
+    cdr_id: str
+    """Of the CDR that is corrected."""
+    credit: Raw
+    credit_sha256: str
+    replacement: Raw
+    replacement_sha256: str
+    request_id: str = ""
+    actor: str = ""
+    reason: str = ""
+    tariff_id: str = ""
+    """Of a reprice by a tariff that was named."""
 
 
 class SignaturesJudged(OwnerRecord, frozen=True, kw_only=True, tag="signatures-judged.v1"):
@@ -196,8 +268,27 @@ class StationRegistered(Record, frozen=True, kw_only=True, tag="station-register
     actor: str
     credential: str = ""
     """"secret:<id>" of the password's verifier; empty: the station has no password."""
+    keeps_password: bool = False
+    """The password stays the one that counts, of an earlier registration or set by a command."""
     name: str = ""
-    attributes: dict[str, Any] = {}
+    attributes: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class StationPasswordOffered(Record, frozen=True, kw_only=True, tag="station-password-offered.v1"):
+    """A command is about to set another password: until it is settled, both let the station in."""
+
+    actor: str
+    command_id: str
+    credential: str
+    """"secret:<id>" of its verifier."""
+
+
+class StationPasswordSettled(Record, frozen=True, kw_only=True, tag="station-password-settled.v1"):
+    """An owner has decided whether the password that was offered counts; if so, only it does."""
+
+    command_id: str
+    counts: bool
+    reason: str
 
 
 class StationDeregistered(Record, frozen=True, kw_only=True, tag="station-deregistered.v1"):
@@ -222,59 +313,11 @@ class IdTokenRemoved(Record, frozen=True, kw_only=True, tag="id-token-removed.v1
     uid: str
 
 
-class TariffPut(Record, frozen=True, kw_only=True, tag="tariff-put.v1"):
-    """A tariff as it is for sessions that begin from `valid_from` on, until a later version."""
-
-    actor: str
-    tariff_id: str
-    valid_from: int
-    """Microseconds; 0: since ever."""
-    tariff: Raw
-    """The whole OCPI document, of 2.2.1 or 2.3.0, as it was given."""
-    reason: str = ""
-
-
-class TariffRemoved(Record, frozen=True, kw_only=True, tag="tariff-removed.v1"):
-    """Prices no session that begins from `valid_from` on."""
-
-    actor: str
-    tariff_id: str
-    valid_from: int
-    reason: str = ""
-
-
-class TariffAssigned(Record, frozen=True, kw_only=True, tag="tariff-assigned.v1"):
-    """Which tariff prices the sessions of a scope; all of the scope's members empty: the tenant's.
-
-    The station is the envelope's. No tariff: the scope has none of its own any more.
-    """
-
-    actor: str
-    valid_from: int
-    tariff_id: str
-    group: str = ""
-    """Of id tokens; compared without case."""
-    location_id: str = ""
-    evse: int = 0
-    reason: str = ""
-
-
-class LocationPut(Record, frozen=True, kw_only=True, tag="location-put.v1"):
-    """The whole location as it is from now on: a document of `schemas.location.Location`."""
-
-    actor: str
-    location_id: str
-    location: Raw
-
-
-class LocationRemoved(Record, frozen=True, kw_only=True, tag="location-removed.v1"):
-    actor: str
-    location_id: str
-
-
 RegistryRecord = (
     StationRegistered
     | StationDeregistered
+    | StationPasswordOffered
+    | StationPasswordSettled
     | IdTokenPut
     | IdTokenRemoved
     | TariffPut
@@ -292,12 +335,19 @@ AnyRecord = (
     | PartitionClaimed
     | MessageSent
     | TimeoutElapsed
+    | CommandUndeliverable
     | ConnectionLost
     | CdrReleased
     | SignaturesJudged
+    | CdrActionRequested
+    | CdrActionRefused
+    | CdrRejected
+    | CdrCorrected
     | JournalCreated
     | StationRegistered
     | StationDeregistered
+    | StationPasswordOffered
+    | StationPasswordSettled
     | IdTokenPut
     | IdTokenRemoved
     | TariffPut

@@ -41,6 +41,13 @@ def valid(version: str, action: str) -> st.SearchStrategy[Any]:
     return _of(whole, whole.get("definitions", {}))
 
 
+@cache
+def valid_result(version: str, action: str) -> st.SearchStrategy[Any]:
+    file = files("ocpp") / FOLDERS[version] / "schemas" / f"{action}Response.json"
+    whole = json.loads(file.read_text("utf-8-sig"))
+    return _of(whole, whole.get("definitions", {}))
+
+
 @st.composite
 def broken(draw: st.DrawFn, version: str, action: str) -> Any:
     """Payloads in which one member is missing, is something else, or is one too many."""

@@ -141,6 +141,7 @@ async def _register(
                 recorded_at=clock.now_us(),
                 actor=_actor(),
                 credential=f"{SECRET}{password_id}" if password_id else "",
+                keeps_password=body.password is None,
                 name=body.name,
                 attributes=dict(body.attributes),
             )

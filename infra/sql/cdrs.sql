@@ -47,6 +47,7 @@ WITH new AS MATERIALIZED (
         AS new (id uuid, tenant text, state text, energy_wh numeric)
 ), old AS MATERIALIZED (
     SELECT c.id, c.tenant, c.state, c.energy_wh FROM read.cdrs AS c JOIN new USING (id)
+    -- A credit is FINAL from its first row on, so none is replaced.
 )
 INSERT INTO read.cdr_totals
 SELECT tenant, state, sum(cdrs), sum(energy_wh)
@@ -85,11 +86,19 @@ ON CONFLICT (id) DO UPDATE SET
     flags = excluded.flags,
     positions = excluded.positions,
     body = excluded.body,
-    sha256 = excluded.sha256
+    sha256 = excluded.sha256,
+    holds = excluded.holds,
+    currency = excluded.currency,
+    cost_excl = excluded.cost_excl,
+    cost_incl = excluded.cost_incl,
+    cost_excl_exact = excluded.cost_excl_exact,
+    cost_incl_exact = excluded.cost_incl_exact,
+    tariff_id = excluded.tariff_id,
+    parking_s = excluded.parking_s
 WHERE cdrs.state <> 'FINAL';
 
 -- name: revisions
-SELECT revision, state, partition, record_offset, body, sha256
+SELECT revision, state, partition, record_offset, recorded_at, body, sha256
 FROM read.cdr_revisions
 WHERE tenant = %(tenant)s AND id = %(id)s::uuid
 ORDER BY revision;
@@ -98,3 +107,43 @@ ORDER BY revision;
 INSERT INTO read.cdr_revisions
 SELECT * FROM json_populate_recordset(NULL::read.cdr_revisions, %(rows)s)
 ON CONFLICT DO NOTHING;
+
+-- name: of_transaction
+-- Every document of a transaction, in the order of the chain.
+SELECT c.partition, c.record_offset, c.record_index, c.body, c.sha256
+FROM read.cdrs AS c
+JOIN read.cdrs AS one ON one.id = %(id)s::uuid AND one.tenant = %(tenant)s
+WHERE c.tenant = one.tenant AND c.station = one.station AND c.transaction_id = one.transaction_id
+ORDER BY c.sequence;
+
+-- name: held
+SELECT partition, record_offset, record_index, body, sha256
+FROM read.cdrs
+WHERE tenant = %(tenant)s AND state = 'HELD'
+    AND (%(station)s::text IS NULL OR station = %(station)s)
+    AND (%(reason)s::text IS NULL OR %(reason)s = ANY (holds))
+    AND (
+        %(partition)s::integer IS NULL
+        OR (partition, record_offset, record_index)
+            > (%(partition)s, %(offset)s::bigint, %(index)s::integer)
+    )
+ORDER BY partition, record_offset, record_index
+LIMIT %(limit)s;
+
+-- name: write_requests
+INSERT INTO read.cdr_requests
+SELECT * FROM json_populate_recordset(NULL::read.cdr_requests, %(rows)s)
+ON CONFLICT (tenant, request_id) DO UPDATE SET
+    fate = excluded.fate,
+    refusal = excluded.refusal,
+    result = excluded.result,
+    decided_at = excluded.decided_at,
+    record_offset = excluded.record_offset;
+
+-- name: request
+SELECT
+    request_id, station, transaction_id, cdr_id, action, actor, reason, idempotency_key,
+    request_digest, energy_wh, ended_at, tariff_id, fate, refusal, result, requested_at, decided_at,
+    partition || ':' || record_offset AS position
+FROM read.cdr_requests
+WHERE tenant = %(tenant)s AND request_id = %(id)s;

@@ -1,17 +1,17 @@
 -- name: one
 SELECT
-    command_id, tenant, station, action, payload, payload_digest, actor, reason, idempotency_key,
+    command_id, tenant, station, version, action, command, payload, payload_digest, actor, reason, idempotency_key,
     fate, requested_at, expires_at, dispatched_at, answered_at, answer, error_code,
-    error_description, late, effect_at, partition || ':' || effect_offset AS effect,
+    error_description, late, progress, effect_at, partition || ':' || effect_offset AS effect,
     partition || ':' || record_offset AS position
 FROM read.commands
 WHERE tenant = %(tenant)s AND command_id = %(command_id)s;
 
 -- name: find
 SELECT
-    command_id, tenant, station, action, payload, payload_digest, actor, reason, idempotency_key,
+    command_id, tenant, station, version, action, command, payload, payload_digest, actor, reason, idempotency_key,
     fate, requested_at, expires_at, dispatched_at, answered_at, answer, error_code,
-    error_description, late, effect_at, partition || ':' || effect_offset AS effect,
+    error_description, late, progress, effect_at, partition || ':' || effect_offset AS effect,
     partition || ':' || record_offset AS position
 FROM read.commands
 WHERE tenant = %(tenant)s
@@ -40,4 +40,5 @@ ON CONFLICT (tenant, command_id) DO UPDATE SET
     late = excluded.late,
     effect_offset = excluded.effect_offset,
     effect_at = excluded.effect_at,
+    progress = excluded.progress,
     record_offset = excluded.record_offset;

@@ -12,6 +12,13 @@ COPY (
     FROM read.stations ORDER BY tenant, station
 ) TO STDOUT;
 
+-- name: station_state
+COPY (
+    SELECT
+        tenant, station, facet, key, value, recorded_at, partition, record_offset
+    FROM read.station_state ORDER BY tenant, station, facet, key
+) TO STDOUT;
+
 -- name: connectors
 COPY (
     SELECT
@@ -42,13 +49,15 @@ COPY (
     SELECT
         id, tenant, partition, record_offset, record_index, revision, state, station, evse,
         connector, transaction_id, id_token, started_at, ended_at, meter_start_wh, meter_stop_wh,
-        energy_wh, energy_lower_wh, energy_upper_wh, stop_reason, flags, positions, body, sha256
+        energy_wh, energy_lower_wh, energy_upper_wh, stop_reason, flags, positions, body, sha256,
+        holds, kind, sequence, credit_reference_id, replaces, currency, cost_excl, cost_incl,
+        cost_excl_exact, cost_incl_exact, tariff_id, parking_s
     FROM read.cdrs ORDER BY id
 ) TO STDOUT;
 
 -- name: cdr_revisions
 COPY (
-    SELECT id, revision, tenant, partition, record_offset, state, body, sha256
+    SELECT id, revision, tenant, partition, record_offset, recorded_at, state, body, sha256
     FROM read.cdr_revisions ORDER BY id, revision
 ) TO STDOUT;
 
@@ -58,13 +67,27 @@ COPY (
     WHERE cdrs <> 0 ORDER BY tenant, state
 ) TO STDOUT;
 
+-- name: running_costs
+COPY (
+    SELECT id, tenant, body, partition, record_offset FROM read.running_costs ORDER BY id
+) TO STDOUT;
+
+-- name: cdr_requests
+COPY (
+    SELECT
+        tenant, request_id, station, transaction_id, cdr_id, action, actor, reason,
+        idempotency_key, request_digest, energy_wh, ended_at, tariff_id, fate, refusal, result,
+        requested_offset, requested_at, decided_at, partition, record_offset
+    FROM read.cdr_requests ORDER BY tenant, request_id
+) TO STDOUT;
+
 -- name: commands
 COPY (
     SELECT
-        tenant, command_id, station, action, payload, payload_digest, actor, reason,
-        idempotency_key, fate, requested_offset, requested_at, expires_at, dispatched_at,
+        tenant, command_id, station, version, action, command, payload, payload_digest, actor,
+        reason, idempotency_key, fate, requested_offset, requested_at, expires_at, dispatched_at,
         answered_at, answer, error_code, error_description, late, effect_offset, effect_at,
-        partition, record_offset
+        progress, partition, record_offset
     FROM read.commands ORDER BY tenant, command_id
 ) TO STDOUT;
 
@@ -74,6 +97,27 @@ COPY (
         tenant, uid_key, uid, type, status, expires_at, group_id, actor, updated_at, partition,
         record_offset
     FROM read.id_tokens ORDER BY tenant, uid_key
+) TO STDOUT;
+
+-- name: tariff_versions
+COPY (
+    SELECT
+        tenant, tariff_id, record_offset, valid_from, document, actor, reason, recorded_at
+    FROM read.tariff_versions ORDER BY tenant, tariff_id, record_offset
+) TO STDOUT;
+
+-- name: tariff_assignments
+COPY (
+    SELECT
+        tenant, record_offset, group_key, group_id, location_id, station, evse, tariff_id,
+        valid_from, actor, reason, recorded_at
+    FROM read.tariff_assignments ORDER BY tenant, record_offset
+) TO STDOUT;
+
+-- name: location_versions
+COPY (
+    SELECT tenant, location_id, record_offset, document, actor, recorded_at
+    FROM read.location_versions ORDER BY tenant, location_id, record_offset
 ) TO STDOUT;
 
 -- name: orphans

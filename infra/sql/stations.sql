@@ -63,14 +63,23 @@ ON CONFLICT (tenant, station) DO UPDATE SET
 INSERT INTO read.stations (
     tenant, station, registered, name, attributes, has_password, registry_offset
 )
-SELECT tenant, station, registered, name, attributes, has_password, registry_offset
-FROM json_populate_recordset(NULL::read.stations, %(rows)s)
+SELECT
+    new.tenant, new.station, new.registered, new.name, new.attributes,
+    coalesce(new.has_password, before.has_password, false), new.registry_offset
+FROM json_populate_recordset(NULL::read.stations, %(rows)s) AS new
+LEFT JOIN read.stations AS before
+    ON before.tenant = new.tenant AND before.station = new.station
 ON CONFLICT (tenant, station) DO UPDATE SET
     registered = excluded.registered,
     name = excluded.name,
     attributes = excluded.attributes,
     has_password = excluded.has_password,
     registry_offset = excluded.registry_offset;
+
+-- name: write_passwords_set
+UPDATE read.stations AS s SET has_password = true
+FROM json_populate_recordset(NULL::read.stations, %(rows)s) AS new
+WHERE s.tenant = new.tenant AND s.station = new.station AND s.registered;
 
 -- name: write_connectors
 INSERT INTO read.connectors

@@ -3,6 +3,7 @@
 The read model is projected when a test says so: until then the views lag, as they may.
 """
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -28,7 +29,15 @@ from projections.run import Projection
 from projections.states import FOLD_VERSION
 from schemas.journal import Entry
 from schemas.partitions import partition_of
-from schemas.records import AnyRecord, ConnectionOpened, Record, decode, encode
+from schemas.records import (
+    CALL,
+    AnyRecord,
+    ConnectionOpened,
+    MessageReceived,
+    Record,
+    decode,
+    encode,
+)
 
 VAULT_KEYS = derive(pepper=b"p" * 32, vault=b"v" * 32)
 PARTITIONS = 3
@@ -80,14 +89,32 @@ class Deployment:
         value = encode(record, "test", self._sequence)
         return (await self.journal.append(partition, [value]))[0]
 
-    async def connect(self, tenant: str, station: str) -> None:
+    async def says(
+        self, tenant: str, station: str, number: int, action: str, payload: dict[str, Any]
+    ) -> int:
+        """A CALL of the station, as ingress would append it."""
+        return await self.append(
+            MessageReceived(
+                tenant=tenant,
+                station=station,
+                recorded_at=now_us(),
+                connection=f"connection-of-{tenant}-{station}",
+                number=number,
+                frame=json.dumps([CALL, f"m{number}", action, payload]),
+                message_type=CALL,
+                message_id=f"m{number}",
+                action=action,
+            )
+        )
+
+    async def connect(self, tenant: str, station: str, protocol: str = "1.6") -> None:
         await self.append(
             ConnectionOpened(
                 tenant=tenant,
                 station=station,
                 recorded_at=now_us(),
                 connection=f"connection-of-{tenant}-{station}",
-                protocol="1.6",
+                protocol=protocol,
                 node="0/1",
                 remote="192.0.2.1",
                 proof="none",

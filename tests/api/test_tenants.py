@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from api.station_state import ALL
+from infra.clock import now
 from schemas.records import (
+    CdrActionRequested,
     CommandRequested,
     IdTokenPut,
     IdTokenRemoved,
@@ -16,10 +20,13 @@ from schemas.records import (
 )
 from tests.api.charging import Talk
 from tests.api.deployment import Deployment
+from tests.api.test_tariffs import tariff
 
 pytestmark = pytest.mark.postgres
 
 RESET = {"action": "Reset", "payload": {"type": "Hard"}}
+ORPHAN = {"transactionId": 99, "meterStop": 1, "timestamp": "2026-01-02T04:04:05Z"}
+DRY_RUN = "/v1/pricing/dry-run"
 MARK = "of-acme"
 """Stands in everything that acme has, and nowhere else."""
 
@@ -30,8 +37,21 @@ LISTS = (
     "/v1/transactions",
     "/v1/cdrs",
     "/v1/id-tokens",
+    "/v1/tariffs",
+    "/v1/tariff-assignments",
+    "/v1/locations",
+    "/v1/work-list",
+    "/v1/orphans",
+    "/v1/reservations",
     "/v1/events",
 )
+DECISIONS = {f"/v1/cdrs/{{id}}/{action}" for action in ("release", "reject", "reprice")}
+UNPRICED = "/v1/cdrs/{id}/ocpi"
+"""Of what acme has nothing has a form in OCPI: another test."""
+
+STATEMENT = "/v1/cdrs/completeness"
+"""Counts, which another test compares."""
+
 OPEN = {"/healthz", "/readyz"}
 """Say nothing of any tenant."""
 
@@ -42,6 +62,11 @@ async def paths(deployment: Deployment) -> dict[str, str]:
     talk = Talk(deployment, "acme", f"CS-{MARK}")
     await talk.open()
     await talk.charge(4711, f"token-{MARK}", 5_000)
+    reserved = {
+        "connectorId": 1, "reservationId": 1, "idTag": f"token-{MARK}",
+        "expiryDate": "2099-01-01T00:00:00Z",
+    }  # fmt: skip
+    await talk.ask("ReserveNow", reserved, {"status": "Accepted"})
     async with deployment.client() as client:
         where = {"tenant": "acme"}
         station = f"/v1/stations/CS-{MARK}"
@@ -54,8 +79,22 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         )
         await deployment.project()
         cdr = (await client.get("/v1/cdrs", params=where)).json()["items"][0]["id"]
+        priced = {"tariff": tariff(f"tariff-{MARK}"), "reason": MARK}
+        await client.put(f"/v1/tariffs/tariff-{MARK}", json=priced, params=where)
+        place = {"time_zone": "UTC", "name": MARK}
+        await client.put(f"/v1/locations/place-{MARK}", json=place, params=where)
+        await deployment.project()
+        assigned = {"tariff_id": f"tariff-{MARK}", "reason": MARK}
+        await client.put("/v1/tariff-assignments", json=assigned, params=where)
+        decided = await client.post(f"/v1/cdrs/{cdr}/reject", json={"reason": MARK}, params=where)
+        await talk.call("StopTransaction", ORPHAN, {})
+        await talk.start(4712, f"token-{MARK}")
+        await talk.start(4713, f"token-{MARK}")
+        await deployment.project()
     await deployment.series_reaches_the_head()
+    held = {f"/v1/stations/{{station}}/{facet}": f"{station}/{facet}" for facet in ALL}
     return {
+        **held,
         "/v1/stations/{station}": station,
         "/v1/stations/{station}/messages": f"{station}/messages",
         "/v1/stations/{station}/commands": f"{station}/commands",
@@ -64,6 +103,9 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         "/v1/cdrs/{id}": f"/v1/cdrs/{cdr}",
         "/v1/cdrs/{id}/evidence": f"/v1/cdrs/{cdr}/evidence",
         "/v1/id-tokens/{uid}": token,
+        "/v1/tariffs/{id}": f"/v1/tariffs/tariff-{MARK}",
+        "/v1/locations/{id}": f"/v1/locations/place-{MARK}",
+        "/v1/cdr-requests/{id}": decided.headers["location"],
     }
 
 
@@ -77,7 +119,8 @@ async def clients(deployment: Deployment, paths: dict[str, str]) -> AsyncIterato
 
 async def test_every_route_is_in_this_matrix(deployment: Deployment, paths: dict[str, str]) -> None:
     document = deployment.app.openapi()
-    covered = {*paths, *LISTS, *OPEN, "/metrics"}
+    covered = {*paths, *LISTS, *OPEN, *DECISIONS, UNPRICED, STATEMENT, "/metrics"}
+    covered = {*paths, *LISTS, *OPEN, *DECISIONS, DRY_RUN, "/metrics"}
 
     assert set(document["paths"]) == covered
 
@@ -95,6 +138,25 @@ async def test_what_one_tenant_has_another_does_not_find(
         assert MARK not in _without_url(theirs, path)
         stolen = await rival.get(path, params={"tenant": "acme"})
         assert stolen.status_code == 403, route
+
+
+async def test_the_statement_of_completeness_counts_one_s_own(clients: Clients) -> None:
+    acme, rival = clients
+    today = now().date()
+    where = f"{STATEMENT}?from={today - timedelta(days=1)}&to={today + timedelta(days=2)}"
+    mine, theirs = (await acme.get(where)).json(), (await rival.get(where)).json()
+    assert sum(day["sessions"] for day in mine["days"]) == 3
+    assert sum(day["orphans"] for day in mine["days"]) == 1
+    assert sum(day["sessions"] + day["orphans"] for day in theirs["days"]) == 0
+
+
+async def test_a_cdr_in_the_words_of_ocpi_is_its_tenant_s_only(
+    clients: Clients, paths: dict[str, str]
+) -> None:
+    acme, rival = clients
+    path = f"{paths['/v1/cdrs/{id}']}/ocpi?version=2.2.1"
+    assert (await acme.get(path)).status_code == 409
+    assert (await rival.get(path)).status_code == 404
 
 
 async def test_the_station_s_own_transaction_id_is_found_in_its_tenant_only(
@@ -155,6 +217,34 @@ async def test_nothing_of_another_tenant_can_be_touched(
     for kind in kinds:
         for record in await deployment.records(kind):
             assert (record.actor == "key:a admin") == (record.tenant == "rival")
+
+
+async def test_nobody_decides_about_another_tenant_s_cdr(
+    deployment: Deployment, clients: Clients, paths: dict[str, str]
+) -> None:
+    _, rival = clients
+    before = len(await deployment.records(CdrActionRequested))
+    for route in DECISIONS:
+        path = route.replace("/v1/cdrs/{id}", paths["/v1/cdrs/{id}"])
+        assert (await rival.post(path, json={"reason": "theft"})).status_code == 404
+
+    assert len(await deployment.records(CdrActionRequested)) == before
+
+
+async def test_nobody_prices_with_what_is_another_tenant_s(
+    deployment: Deployment, clients: Clients, paths: dict[str, str]
+) -> None:
+    acme, rival = clients
+    its_cdr, its_tariff = paths["/v1/cdrs/{id}"].split("/")[-1], f"tariff-{MARK}"
+    session = {"start": "2099-01-02T03:04:05Z", "end": "2099-01-02T04:04:05Z", "energy_wh": 1}
+    asked = (
+        {"tariff": tariff("T"), "cdr": its_cdr},
+        {"tariff_id": its_tariff, "session": session},
+    )
+    mine = [(await acme.post(DRY_RUN, json=body)).status_code for body in asked]
+    theirs = [(await rival.post(DRY_RUN, json=body)).status_code for body in asked]
+
+    assert (mine, theirs) == ([200, 200], [404, 404])
 
 
 async def test_one_idempotency_key_of_two_tenants_is_two_commands(

@@ -111,7 +111,12 @@ class Log:
         return self.says([2, message_id or f"m{self._number + 1}", action, payload], **more)
 
     def requests(self, action: str, payload: Any, command_id: str = "k1", **more: Any) -> int:
-        fields: dict[str, Any] = {"expires_at": self.now + 60 * SECOND, **more}
+        version = next(reversed(self._protocols.values()), "1.6")
+        fields: dict[str, Any] = {
+            "expires_at": self.now + 60 * SECOND,
+            "version": version,
+            **more,
+        }
         return self.append(
             CommandRequested(
                 tenant="default",

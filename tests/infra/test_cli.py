@@ -20,10 +20,10 @@ from infra.journal_sqlite import SqliteJournal
 
 COMMANDS = [
     *("up", "ingress", "domain", "projections", "api"),
-    *("simulate", "replay", "rebuild", "sql", "price", "settings-page"),
+    *("simulate", "replay", "rebuild", "sql", "price", "what-if", "settings-page"),
     *("key create", "key list", "key revoke", "import stations", "import tokens"),
 ]
-WITH_EXAMPLES = {"up", "simulate", "replay", "rebuild", "sql", "key create"}
+WITH_EXAMPLES = {"up", "simulate", "replay", "rebuild", "sql", "what-if", "key create"}
 HEAVY = ("psycopg", "chdb", "clickhouse_connect", "fastapi", "aiokafka", "websockets", "pydantic")
 
 

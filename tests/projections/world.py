@@ -68,6 +68,14 @@ class World:
             values.append(encode(record, writer, sequence))
         return await self.append_values(partition, values)
 
+    async def register(self, *records: Record) -> None:
+        """Append to the registry; the owners have it at once."""
+        for record, offset in zip(
+            records, await self.append(0, *records, writer="api"), strict=True
+        ):
+            for owner in self.owners.values():
+                owner.registry.fold(offset, record)
+
     async def append_values(self, partition: int, values: Sequence[bytes]) -> list[int]:
         if not values:
             return []
@@ -179,7 +187,9 @@ class World:
                 return dict(answer[2]) if answer[0] == 3 else {}
         raise AssertionError("not answered")
 
-    async def requests(self, station: str, action: str, payload: Any, command_id: str) -> None:
+    async def requests(
+        self, station: str, action: str, payload: Any, command_id: str, version: str = "1.6"
+    ) -> None:
         await self.append(
             self.partition(station),
             CommandRequested(
@@ -193,6 +203,7 @@ class World:
                 actor="somebody",
                 idempotency_key="k",
                 expires_at=self.now + 60 * SECOND,
+                version=version,
             ),
             writer="api",
         )

@@ -94,7 +94,7 @@ CREATE TABLE IF NOT EXISTS {table:Identifier}
     transaction_id String,
     cdr_id String,
     revision UInt32,
-    state Enum8('OPEN' = 1, 'HELD' = 2, 'FINAL' = 3),
+    state Enum8('OPEN' = 1, 'HELD' = 2, 'FINAL' = 3, 'REJECTED' = 4),
     evse Int64,
     connector Int64,
     id_token String,

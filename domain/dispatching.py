@@ -1,0 +1,77 @@
+"""Which CALL of ours goes to a station next: the oldest command that its connection may take.
+
+A command that asks what only another version of OCPP has is not sent: it is undeliverable. A
+station that was told to wait (Pending) is sent commands too: they are what it waits for (OCPP 1.6,
+4.2; 2.0.1, B02).
+"""
+
+from domain import batches
+from domain.answering import Policy
+from domain.commands import Command
+from domain.station import Connection, Station
+from schemas.records import CALL, CommandUndeliverable, MessageSent
+
+
+def dispatch(
+    station: Station, policy: Policy, epoch: int, now: int
+) -> MessageSent | CommandUndeliverable | None:
+    """Return the next CALL, or the end of a command that never becomes one; None: not now."""
+    connection = station.connection
+    if connection is None:
+        return None
+    in_flight = station.commands.get(station.in_flight)
+    if in_flight is not None:
+        if in_flight.has_more:
+            return _call(station, connection, in_flight, policy, epoch, now)
+        return None
+    for command in station.commands.values():
+        if command.fate != "requested" or command.expires_at <= now:
+            continue
+        if command.refused_by == connection.id:
+            continue
+        if command.version != connection.protocol:
+            return _undeliverable(station, connection, command, epoch, now)
+        return _call(station, connection, command, policy, epoch, now)
+    return None
+
+
+def _call(
+    station: Station,
+    connection: Connection,
+    command: Command,
+    policy: Policy,
+    epoch: int,
+    now: int,
+) -> MessageSent:
+    message_id, payload = batches.message_of(command, batches.items_max(station, command))
+    return MessageSent(
+        tenant=station.tenant,
+        station=station.station,
+        recorded_at=now,
+        cause=command.dispatch_cause,
+        purpose="call",
+        epoch=epoch,
+        connection=connection.id,
+        frame=f'[2,"{message_id}","{command.action}",{payload}]',
+        message_type=CALL,
+        message_id=message_id,
+        action=command.action,
+        command_id=command.command_id,
+        deadline=min(command.expires_at, now + policy.answer_timeout_us),
+        secrets=tuple(secret_id for secret_id in command.secrets if secret_id in payload),
+    )
+
+
+def _undeliverable(
+    station: Station, connection: Connection, command: Command, epoch: int, now: int
+) -> CommandUndeliverable:
+    return CommandUndeliverable(
+        tenant=station.tenant,
+        station=station.station,
+        recorded_at=now,
+        cause=command.requested,
+        purpose="undeliverable",
+        epoch=epoch,
+        command_id=command.command_id,
+        reason=f"the station speaks OCPP {connection.protocol}, this is OCPP {command.version}",
+    )

@@ -1,0 +1,122 @@
+"""What a station tells of its secrets does not reach the log.
+
+A configuration or a report may give back a password that we set. Its value is replaced by a keyed
+digest before the record is made, and the record says so: beside what we send, that is the only
+place where a frame of the log is not what was on the wire. Only frames that answer us or report
+variables are looked at; and those that nobody could read, where the text names a secret.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from ingress import rpc
+from ingress.rpc import UNREADABLE, Frame
+from schemas.frames import UnreadableFrame, parse, parse_mended, reread
+from schemas.records import CALLRESULT
+from schemas.secret_names import is_secret
+from schemas.secret_values import has_secret, names_secret, replaced
+from schemas.switches import Switches
+
+REPORTS: Final = frozenset({"NotifyEvent", "NotifyReport"})
+
+_VALUE: Final = re.compile(
+    r'("(?:value|attributeValue|actualValue)"\s*:\s*)("(?:[^"\\]|\\.)*(?:"|$)|[^\s,"\]}]+)'
+)
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+Digest = Callable[[str], str]
+"""What tells two secrets apart and says nothing to who has no key."""
+
+
+class Reading(NamedTuple):
+    """A text and what was read of it, both without the secrets that were in it."""
+
+    frame: Frame
+    text: str
+    redactions: int
+    """How many were replaced."""
+
+
+class Redacted(NamedTuple):
+    text: str
+    values: int
+
+
+def read(version: str, text: str, switches: Switches, digest: Digest) -> Reading:
+    """Return the reading of a text; never raises."""
+    frame = rpc.read(version, text, switches)
+    if not is_suspect(frame):
+        return Reading(frame, text, 0)
+    found = redacted(frame, text, digest)
+    if found is None:
+        return Reading(frame, text, 0)
+    # What is wrong with it is said of what is kept: a rule that is broken repeats the value.
+    return Reading(rpc.read(version, found.text, switches), found.text, found.values)
+
+
+def is_suspect(frame: Frame) -> bool:
+    """Whether the frame may hold a secret; cheap for the frames that a station sends most."""
+    if frame.message_type == CALLRESULT:
+        return frame.payload is None or has_secret(frame.payload)
+    if frame.action in REPORTS:
+        return names_secret(frame.payload)
+    return frame.message_type == UNREADABLE or not (frame.action or frame.payload)
+
+
+def redacted(frame: Frame, text: str, digest: Digest) -> Redacted | None:
+    """Return the text with the secrets in it replaced; None if it holds none."""
+
+    def mark(secret: Any) -> str:
+        return f"redacted:{digest(secret if isinstance(secret, str) else _json(secret))}"
+
+    if frame.payload is None:
+        return _redacted_unread(text, mark)
+    found: list[Any] = []
+
+    def replace(secret: Any) -> str:
+        found.append(secret)
+        return mark(secret)
+
+    masked = replaced(frame.payload, replace)
+    if not found:
+        return None
+    marks = {_json(secret): mark(secret) for secret in found}
+    return Redacted(_in_place(frame, text, marks, masked) or _anew(frame, text, masked), len(found))
+
+
+def redacted_bytes(data: bytes, digest: Digest) -> tuple[bytes, int]:
+    """The same of a message that is no text."""
+    found = _redacted_unread(data.decode("latin-1"), lambda secret: f"redacted:{digest(secret)}")
+    return (data, 0) if found is None else (found.text.encode("latin-1"), found.values)
+
+
+def _redacted_unread(text: str, mark: Callable[[str], str]) -> Redacted | None:
+    if not is_secret(text):
+        return None
+    new, values = _VALUE.subn(lambda match: f"{match[1]}{_json(mark(match[2]))}", text)
+    return Redacted(new, values) if values else None
+
+
+def _in_place(frame: Frame, text: str, marks: Mapping[str, str], masked: Any) -> str | None:
+    """Return the text with nothing else changed; None where the values cannot be told apart."""
+    for written, marked in marks.items():
+        text = text.replace(written, _json(marked))
+    return text if reread(frame.message_type, text) == masked else None
+
+
+def _anew(frame: Frame, text: str, masked: Any) -> str:
+    try:
+        value = parse(text)
+    except UnreadableFrame:
+        value = parse_mended(text)
+    place = 2 if frame.message_type == CALLRESULT else 3
+    return _encode([*value[:place], masked, *value[place + 1 :]]).decode()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
