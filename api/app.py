@@ -26,6 +26,7 @@ from api.command_shape import Command
 from api.events import Streams
 from api.metrics import Measured, Metrics
 from api.ports import Ports
+from api.transactions import Counted
 from projections.cdr_requests import CdrRequestRow
 from projections.evidence import Bundle
 from projections.id_tokens import IdTokenRow
@@ -50,6 +51,7 @@ SHAPES = (
     MessagePage,
     StationDetail,
     StationRow,
+    Counted,
     TransactionRow,
     id_tokens.IdTokenWritten,
     LocationRow,
