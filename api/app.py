@@ -10,6 +10,8 @@ from api import (
     cdr_requests,
     cdrs,
     commands,
+    completeness,
+    dry_run,
     events,
     health,
     id_tokens,
@@ -28,6 +30,7 @@ from api.metrics import Measured, Metrics
 from api.ports import Ports
 from api.transactions import Counted
 from projections.cdr_requests import CdrRequestRow
+from projections.completeness import Completeness
 from projections.evidence import Bundle
 from projections.id_tokens import IdTokenRow
 from projections.messages import Page as MessagePage
@@ -44,7 +47,10 @@ energy is in whole Wh. A query parameter that a route does not know is refused (
 SHAPES = (
     Bundle,
     cdrs.CdrFeed,
+    Completeness,
     CdrRequestRow,
+    cdrs.OcpiCdr,
+    dry_run.DryRun,
     Command,
     Items,
     IdTokenRow,
@@ -53,6 +59,7 @@ SHAPES = (
     StationRow,
     Counted,
     TransactionRow,
+    transactions.TransactionDetail,
     id_tokens.IdTokenWritten,
     LocationRow,
     locations.LocationWritten,
@@ -83,10 +90,12 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
         stations,
         commands,
         transactions,
+        completeness,  # Before the CDRs, whose path would take its name for an id.
         cdrs,
         cdr_requests,
         id_tokens,
         tariffs,
+        dry_run,
         locations,
         station_state,
         events,

@@ -16,11 +16,14 @@ from pydantic import AwareDatetime, Field
 
 from api.access import Caller, Needs, allowed
 from api.answers import Page, Query, documented, read
-from api.problems import NotFound
+from api.problems import Conflict, NotFound
+from domain.ocpi_cdrs import NotInOcpi, ocpi_document
 from projections.cdrs import CdrRow, find_cdr
 from projections.cdrs import feed as cdr_feed
-from projections.evidence import Bundle, evidence_of
+from projections.evidence import Bundle, evidence_of, released_at_of
 from schemas.cdr import Cdr, CdrState
+from schemas.ocpi_cdr import Version
+from schemas.released import read_released
 
 router = APIRouter(tags=["cdrs"])
 
@@ -115,6 +118,37 @@ async def get_evidence(
     if not made:
         raise NotFound("no CDR has this id")
     return read(request, Raw(made))
+
+
+class OcpiCdr(Struct, frozen=True):
+    """A CDR object of OCPI 2.2.1 or 2.3.0, as its own document describes it."""
+
+
+class OcpiQuery(Query):
+    version: Version
+
+
+@router.get("/v1/cdrs/{id}/ocpi", responses=documented((200, OcpiCdr), errors=[404, 409]))
+async def get_ocpi(
+    request: Request,
+    id: Annotated[str, Path(max_length=255)],
+    caller: Reader,
+    ports: Needs,
+    query: Annotated[OcpiQuery, QueryParameters()],
+) -> Response:
+    """A released CDR in the words of OCPI; 409 where it has no form there, with the reason."""
+    found = await find_cdr(ports.db, caller.tenant, id)
+    if found is None:
+        raise NotFound("no CDR has this id")
+    if found.cdr.state != "FINAL":
+        raise Conflict("it is not released")
+    # A released one stands at the record that released it.
+    released_at = await released_at_of(ports.db, caller.tenant, found.cdr.id)
+    try:
+        document = ocpi_document(read_released(found.body), query.version, released_at)
+    except NotInOcpi as error:
+        raise Conflict(f"{error.reason}: {error}") from error
+    return read(request, Raw(document))
 
 
 def item_of(row: CdrRow) -> Raw:

@@ -52,6 +52,10 @@ PAID: Mapping[str, str] = {
     "settlements": "Settlements of payments at the station, the latest first (2.1).",
 }
 
+FILTERED = ("variables", "charging-profiles", "jobs", "reservations")
+ALL = (*FILTERED, *LISTED, *LATEST_FIRST, *PAID)
+"""Every facet that is shown."""
+
 router = APIRouter(tags=["station state"])
 
 Reader = Annotated[Caller, Depends(allowed("read-fleet"))]

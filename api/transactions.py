@@ -11,13 +11,16 @@ from pydantic import Field
 from api.access import Caller, Needs, allowed
 from api.answers import Page, Query, documented, read
 from api.problems import FieldError, Invalid, NotFound
+from projections.cdrs import find_chain
 from projections.transactions import (
     TransactionRow,
     Wanted,
     count_transactions,
+    find_running_cost,
     find_transaction,
     find_transactions,
 )
+from schemas.cdr_cost import CdrCost
 
 router = APIRouter(tags=["transactions"])
 
@@ -39,6 +42,13 @@ class Counted(Struct, frozen=True, omit_defaults=True):
     """Ask `after` this for what follows; None: there was no more."""
     total: int | UnsetType = UNSET
     """How many match, where it was asked for."""
+
+
+class TransactionDetail(TransactionRow, frozen=True, kw_only=True):
+    cost: CdrCost | None
+    """Of a running one up to its last reading; of one that is over, as its CDR says now."""
+    cost_as_of: str | None
+    """The time of that reading; null: it is over, or has no price."""
 
 
 class TransactionQuery(Query):
@@ -71,7 +81,7 @@ async def list_transactions(
     return read(request, Counted(found, more, total))
 
 
-@router.get("/v1/transactions/{id}", responses=documented((200, TransactionRow), errors=[404]))
+@router.get("/v1/transactions/{id}", responses=documented((200, TransactionDetail), errors=[404]))
 async def get_transaction(
     request: Request,
     id: Annotated[str, Path(max_length=255)],
@@ -83,4 +93,12 @@ async def get_transaction(
     found = await find_transaction(ports.db, caller.tenant, id, query.station)
     if found is None:
         raise NotFound("no transaction has this id")
-    return read(request, found)
+    running = await find_running_cost(ports.db, caller.tenant, found.id)
+    fields = {name: getattr(found, name) for name in found.__struct_fields__}
+    if running is not None:
+        return read(
+            request, TransactionDetail(**fields, cost=running.cost, cost_as_of=running.as_of)
+        )
+    chain = await find_chain(ports.db, caller.tenant, found.id)
+    stands = chain[-1].cdr.cost if chain else None
+    return read(request, TransactionDetail(**fields, cost=stands, cost_as_of=None))

@@ -8,6 +8,7 @@ without a number.
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 from msgspec.structs import replace
 
@@ -69,7 +70,7 @@ def cdr_of(
     over = t.is_ended or t.succeeded or estimate is not None
     money = Priced()
     if over:
-        money = price_facts(_facts(tenant, station, t, energy, ended_at, flags), reference)
+        money = price_facts(facts_of(tenant, station, t, energy, ended_at, flags), reference)
         flags |= money.flags
     holds = held_by(t, flags) | money.holds if over else frozenset()
     return Cdr(
@@ -182,14 +183,15 @@ def _state(t: Transaction, is_held: bool) -> CdrState:
     return "HELD" if is_held else "OPEN"
 
 
-def _facts(
+def facts_of(
     tenant: str,
     station: str,
     t: Transaction,
-    energy: int | Decimal | None,
+    energy: int | Decimal | Fraction | None,
     ended_at: int | None,
     flags: Collection[str],
 ) -> PricedFacts:
+    """Return what pricing asks of a transaction with this energy and this end."""
     repriced = t.repriced
     return PricedFacts(
         tenant=tenant,

@@ -66,8 +66,8 @@ class PricedFacts(Struct, frozen=True, kw_only=True):
     states: Sequence[tuple[int, str]] = ()
     reservation: Reservation | None = None
     flags: Collection[str] = ()
-    station_cost: Decimal | None = None
-    """What the station says it costs including tax (OCPP 2.1, costDetails)."""
+    station_cost: tuple[Decimal | None, Decimal | None] | None = None
+    """What the station says it costs, excluding and including tax (OCPP 2.1, costDetails)."""
     settled: Decimal | None = None
     """What was settled with the driver, including tax (OCPP 2.1, NotifySettlement)."""
     changes: Sequence[TariffChange] = ()
@@ -128,6 +128,9 @@ def running_cost(facts: PricedFacts, reference: Reference) -> Cost | None:
         return None
     time = facts.start_us if facts.start_us is not None else facts.told_at
     located = reference.location_at(facts.tenant, facts.station, time, facts.registry)
+    if not splits_energy(applied.tariff):
+        # It is asked for at each reading: not over all of them, where they move no price.
+        facts = replace(facts, readings=())
     return _cost(facts, applied.tariff, located.location.time_zone if located else "")
 
 
@@ -161,6 +164,13 @@ def depends_on_time(tariff: Tariff) -> bool:
 def depends_on_zone(tariff: Tariff) -> bool:
     rules = rules_of(tariff)
     return any(each.marks_us for each in (rules.session, rules.reserved, rules.expired))
+
+
+@lru_cache(maxsize=1024)
+def splits_energy(tariff: Tariff) -> bool:
+    """Whether it matters to the price when the energy flowed, or how much had flowed before."""
+    rules = rules_of(tariff).session
+    return any(_asks_for_time(rules)) or bool(rules.energies_wh)
 
 
 def _asks_for_time(rules: RuleSet) -> tuple[bool, ...]:
@@ -216,15 +226,18 @@ def _flags(f: PricedFacts, tariff: Tariff, zone: str, cost: Cost | None) -> set[
     if f.changes:
         flags.add(TARIFF_CHANGED)
     if cost is not None:
-        if _differs(f.station_cost, cost):
+        excl, incl = f.station_cost or (None, None)
+        if _differs(excl, cost.excl_rounded, cost) or _differs(incl, cost.incl_rounded, cost):
             flags.add(COST_MISMATCH)
-        if _differs(f.settled, cost):
+        if _differs(f.settled, cost.incl_rounded, cost):
             flags.add(SETTLEMENT_MISMATCH)
     return flags
 
 
-def _differs(told: Decimal | None, cost: Cost) -> bool:
-    return told is not None and half_up(Fraction(told), cost.decimals) != cost.incl_rounded
+def _differs(told: Decimal | None, ours: Decimal | None, cost: Cost) -> bool:
+    if told is None or ours is None:
+        return False
+    return half_up(Fraction(told), cost.decimals) != ours
 
 
 def _holds(flags: Collection[str], tariff: Tariff, *, calibrated: bool) -> set[str]:

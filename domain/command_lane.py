@@ -64,22 +64,21 @@ def answered(station: Station, offset: int, record: MessageReceived) -> list[Fac
     command = _awaiting(station, record.message_id)
     if command is None or command.dispatched < 0 or command.has_more:
         return []
-    station.outbox.pop(command.dispatched, None)
+    sent = station.outbox.pop(command.dispatched, None)
     told = payload_of(record)
     changed: list[Fact] = []
     if record.message_type == CALLRESULT:
         oddity = _oddity(record, command, told)
+        changed = following.answered(station, offset, record, command, sent, told)
         if command.items_sent:
             told = batches.joined(command.answer, told)
             if command.is_open and batches.has_more(command):
                 command.answer = msgspec.json.encode(told)
                 command.has_more, command.dispatch_cause = True, offset
-                changed = following.answered(station, offset, record, command, told)
                 return [_moved(station, command, offset, record.recorded_at), *changed]
         commands.answer(command, offset, record.recorded_at, told)
         if oddity:
             command.error_description = oddity
-        changed = following.answered(station, offset, record, command, told)
     else:
         code, description = (str(part) for part in [*(told or ()), "", ""][:2])
         commands.refuse(command, offset, record.recorded_at, code, description)

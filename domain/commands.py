@@ -26,10 +26,10 @@ QUEUED_MAX = 32
 WATCHED_MAX = 16
 """Answered commands whose effect is still looked for; the oldest is given up first."""
 
-_ACCEPTED = {
+_ACCEPTED = (
     None, "Accepted", "AcceptedCanceled", "RebootRequired", "Scheduled", "Unlocked", "Unpublished",
-}  # fmt: skip
-"""What an answer says of what was asked, as far as it says anything."""
+)  # fmt: skip
+"""What an answer says of what was asked, as far as it says anything; it may be no text at all."""
 
 _NOTHING_THERE = {"NotFound", "NoTariff"}
 """An answer to a question, too."""

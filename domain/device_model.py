@@ -5,6 +5,7 @@ secret, by its name or because it can only be written, is kept nowhere.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from domain import reports
 from domain.holdings import Change, Telling, emptied, gone, merge
@@ -33,16 +34,20 @@ def named(payload: Payload) -> Value:
     return {
         "component": text_of(component, "name"),
         "component_instance": text_of(component, "instance"),
-        "evse_id": integer_of(evse, "id"),
-        "connector_id": integer_of(evse, "connectorId"),
+        "evse_id": integer_of(evse, "id") if evse else None,
+        "connector_id": integer_of(evse, "connectorId") if evse else None,
         "variable": text_of(variable, "name"),
         "variable_instance": text_of(variable, "instance"),
     }
 
 
+_is_secret = lru_cache(maxsize=4096)(is_secret)
+"""Few names, told again and again."""
+
+
 def _known(name: Value, attribute: str, value: Value) -> Change:
     key = key_of((*name.values(), attribute))
-    if is_secret(name["variable"]) or value.get("mutability") == "WriteOnly":
+    if _is_secret(name["variable"]) or value.get("mutability") == "WriteOnly":
         value = {**value, "is_secret": True}
         value.pop("value", None)
         value.pop("value_after_reboot", None)

@@ -47,14 +47,22 @@ def asked(station: Station, offset: int, record: MessageSent) -> list[Fact]:
 
 
 def answered(
-    station: Station, offset: int, record: MessageReceived, command: Command, result: Any
+    station: Station,
+    offset: int,
+    record: MessageReceived,
+    command: Command,
+    sent: MessageSent | None,
+    result: Any,
 ) -> list[Fact]:
-    """The station has answered a command with a result; `record` is that."""
+    """The station has answered a CALL of a command with a result; `record` is that.
+
+    `sent` is the CALL, if it is still at hand: it may be one of several of its command.
+    """
     fold = ANSWERED[record.protocol].get(command.action)
     if fold is None or not station.is_newest(record.connection):
         return []
-    told = parse(command.payload.decode()), result
-    return _followed(station, offset, record, fold, told, command.command_id)
+    request = parse(command.payload.decode()) if sent is None else reread(CALL, sent.frame)
+    return _followed(station, offset, record, fold, (request, result), command.command_id)
 
 
 def expiry(station: Station, now: int, epoch: int) -> TimeoutElapsed | None:

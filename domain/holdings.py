@@ -200,8 +200,9 @@ def apply(held: Holdings, offset: int, changes: Iterable[Change]) -> tuple[Chang
     for change in changes:
         if change.facet == "variables" and change.value is not None:
             _note_limit(held, change.value)
-        applied = _applied(held, offset, _bounded(change))
-        made += [each for each in applied if FACETS[each.facet].has_rows]
+        applied = list(_applied(held, offset, _bounded(change)))
+        if FACETS[change.facet].has_rows:
+            made += applied
     if any(change.facet == "reservations" for change in made):
         held.due = _next_expiry(held)
     return tuple(made)

@@ -25,6 +25,7 @@ from domain.told import Meaning, both, holds
 OCPP16: Mapping[str, Meaning] = {
     "Authorize": Meaning(None, ocpp16.has_text("idTag")),
     "BootNotification": Meaning(ocpp16.booted, ocpp16.names_station),
+    "DataTransfer": Meaning(None, ocpp16.names_vendor),
     "DiagnosticsStatusNotification": Meaning(
         holds(jobs.progressed("diagnostics")), ocpp16.has_text("status")
     ),

@@ -8,6 +8,7 @@ be longer, so that a station can fill no memory with one message.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,8 @@ TEXT_MAX = 2_500
 ITEMS_MAX = 1_024
 """The longest list in a report or a profile (2.0.1, `chargingSchedulePeriod`)."""
 
+_SCALARS = (bool, int, Decimal)
+_WORDS = {"soC": "soc", "soH": "soh"}
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
@@ -71,9 +74,12 @@ def iso(microseconds: int) -> str:
 
 def members(payload: Payload, *names: str) -> Value:
     """Return the members of these names that are there, their names in snake_case."""
-    return {
-        snake_case(name): plain(payload[name]) for name in names if payload.get(name) is not None
-    }
+    found: Value = {}
+    for name in names:
+        value = payload.get(name)
+        if value is not None:
+            found[snake_case(name)] = value if type(value) in _SCALARS else plain(value)
+    return found
 
 
 def plain(value: Any) -> Any:
@@ -93,7 +99,7 @@ def plain(value: Any) -> Any:
 
 @lru_cache(maxsize=512)
 def snake_case(name: str) -> str:
-    return _CAPITAL.sub(r"_\1", name).lower()
+    return _WORDS.get(name) or _CAPITAL.sub(r"_\1", name).lower()
 
 
 def place_of(location: str) -> str:
@@ -108,6 +114,10 @@ def place_of(location: str) -> str:
 
 def key_of(parts: Iterable[str | int | None]) -> str:
     """Return a key made of parts, different for different parts."""
-    return "/".join(
-        "" if part is None else str(part).replace("%", "%25").replace("/", "%2F") for part in parts
-    )
+    return "/".join(["" if part is None else _escaped(str(part)) for part in parts])
+
+
+def _escaped(part: str) -> str:
+    if "/" not in part and "%" not in part:
+        return part
+    return part.replace("%", "%25").replace("/", "%2F")

@@ -37,6 +37,10 @@ def names_station(payload: Payload) -> bool:
     return _is_name(payload.get("chargePointVendor")) and _is_name(payload.get("chargePointModel"))
 
 
+def names_vendor(payload: Payload) -> bool:
+    return _is_name(payload.get("vendorId"))
+
+
 def names_connector_status(payload: Payload) -> bool:
     known = read_integer(payload.get("connectorId"))[0] is not None
     return known and _is_text(payload.get("status"))

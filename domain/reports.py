@@ -9,7 +9,7 @@ alone, or a report with one missing, only adds.
 from collections.abc import Iterator
 
 from domain.holdings import Change, Telling, emptied, put
-from domain.members import Payload, Value, integer_of, iso, key_of
+from domain.members import Value, integer_of, iso, key_of
 
 AHEAD_MAX = 64
 """Parts that came before an earlier one did. More are taken in, but the report is never whole."""
@@ -43,9 +43,10 @@ def part(facet: str, telling: Telling, *, numbered: bool = True) -> Iterator[Cha
         return
     key = key_of((facet, request_id))
     report = telling.held.kept("reports", key)
-    if report is None or (report["state"] == "complete" and _begins(telling.request, numbered)):
+    if report is None:
         report = _new(facet, request_id, telling, whole=False)
     if report["state"] == "complete":
+        # A part told again, or more than was asked for: what is in it counts.
         return
     number = integer_of(telling.request, "seqNo") if numbered else report["_next"]
     report["_first"] = min(report["_first"] or telling.offset, telling.offset)
@@ -60,10 +61,6 @@ def part(facet: str, telling: Telling, *, numbered: bool = True) -> Iterator[Cha
     yield put("reports", key, report)
     if is_complete and report["whole"]:
         yield emptied(facet, before=report["_first"])
-
-
-def _begins(request: Payload, numbered: bool) -> bool:
-    return not numbered or integer_of(request, "seqNo") == 0
 
 
 def _count(report: Value, number: int) -> None:

@@ -70,6 +70,7 @@ def _revision(row: CdrRevisionRow) -> RevisionRow:
         state=row.state,
         partition=row.partition,
         offset=row.record_offset,
+        recorded_at=row.recorded_at,
         body=row.body,
         sha256=row.sha256,
     )

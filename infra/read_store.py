@@ -40,6 +40,7 @@ _FILES = (
     "events",
     "progress",
     "digest",
+    "completeness",
 )
 LOCK_ATTEMPTS, LOCK_DELAY_S = 100, 0.05
 # Whoever projects now holds the lock for one batch at a time.

@@ -321,6 +321,8 @@ class Connection(asyncio.Protocol):
         if not self.is_open:
             return 0
         if not self._pinged:
+            if self._heard:
+                self._silent_s = 0.0
             self._pinged, self._heard = True, False
             if not self._switches.never_pinged:
                 self._stream.ping()

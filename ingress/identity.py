@@ -1,9 +1,9 @@
 """Who a connection says it is: the one reading of the URL.
 
 Paths are `/ocpp/{station}` and `/ocpp/{tenant}/{station}`; of what is tolerated beside them
-(`schemas.tolerance.URL_IN_PATH`) there is one reading as well. Each name is percent-decoded once; what
-two readers could read differently is refused (OCPP 2.0.1, part 4, 3.1.1: at most 48 characters, no
-colon). Case is kept and counts.
+(`schemas.tolerance.URL_IN_PATH`) there is one reading as well. Each name is percent-decoded once;
+what two readers could read differently is refused (OCPP 2.0.1, part 4, 3.1.1: at most 48
+characters, no colon). Case is kept and counts.
 """
 
 import re

@@ -10,7 +10,8 @@ Rules kept here (OCPP-J 1.6, 4.1-4.2; OCPP 2.0.1, part 4, 4; 2.1, part 4, 4):
   words of the rule, and where nothing has to be said to the station no error.
 - A CALL has a readable payload exactly if it has an action; an answer, if it has no error.
 
-Only what is odd is looked at twice. Which CALL an answer belongs to, and what is done about an error, is decided by the owner.
+Only what is odd is looked at twice. Which CALL an answer belongs to, and what is done about an
+error, is decided by the owner.
 """
 
 import re

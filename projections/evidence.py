@@ -7,7 +7,7 @@ first record that the CDR names to the last, verbatim, in the log's order.
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from hashlib import sha256
 from typing import Any
 
@@ -16,13 +16,13 @@ from msgspec import Raw, Struct
 
 from projections.ports import Database, StoreUnavailable
 from projections.progress import find_progress
-from projections.times import microseconds
+from projections.times import microseconds, utc_text
 from schemas.cdr import Cdr, CdrSignedValue
+from schemas.cdr_cost import TariffSnapshot
 
 FRAMES_MAX = 20_000
 """In one answer of the API; a transaction of a day has some three thousand."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _POSITION = re.compile(r"(\d+):(\d+)")
 _decode_cdr = msgspec.json.Decoder(Cdr).decode
 _encode = msgspec.json.Encoder().encode
@@ -52,6 +52,7 @@ class RevisionRow(Struct, frozen=True, kw_only=True):
     state: str
     partition: int
     offset: int
+    recorded_at: int
     body: str
     sha256: str
 
@@ -75,6 +76,8 @@ class Revision(Struct, frozen=True, kw_only=True):
     state: str
     record: str
     """ "partition:offset" of the record that made it."""
+    recorded_at: str
+    """When what made it was told, or decided; our clock."""
     sha256: str
     document: Raw
 
@@ -92,7 +95,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     cdr_sha256: str
     positions: Mapping[str, str]
     revisions: Sequence[Revision]
-    tariff: Raw | None
+    tariff: TariffSnapshot | None
     """The snapshot that prices it, as it was registered."""
     signed_values: Sequence[Signed]
     frames: Sequence[Frame]
@@ -134,7 +137,7 @@ def bundle(revisions: Sequence[RevisionRow], frames: Sequence[FrameRow]) -> byte
         cdr_sha256=latest.sha256,
         positions=cdr.positions,
         revisions=[_revision(row) for row in revisions],
-        tariff=_tariff(latest.body),
+        tariff=cdr.tariff,
         signed_values=_signed(cdr, at, frames),
         frames=[_frame(at, row) for row in frames],
     )
@@ -159,6 +162,7 @@ async def evidence_of(db: Database, series: Database, tenant: str, cdr_id: str) 
             state=row["state"],
             partition=row["partition"],
             offset=row["record_offset"],
+            recorded_at=row["recorded_at"],
             body=row["body"],
             sha256=row["sha256"],
         )
@@ -185,6 +189,12 @@ async def evidence_of(db: Database, series: Database, tenant: str, cdr_id: str) 
     return bundle(revisions, [_row(row) for row in rows])
 
 
+async def released_at_of(db: Database, tenant: str, cdr_id: str) -> str:
+    """Return when its latest revision was decided; of a released CDR, when it was released."""
+    found = await db.fetch("cdrs.revisions", {"tenant": tenant, "id": cdr_id})
+    return utc_text(int(found[-1]["recorded_at"]))
+
+
 def _row(row: Mapping[str, Any]) -> FrameRow:
     at = row["recorded_at"]
     return FrameRow(
@@ -202,17 +212,17 @@ def _revision(row: RevisionRow) -> Revision:
         revision=row.revision,
         state=row.state,
         record=f"{row.partition}:{row.offset}",
+        recorded_at=utc_text(row.recorded_at),
         sha256=row.sha256,
         document=Raw(row.body.encode()),
     )
 
 
 def _frame(partition: int, row: FrameRow) -> Frame:
-    at = _EPOCH + timedelta(microseconds=row.recorded_at)
     return Frame(
         position=f"{partition}:{row.offset}",
         direction=row.direction,
-        recorded_at=at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        recorded_at=utc_text(row.recorded_at),
         station_time=_station_time(row.frame) if row.direction == "in" else "",
         connection=row.connection,
         sha256=sha256(_bytes(row)).hexdigest(),
@@ -263,11 +273,3 @@ def _signed_value(value: CdrSignedValue, frames: Mapping[str, str]) -> Signed:
             found = found.get(step)
     text = found if isinstance(found, str) else ""
     return Signed(position=value.position, path=value.path, sha256=value.sha256, text=text)
-
-
-def _tariff(body: str) -> Raw | None:
-    return msgspec.json.decode(body, type=_Priced).tariff
-
-
-class _Priced(Struct):
-    tariff: Raw | None = None

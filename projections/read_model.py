@@ -31,23 +31,16 @@ from domain.facts import (
 from domain.reference import Reference
 from domain.station import Station
 from domain.transaction import Transaction
-from projections import registry_rows, request_rows, rows, session_rows
+from projections import request_rows, rows, session_rows
 from projections.events import pruned
 from projections.ports import Progress, RowStore, Write
-from projections.registrations import Registrations
+from projections.registry_rows import RegistryRows
 from projections.rows_json import rows_json
 from projections.station_state import StateRows
 from schemas.cdr import Cdr, cdr_id
 from schemas.records import (
     ConnectionOpened,
-    IdTokenPut,
-    IdTokenRemoved,
-    LocationPut,
-    LocationRemoved,
     Record,
-    TariffAssigned,
-    TariffPut,
-    TariffRemoved,
 )
 
 NAME = "read"
@@ -69,7 +62,7 @@ class _Collected:
     def __init__(self) -> None:
         self.stations: dict[int, Station] = {}
         self.versions: dict[int, str] = {}
-        self.registrations = Registrations()
+        self.registry = RegistryRows()
         self.connectors: dict[tuple[int, int, int], Station] = {}
         self.opened: list[rows.OpenedRow] = []
         self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}
@@ -77,12 +70,7 @@ class _Collected:
         self.cdrs: dict[str, session_rows.CdrRow] = {}
         self.cdr_revisions: list[session_rows.CdrRevisionRow] = []
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
-        self.id_tokens: dict[tuple[str, str], rows.IdTokenRow] = {}
-        self.id_tokens_removed: dict[tuple[str, str], rows.IdTokenRow] = {}
         self.cdr_requests: dict[tuple[str, str], request_rows.CdrRequestRow] = {}
-        self.tariffs: list[registry_rows.TariffVersionRow] = []
-        self.assignments: list[registry_rows.TariffAssignmentRow] = []
-        self.locations: list[registry_rows.LocationVersionRow] = []
         self.state = StateRows()
         self.orphans: list[rows.OrphanRow] = []
         self.events: list[rows.EventRow] = []
@@ -120,7 +108,7 @@ class ReadModel:
         station: Station | None,
     ) -> None:
         if station is None:
-            self._apply_registry(offset, record)
+            self._new.registry.apply(offset, record)
             return
         # By identity: the collection holds the station, so its id is not reused.
         self._new.stations[id(station)] = station
@@ -130,27 +118,6 @@ class ReadModel:
                 handler = self._HANDLERS.get(type(fact))
                 if handler is not None:
                     handler(self, station, offset, fact, record)
-
-    def _apply_registry(self, offset: int, record: Record) -> None:
-        new = self._new
-        new.registrations.apply(offset, record)
-        match record:
-            case IdTokenPut():
-                key = (record.tenant, record.uid.casefold())
-                new.id_tokens[key] = rows.id_token_row(offset, record)
-                new.id_tokens_removed.pop(key, None)
-            case IdTokenRemoved():
-                key = (record.tenant, record.uid.casefold())
-                new.id_tokens.pop(key, None)
-                new.id_tokens_removed[key] = rows.IdTokenRow(tenant=key[0], uid_key=key[1])
-            case TariffPut() | TariffRemoved():
-                new.tariffs.append(registry_rows.tariff_version(offset, record))
-            case TariffAssigned():
-                new.assignments.append(registry_rows.tariff_assignment(offset, record))
-            case LocationPut() | LocationRemoved():
-                new.locations.append(registry_rows.location_version(offset, record))
-            case _:
-                pass
 
     # What each fact changes
 
@@ -187,6 +154,9 @@ class ReadModel:
         self._new.connectors[id(station), fact.evse_id, fact.connector_id] = station
         subject = f"{fact.evse_id}/{fact.connector_id}"
         detail = {"status": fact.status, "error_code": fact.error_code}
+        for transaction in station.transactions.open_on(fact.evse_id):
+            # In 1.6 it is the charging state of what runs there: its price goes by it.
+            self._transaction(station, offset, transaction)
         self._event(station, offset, fact, "connector-status", subject, detail)
 
     def _started(self, station: Station, offset: int, fact: TransactionStarted, _: Record) -> None:
@@ -269,7 +239,7 @@ class ReadModel:
     ) -> None:
         row = session_rows.cdr_row(cdr, document, station.partition, offset, self._cdr_index)
         self._cdr_index += 1
-        revision = session_rows.cdr_revision_row(row)
+        revision = session_rows.cdr_revision_row(row, fact.recorded_at)
         self._new.cdr_revisions.append(revision)
         if self._on_revision is not None:
             self._on_revision(revision)
@@ -359,7 +329,7 @@ class ReadModel:
             for (_, evse, connector), station in new.connectors.items()
         ]
         written: list[tuple[str, Sequence[Struct]]] = [
-            *new.registrations.writes(),
+            *new.registry.written(),
             ("stations.write_told", told),
             ("stations.write_connectors", connectors),
             ("stations.write_opened", new.opened),
@@ -368,23 +338,26 @@ class ReadModel:
                 "transactions.write",
                 [session_rows.transaction_row(*touched) for touched in new.transactions.values()],
             ),
+            ("transactions.write_costs", self._running_costs(new)),
             ("cdrs.count", [session_rows.cdr_count_row(row) for row in new.cdrs.values()]),
             ("cdrs.write", list(new.cdrs.values())),
             ("cdrs.write_revisions", new.cdr_revisions),
             ("cdrs.write_requests", list(new.cdr_requests.values())),
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
             *new.state.written(),
-            ("id_tokens.remove", list(new.id_tokens_removed.values())),
-            ("id_tokens.write", list(new.id_tokens.values())),
-            ("tariffs.write", new.tariffs),
-            ("tariffs.write_assignments", new.assignments),
-            ("tariffs.write_locations", new.locations),
             ("orphans.write", new.orphans),
             ("events.write", new.events),
         ]
         writes = [Write(name, {"rows": rows_json(found)}) for name, found in written if found]
         writes.append(pruned(progress))
         return Batch(writes, progress)
+
+    def _running_costs(self, new: _Collected) -> list[session_rows.RunningCostRow]:
+        made = (
+            session_rows.running_cost_row(*touched, self.reference)
+            for touched in new.transactions.values()
+        )
+        return [row for row in made if row is not None]
 
     async def write(self, batch: Batch) -> None:
         await self._store.write(batch.writes, batch.progress)

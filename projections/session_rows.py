@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from domain.cdr import cdr_of
 from domain.readings import read_time
+from domain.reference import Reference
+from domain.running import RunningCost, running_document
 from domain.station import Station
 from domain.transaction import Transaction
 from schemas.cdr import Cdr, canonical, cdr_id, digest
@@ -34,6 +36,14 @@ class TransactionRow(Struct, frozen=True, kw_only=True):
     stop_reason: str | None
     state: str
     flags: tuple[str, ...]
+    partition: int
+    record_offset: int
+
+
+class RunningCostRow(Struct, frozen=True, kw_only=True):
+    id: str
+    tenant: str
+    body: RunningCost | None
     partition: int
     record_offset: int
 
@@ -84,6 +94,7 @@ class CdrRevisionRow(Struct, frozen=True, kw_only=True):
     tenant: str
     partition: int
     record_offset: int
+    recorded_at: int
     state: str
     body: str
     sha256: str
@@ -135,6 +146,23 @@ def transaction_row(station: Station, t: Transaction, offset: int) -> Transactio
     )
 
 
+def running_cost_row(
+    station: Station, t: Transaction, offset: int, reference: Reference
+) -> RunningCostRow | None:
+    """Return what it owes so far; None: its tenant prices nothing."""
+    tenant, name = station.tenant, station.station
+    if not reference.has_tariffs(tenant, t.registry):
+        return None
+    is_over = t.is_ended or t.succeeded or t.released
+    return RunningCostRow(
+        id=cdr_id(tenant, name, t.transaction_id),
+        tenant=tenant,
+        body=None if is_over else running_document(tenant, name, t, reference),
+        partition=station.partition,
+        record_offset=offset,
+    )
+
+
 def cdr_row(cdr: Cdr, document: bytes | None, partition: int, offset: int, index: int) -> CdrRow:
     """`document`: the released one, kept byte for byte; None for one that is not released."""
     body = canonical(cdr) if document is None else document
@@ -181,13 +209,14 @@ def cdr_row(cdr: Cdr, document: bytes | None, partition: int, offset: int, index
     )
 
 
-def cdr_revision_row(row: CdrRow) -> CdrRevisionRow:
+def cdr_revision_row(row: CdrRow, recorded_at: int) -> CdrRevisionRow:
     return CdrRevisionRow(
         id=row.id,
         revision=row.revision,
         tenant=row.tenant,
         partition=row.partition,
         record_offset=row.record_offset,
+        recorded_at=recorded_at,
         state=row.state,
         body=row.body,
         sha256=row.sha256,

@@ -21,3 +21,15 @@ def microseconds(at: datetime) -> int: ...
 def microseconds(at: None) -> None: ...
 def microseconds(at: datetime | None) -> int | None:
     return None if at is None else (at - _EPOCH) // _MICROSECOND
+
+
+@overload
+def utc_text(microseconds: int) -> str: ...
+@overload
+def utc_text(microseconds: None) -> None: ...
+def utc_text(microseconds: int | None) -> str | None:
+    """Return RFC 3339 with six digits of a second and Z."""
+    at = utc(microseconds)
+    if at is None:
+        return None
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -5,8 +5,10 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
+from domain.running import RunningCost
 from domain.signed_documents import whole
 from projections.ports import Database
 from projections.session_rows import token_key
@@ -94,6 +96,13 @@ def _filter(tenant: str, wanted: Wanted) -> dict[str, Any]:
         "id_token": None if wanted.id_token is None else token_key(wanted.id_token),
         "state": wanted.state,
     }
+
+
+async def find_running_cost(db: Database, tenant: str, id: str) -> RunningCost | None:
+    """Return what it owes up to its last reading; None: it is over, or nothing prices it."""
+    rows = await db.fetch("transactions.cost", {"tenant": tenant, "id": id})
+    body = rows[0]["body"] if rows else None
+    return None if body is None else msgspec.convert(body, RunningCost)
 
 
 def _uuid(text: str) -> str | None:

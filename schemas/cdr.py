@@ -83,6 +83,20 @@ class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What it was made from: role → "partition:offset" in the journal."""
     signed: CdrSigned | None = None
     """Of a transaction in which meter values were signed."""
+    authorized_at: str | None = None
+    """When its token was first presented (2.x)."""
+    missing_seq: tuple[int, ...] = ()
+    """Numbers of events between Started and Ended that never came (2.x); the first of many."""
+    missing_energy_wh: int | None = None
+    """What flowed on the connector between the session before and this one: nobody's bill."""
+    energy_export_wh: str | None = None
+    """What the vehicle gave back, as its own register says; never set against the import."""
+    reserved_from: str | None = None
+    """When the reservation began that this session used."""
+    station_cost_excl: str | None = None
+    """What the station says that it costs, without tax (2.1, costDetails)."""
+    settled: str | None = None
+    """What was settled with the driver, tax included (2.1, NotifySettlement)."""
     holds: tuple[str, ...] = ()
     """Of the flags those that hold it; of a released one, those that a person has overruled."""
     total_time_s: str | None = None

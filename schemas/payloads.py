@@ -36,7 +36,7 @@ class Violation(Struct, frozen=True):
     code: str
     """The error code that the version prescribes."""
     is_of_absence: bool = False
-    """A member that must be there is not."""
+    """The payload itself lacks a member that must be there."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.rule}"
@@ -114,7 +114,7 @@ def _violation(version: str, error: ValidationError) -> Violation:
         path=path[:RULE_CHARACTERS_MAX],
         rule=error.message[:RULE_CHARACTERS_MAX],
         code=_code(version, error.kind.name),
-        is_of_absence=error.kind.name == "required",
+        is_of_absence=path == "$" and error.kind.name == "required",
     )
 
 

@@ -14,9 +14,16 @@ everything that derives from `OwnerRecord`.
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import replace
 
+from schemas.envelope import OwnerRecord as OwnerRecord
+from schemas.envelope import Record as Record
+from schemas.price_records import LocationPut as LocationPut
+from schemas.price_records import LocationRemoved as LocationRemoved
+from schemas.price_records import TariffAssigned as TariffAssigned
+from schemas.price_records import TariffPut as TariffPut
+from schemas.price_records import TariffRemoved as TariffRemoved
 from schemas.signatures import SignatureVerdict
 
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
@@ -24,22 +31,11 @@ CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
 
 VERSION_16 = "1.6"
 
-
 NO_DOCUMENT = Raw(b"null")
 
 
 class UnreadableRecord(Exception):
     """A value in the journal that is no record of a kind and version known here."""
-
-
-class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
-    """The envelope. (incarnation, sequence) is the record's id within its partition."""
-
-    tenant: str = ""
-    station: str = ""
-    recorded_at: int
-    incarnation: str = ""
-    sequence: int = 0
 
 
 class ConnectionOpened(Record, frozen=True, kw_only=True, tag="connection-opened.v1"):
@@ -116,20 +112,6 @@ class CommandRequested(Record, frozen=True, kw_only=True, tag="command-requested
     """Of OCPP: it is sent over a connection that speaks this version, or not at all."""
     command: str = ""
     """What was asked for where it was not the action of a version: "start", "stop", …"""
-
-
-class OwnerRecord(Record, frozen=True, kw_only=True):
-    """Decided by the owner of the partition in `epoch`, because of the record at `cause`.
-
-    Of two with the same (cause, purpose) only the first counts; one whose epoch is not the latest
-    claimed counts for nothing.
-    """
-
-    cause: int
-    purpose: str
-    epoch: int
-    registry: int = -1
-    """How much of the registry the decision knew: the offset after the last record it had."""
 
 
 class PartitionClaimed(Record, frozen=True, kw_only=True, tag="partition-claimed.v1"):
@@ -289,7 +271,7 @@ class StationRegistered(Record, frozen=True, kw_only=True, tag="station-register
     keeps_password: bool = False
     """The password stays the one that counts, of an earlier registration or set by a command."""
     name: str = ""
-    attributes: dict[str, Any] = {}
+    attributes: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class StationPasswordOffered(Record, frozen=True, kw_only=True, tag="station-password-offered.v1"):
@@ -329,56 +311,6 @@ class IdTokenPut(Record, frozen=True, kw_only=True, tag="id-token-put.v1"):
 class IdTokenRemoved(Record, frozen=True, kw_only=True, tag="id-token-removed.v1"):
     actor: str
     uid: str
-
-
-class TariffPut(Record, frozen=True, kw_only=True, tag="tariff-put.v1"):
-    """A tariff as it is for sessions that begin from `valid_from` on, until a later version."""
-
-    actor: str
-    tariff_id: str
-    valid_from: int
-    """Microseconds; 0: since ever."""
-    tariff: Raw
-    """The whole OCPI document, of 2.2.1 or 2.3.0, as it was given."""
-    reason: str = ""
-
-
-class TariffRemoved(Record, frozen=True, kw_only=True, tag="tariff-removed.v1"):
-    """Prices no session that begins from `valid_from` on."""
-
-    actor: str
-    tariff_id: str
-    valid_from: int
-    reason: str = ""
-
-
-class TariffAssigned(Record, frozen=True, kw_only=True, tag="tariff-assigned.v1"):
-    """Which tariff prices the sessions of a scope; all of the scope's members empty: the tenant's.
-
-    The station is the envelope's. No tariff: the scope has none of its own any more.
-    """
-
-    actor: str
-    valid_from: int
-    tariff_id: str
-    group: str = ""
-    """Of id tokens; compared without case."""
-    location_id: str = ""
-    evse: int = 0
-    reason: str = ""
-
-
-class LocationPut(Record, frozen=True, kw_only=True, tag="location-put.v1"):
-    """The whole location as it is from now on: a document of `schemas.location.Location`."""
-
-    actor: str
-    location_id: str
-    location: Raw
-
-
-class LocationRemoved(Record, frozen=True, kw_only=True, tag="location-removed.v1"):
-    actor: str
-    location_id: str
 
 
 RegistryRecord = (

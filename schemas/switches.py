@@ -66,6 +66,16 @@ def fault_of(name: str, value: Any) -> str:
         return f"{name}: {'true or false' if is_flag else 'a text'}"
     if switch == "speaks" and value not in _VERSIONS:
         return f"{name}: one of {', '.join(_VERSIONS[1:])}"
-    if switch == "id_token_until" and len(value) > SEPARATOR_CHARACTERS_MAX:
+    if switch == "id_token_until" and len(str(value)) > SEPARATOR_CHARACTERS_MAX:
         return f"{name}: at most {SEPARATOR_CHARACTERS_MAX} characters"
     return ""
+
+
+def table() -> str:
+    """Return the table of switches of docs/tolerance.md."""
+    lines = ["| attribute | default | what it says |", "|---|---|---|"]
+    for name, said in SAID.items():
+        default = getattr(NONE, name)
+        shown = f"`{str(default).lower()}`" if isinstance(default, bool) else ""
+        lines.append(f"| `{PREFIX}{name}` | {shown} | {said} |")
+    return "\n".join(lines) + "\n"

@@ -224,8 +224,8 @@ RULES: Final = {
 """By name, in the order of a message's way."""
 
 
-def page() -> str:
-    """Return docs/tolerance.md without its part on switches."""
+def table() -> str:
+    """Return the table of rules of docs/tolerance.md."""
     lines = ["| rule | what stations do | what is done | why | kept in | switch |"]
     lines += ["|---|---|---|---|---|---|"]
     for name, rule in RULES.items():

@@ -137,6 +137,27 @@ def evidence(
     run_evidence(cdr, out, data=data, tenant=tenant)
 
 
+def export(
+    form: Annotated[str, typer.Option("--format", help="ocpi-2.2.1, ocpi-2.3.0, csv or parquet.")],
+    start: Annotated[str, typer.Option("--from", help="Released at or after; RFC 3339.")],
+    end: Annotated[str, typer.Option("--to", help="Released before; RFC 3339.")],
+    out: Annotated[Path, typer.Option(help="The file; its manifest is written beside it.")],
+    data: Data = DATA_DEFAULT,
+    tenant: Tenant = TENANT_DEFAULT,
+) -> None:
+    """Write the CDRs that were released in a window of time, with a manifest: sums and digests.
+
+    Read from the log alone; the same export twice is the same bytes. What has no form in OCPI
+    (without a price, for instance) is counted in the manifest.
+
+    Example: chargeledger export --format csv --from 2026-11-01T00:00:00Z
+    --to 2026-12-01T00:00:00Z --out november.csv
+    """
+    from infra.cli.exporting import run_export
+
+    run_export(form, start, end, out, data=data, tenant=tenant)
+
+
 def rebuild(
     name: Annotated[
         str,

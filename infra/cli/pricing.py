@@ -65,3 +65,25 @@ def what_if(
         as_json=as_json,
     )
     run_what_if(wish, data)
+
+
+def scenario(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="Scenarios, one JSON object per line.", metavar="FILE"
+        ),
+    ],
+    only: Annotated[str, typer.Option(help="The scenario of this id alone.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per scenario.")] = False,
+) -> None:
+    """Run conversations with stations, and compare the CDRs with what they should be.
+
+    Needs no deployment: each scenario has a journal, an owner, a projection and a clock of its own.
+    Exit code 1 if a CDR or an orphan differs. docs/cdr.md says what a scenario looks like.
+
+    Example: chargeledger scenario tests/data/scenarios.jsonl --only B06 --json
+    """
+    from infra.cli.scenarios import run_scenarios
+
+    run_scenarios(file, only, as_json=as_json)

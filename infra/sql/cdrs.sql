@@ -98,7 +98,7 @@ ON CONFLICT (id) DO UPDATE SET
 WHERE cdrs.state <> 'FINAL';
 
 -- name: revisions
-SELECT revision, state, partition, record_offset, body, sha256
+SELECT revision, state, partition, record_offset, recorded_at, body, sha256
 FROM read.cdr_revisions
 WHERE tenant = %(tenant)s AND id = %(id)s::uuid
 ORDER BY revision;
@@ -107,6 +107,7 @@ ORDER BY revision;
 INSERT INTO read.cdr_revisions
 SELECT * FROM json_populate_recordset(NULL::read.cdr_revisions, %(rows)s)
 ON CONFLICT DO NOTHING;
+
 -- name: of_transaction
 -- Every document of a transaction, in the order of the chain.
 SELECT c.partition, c.record_offset, c.record_index, c.body, c.sha256

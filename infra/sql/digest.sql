@@ -57,7 +57,7 @@ COPY (
 
 -- name: cdr_revisions
 COPY (
-    SELECT id, revision, tenant, partition, record_offset, state, body, sha256
+    SELECT id, revision, tenant, partition, record_offset, recorded_at, state, body, sha256
     FROM read.cdr_revisions ORDER BY id, revision
 ) TO STDOUT;
 
@@ -65,6 +65,11 @@ COPY (
 COPY (
     SELECT tenant, state, cdrs, energy_wh FROM read.cdr_totals
     WHERE cdrs <> 0 ORDER BY tenant, state
+) TO STDOUT;
+
+-- name: running_costs
+COPY (
+    SELECT id, tenant, body, partition, record_offset FROM read.running_costs ORDER BY id
 ) TO STDOUT;
 
 -- name: cdr_requests

@@ -48,6 +48,7 @@ ON CONFLICT (id) DO UPDATE SET
     id_token_key = excluded.id_token_key,
     token_status = excluded.token_status,
     started_at = excluded.started_at,
+    received_at = excluded.received_at,
     meter_start_wh = excluded.meter_start_wh,
     ended_at = excluded.ended_at,
     meter_stop_wh = excluded.meter_stop_wh,
@@ -57,3 +58,13 @@ ON CONFLICT (id) DO UPDATE SET
     state = excluded.state,
     flags = excluded.flags,
     record_offset = excluded.record_offset;
+
+-- name: write_costs
+INSERT INTO read.running_costs
+SELECT * FROM json_populate_recordset(NULL::read.running_costs, %(rows)s)
+ON CONFLICT (id) DO UPDATE SET
+    body = excluded.body,
+    record_offset = excluded.record_offset;
+
+-- name: cost
+SELECT body FROM read.running_costs WHERE tenant = %(tenant)s AND id = %(id)s::uuid;

@@ -3,11 +3,16 @@
 import json
 from typing import Any
 
+import msgspec
+
 from infra.clock import now_us
+from schemas.cdr import cdr_id, digest
 from schemas.partitions import partition_of
 from schemas.records import (
     CALL,
     CALLRESULT,
+    SEND,
+    CdrReleased,
     CommandRequested,
     MessageReceived,
     MessageSent,
@@ -15,20 +20,24 @@ from schemas.records import (
     encode,
 )
 from tests.api.deployment import PARTITIONS, Deployment
+from tests.domain.released import document
 
 
 class Talk:
     """One connection of one station, and an owner that claimed its partition."""
 
-    def __init__(self, deployment: Deployment, tenant: str, station: str) -> None:
+    def __init__(
+        self, deployment: Deployment, tenant: str, station: str, protocol: str = "1.6"
+    ) -> None:
         self._deployment = deployment
         self._tenant, self._station = tenant, station
         self._connection = f"connection-of-{tenant}-{station}"
+        self._protocol = protocol
         self._number = 0
         self._epoch = -1
 
     async def open(self) -> None:
-        await self._deployment.connect(self._tenant, self._station)
+        await self._deployment.connect(self._tenant, self._station, self._protocol)
         partition = partition_of(self._tenant, self._station, PARTITIONS)
         claim = PartitionClaimed(recorded_at=now_us(), owner="owner")
         journal = self._deployment.journal
@@ -65,6 +74,48 @@ class Talk:
             {},
         )
 
+    async def send(self, action: str, payload: dict[str, Any]) -> None:
+        """The station's SEND, which nobody answers."""
+        await self._received(SEND, f"s{self._number}", payload, action)
+
+    async def ask(self, action: str, payload: dict[str, Any], answer: dict[str, Any]) -> None:
+        """A command of somebody, on its way, and the station's answer."""
+        command = CommandRequested(
+            tenant=self._tenant,
+            station=self._station,
+            recorded_at=now_us(),
+            command_id=f"k{self._number}-of-{self._station}",
+            action=action,
+            payload=msgspec.Raw(json.dumps(payload).encode()),
+            payload_digest="",
+            expires_at=now_us() + 60_000_000,
+            actor="somebody",
+            version=self._protocol,
+        )
+        await self.dispatch(command, await self._deployment.append(command))
+        await self.answer(command.command_id, answer)
+
+    async def release(self, transaction_id: int, **changes: Any) -> str:
+        """A release with a priced document; return the id of the CDR."""
+        cdr = cdr_id(self._tenant, self._station, str(transaction_id))
+        own = {"id": cdr, "station": self._station, "transaction_id": str(transaction_id)}
+        body = msgspec.json.encode(document(**own, tenant=self._tenant, **changes))
+        await self._deployment.append(
+            CdrReleased(
+                tenant=self._tenant,
+                station=self._station,
+                recorded_at=now_us(),
+                cause=transaction_id,
+                purpose="release",
+                epoch=self._epoch,
+                transaction_id=str(transaction_id),
+                cdr_id=cdr,
+                document=msgspec.Raw(body),
+                sha256=digest(body),
+            )
+        )
+        return cdr
+
     async def dispatch(self, command: CommandRequested, offset: int) -> None:
         payload = json.loads(bytes(command.payload))
         await self._sent(
@@ -90,6 +141,7 @@ class Talk:
                 message_type=message_type,
                 message_id=message_id,
                 action=action,
+                protocol=self._protocol,
             )
         )
 

@@ -8,6 +8,7 @@ import pytest
 
 from api.roles import RIGHTS, ROLES, Right, Role
 from api.server import address_to_listen
+from api.station_state import ALL
 from ingress.identity import AmbiguousName, NoSuchPath, identity_of
 from schemas.names import is_name
 from schemas.records import IdTokenPut
@@ -95,11 +96,18 @@ async def test_records_say_whose_key_it_was(deployment: Deployment) -> None:
     assert (record.tenant, record.actor) == ("acme", "alice")
 
 
+def right_to_see(facet: str) -> Right:
+    paid = {"reservations", "costs", "settlements"}
+    return "read-transactions" if facet in paid else "read-fleet"
+
+
 ROUTES: list[tuple[Right, str, str]] = [
     ("read-fleet", "GET", "/v1/stations"),
     ("read-fleet", "GET", "/v1/stations/CS-1"),
     ("read-fleet", "GET", "/v1/stations/CS-1/commands"),
     ("read-fleet", "GET", "/v1/commands/x"),
+    *((right_to_see(facet), "GET", f"/v1/stations/CS-1/{facet}") for facet in ALL),
+    ("read-transactions", "GET", "/v1/reservations"),
     ("read-conversation", "GET", "/v1/stations/CS-1/messages"),
     ("read-transactions", "GET", "/v1/transactions"),
     ("read-transactions", "GET", "/v1/transactions/x"),

@@ -192,3 +192,30 @@ async def test_a_request_without_a_reason_or_with_nonsense_is_refused(
     answer = await site.client.post(f"/v1/cdrs/{cdr['id']}/release", json=body)
 
     assert answer.status_code == 422
+
+
+async def test_a_running_transaction_shows_what_it_owes_up_to_its_last_reading(site: Site) -> None:
+    await site.says(
+        "StartTransaction",
+        {
+            "connectorId": 1,
+            "idTag": "TAG",
+            "meterStart": 1_000,
+            "timestamp": "2026-03-10T09:00:00Z",
+        },
+    )
+    transaction_id = int((await site.cdrs())[-1]["transaction_id"])
+    before = (await site.client.get(f"/v1/transactions/{transaction_id}")).json()
+    sample = {"timestamp": "2026-03-10T09:30:00Z", "sampledValue": [{"value": "5000"}]}
+    values = {"connectorId": 1, "transactionId": transaction_id, "meterValue": [sample]}
+    await site.says("MeterValues", values)
+    await site.deployment.project()
+    running = (await site.client.get(f"/v1/transactions/{transaction_id}")).json()
+    await site.stops(9_000, "2026-03-10T10:00:00Z")
+    await site.deployment.project()
+    over = (await site.client.get(f"/v1/transactions/{transaction_id}")).json()
+
+    assert before["cost"]["rounded"] == ["0.00", "0.00"]
+    assert running["cost"]["rounded"] == ["1.00", "1.10"]
+    assert running["cost_as_of"] == "2026-03-10T09:30:00Z"
+    assert (over["cost"]["rounded"], over["cost_as_of"]) == (["2.00", "2.20"], None)

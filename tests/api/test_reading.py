@@ -16,6 +16,7 @@ from schemas.cdr import Cdr, canonical, digest
 from schemas.records import IdTokenPut, IdTokenRemoved
 from tests.api.charging import Talk
 from tests.api.deployment import Deployment
+from tests.domain.released import LOCATION
 
 pytestmark = pytest.mark.postgres
 
@@ -107,6 +108,41 @@ async def test_evidence_is_given_out_once_all_its_frames_are_there(
     assert (await client.get("/v1/cdrs/nothing/evidence")).status_code == 404
 
 
+async def test_a_released_priced_cdr_is_told_in_the_words_of_ocpi(
+    deployment: Deployment, client: httpx.AsyncClient, talk: Talk
+) -> None:
+    await talk.charge(1, "04E91C5A123B80", 20_000)
+    place = LOCATION | {"stations": [LOCATION["stations"][0] | {"station": "CS-1"}]}
+    cdr = await talk.release(1, location={"position": "0:4", "document": place})
+    await deployment.project()
+
+    of_221 = await client.get(f"/v1/cdrs/{cdr}/ocpi?version=2.2.1")
+    of_230 = await client.get(f"/v1/cdrs/{cdr}/ocpi?version=2.3.0")
+
+    assert of_221.status_code == 200
+    assert of_221.json()["total_cost"] == {"excl_vat": 6, "incl_vat": 6.7}
+    assert of_230.json()["total_cost"]["before_taxes"] == 6
+    assert of_221.json()["last_updated"].endswith("Z")
+    assert (await client.get(f"/v1/cdrs/{cdr}/ocpi?version=2.1.1")).status_code == 422
+    assert (await client.get(f"/v1/cdrs/{cdr}/ocpi")).status_code == 422
+
+
+async def test_what_has_no_form_in_ocpi_is_refused_with_the_reason(
+    deployment: Deployment, client: httpx.AsyncClient, talk: Talk
+) -> None:
+    await talk.charge(1, "04A1", 1_000)
+    await deployment.project()
+    item = (await client.get("/v1/cdrs")).json()["items"][0]
+    early = await client.get(f"/v1/cdrs/{item['id']}/ocpi?version=2.2.1")
+    await talk.release(1, cost=None)
+    await deployment.project()
+    unpriced = await client.get(f"/v1/cdrs/{item['id']}/ocpi?version=2.2.1")
+
+    assert (early.status_code, early.json()["detail"]) == (409, "it is not released")
+    assert unpriced.status_code == 409
+    assert unpriced.json()["detail"].startswith("unpriced")
+
+
 async def test_transactions_are_listed_and_found_by_either_id(
     deployment: Deployment, client: httpx.AsyncClient, talk: Talk
 ) -> None:
@@ -122,8 +158,9 @@ async def test_transactions_are_listed_and_found_by_either_id(
     assert (await client.get("/v1/transactions?active=true")).json()["items"] == []
     assert (await client.get("/v1/transactions?id_token=04a1")).json()["items"] == rest["items"]
     first = rest["items"][0]
-    assert (await client.get(f"/v1/transactions/{first['id']}")).json() == first
-    assert (await client.get("/v1/transactions/1?station=CS-1")).json() == first
+    unpriced = {**first, "cost": None, "cost_as_of": None}
+    assert (await client.get(f"/v1/transactions/{first['id']}")).json() == unpriced
+    assert (await client.get("/v1/transactions/1?station=CS-1")).json() == unpriced
     assert (await client.get("/v1/transactions/1?station=CS-2")).status_code == 404
 
 

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from api.station_state import ALL
+from infra.clock import now
 from schemas.records import (
     CdrActionRequested,
     CommandRequested,
@@ -23,6 +26,7 @@ pytestmark = pytest.mark.postgres
 
 RESET = {"action": "Reset", "payload": {"type": "Hard"}}
 ORPHAN = {"transactionId": 99, "meterStop": 1, "timestamp": "2026-01-02T04:04:05Z"}
+DRY_RUN = "/v1/pricing/dry-run"
 MARK = "of-acme"
 """Stands in everything that acme has, and nowhere else."""
 
@@ -38,9 +42,16 @@ LISTS = (
     "/v1/locations",
     "/v1/work-list",
     "/v1/orphans",
+    "/v1/reservations",
     "/v1/events",
 )
 DECISIONS = {f"/v1/cdrs/{{id}}/{action}" for action in ("release", "reject", "reprice")}
+UNPRICED = "/v1/cdrs/{id}/ocpi"
+"""Of what acme has nothing has a form in OCPI: another test."""
+
+STATEMENT = "/v1/cdrs/completeness"
+"""Counts, which another test compares."""
+
 OPEN = {"/healthz", "/readyz"}
 """Say nothing of any tenant."""
 
@@ -51,6 +62,11 @@ async def paths(deployment: Deployment) -> dict[str, str]:
     talk = Talk(deployment, "acme", f"CS-{MARK}")
     await talk.open()
     await talk.charge(4711, f"token-{MARK}", 5_000)
+    reserved = {
+        "connectorId": 1, "reservationId": 1, "idTag": f"token-{MARK}",
+        "expiryDate": "2099-01-01T00:00:00Z",
+    }  # fmt: skip
+    await talk.ask("ReserveNow", reserved, {"status": "Accepted"})
     async with deployment.client() as client:
         where = {"tenant": "acme"}
         station = f"/v1/stations/CS-{MARK}"
@@ -76,7 +92,9 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         await talk.start(4713, f"token-{MARK}")
         await deployment.project()
     await deployment.series_reaches_the_head()
+    held = {f"/v1/stations/{{station}}/{facet}": f"{station}/{facet}" for facet in ALL}
     return {
+        **held,
         "/v1/stations/{station}": station,
         "/v1/stations/{station}/messages": f"{station}/messages",
         "/v1/stations/{station}/commands": f"{station}/commands",
@@ -101,7 +119,8 @@ async def clients(deployment: Deployment, paths: dict[str, str]) -> AsyncIterato
 
 async def test_every_route_is_in_this_matrix(deployment: Deployment, paths: dict[str, str]) -> None:
     document = deployment.app.openapi()
-    covered = {*paths, *LISTS, *OPEN, *DECISIONS, "/metrics"}
+    covered = {*paths, *LISTS, *OPEN, *DECISIONS, UNPRICED, STATEMENT, "/metrics"}
+    covered = {*paths, *LISTS, *OPEN, *DECISIONS, DRY_RUN, "/metrics"}
 
     assert set(document["paths"]) == covered
 
@@ -119,6 +138,25 @@ async def test_what_one_tenant_has_another_does_not_find(
         assert MARK not in _without_url(theirs, path)
         stolen = await rival.get(path, params={"tenant": "acme"})
         assert stolen.status_code == 403, route
+
+
+async def test_the_statement_of_completeness_counts_one_s_own(clients: Clients) -> None:
+    acme, rival = clients
+    today = now().date()
+    where = f"{STATEMENT}?from={today - timedelta(days=1)}&to={today + timedelta(days=2)}"
+    mine, theirs = (await acme.get(where)).json(), (await rival.get(where)).json()
+    assert sum(day["sessions"] for day in mine["days"]) == 3
+    assert sum(day["orphans"] for day in mine["days"]) == 1
+    assert sum(day["sessions"] + day["orphans"] for day in theirs["days"]) == 0
+
+
+async def test_a_cdr_in_the_words_of_ocpi_is_its_tenant_s_only(
+    clients: Clients, paths: dict[str, str]
+) -> None:
+    acme, rival = clients
+    path = f"{paths['/v1/cdrs/{id}']}/ocpi?version=2.2.1"
+    assert (await acme.get(path)).status_code == 409
+    assert (await rival.get(path)).status_code == 404
 
 
 async def test_the_station_s_own_transaction_id_is_found_in_its_tenant_only(
@@ -191,6 +229,22 @@ async def test_nobody_decides_about_another_tenant_s_cdr(
         assert (await rival.post(path, json={"reason": "theft"})).status_code == 404
 
     assert len(await deployment.records(CdrActionRequested)) == before
+
+
+async def test_nobody_prices_with_what_is_another_tenant_s(
+    deployment: Deployment, clients: Clients, paths: dict[str, str]
+) -> None:
+    acme, rival = clients
+    its_cdr, its_tariff = paths["/v1/cdrs/{id}"].split("/")[-1], f"tariff-{MARK}"
+    session = {"start": "2099-01-02T03:04:05Z", "end": "2099-01-02T04:04:05Z", "energy_wh": 1}
+    asked = (
+        {"tariff": tariff("T"), "cdr": its_cdr},
+        {"tariff_id": its_tariff, "session": session},
+    )
+    mine = [(await acme.post(DRY_RUN, json=body)).status_code for body in asked]
+    theirs = [(await rival.post(DRY_RUN, json=body)).status_code for body in asked]
+
+    assert (mine, theirs) == ([200, 200], [404, 404])
 
 
 async def test_one_idempotency_key_of_two_tenants_is_two_commands(

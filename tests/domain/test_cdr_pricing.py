@@ -290,8 +290,10 @@ def test_a_session_without_an_end_or_energy_has_no_cost_and_one_of_no_time_has()
 def test_what_the_station_says_it_costs_is_compared_to_the_cent() -> None:
     registrar = energy_priced()
 
-    assert not priced(registrar, station_cost=Decimal("2.2")).flags
-    assert priced(registrar, station_cost=Decimal("2.31")).holds == {"COST_MISMATCH"}
+    ours, theirs = (Decimal("2"), Decimal("2.2")), (None, Decimal("2.31"))
+    assert not priced(registrar, station_cost=ours).flags
+    assert priced(registrar, station_cost=theirs).holds == {"COST_MISMATCH"}
+    assert priced(registrar, station_cost=(Decimal("2.1"), None)).holds == {"COST_MISMATCH"}
     settled = priced(registrar, settled=Decimal("2.0"))
     assert settled.flags == {"SETTLEMENT_MISMATCH"}
     assert not settled.holds

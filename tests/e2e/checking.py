@@ -78,6 +78,8 @@ class _Log:
 
     received: dict[tuple[str, str], tuple[int, int, MessageReceived]] = field(default_factory=dict)
     """By station and message id: where the first such CALL stands."""
+    offsets: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    """By the same: of every such CALL. Some makes send a message again under its first id."""
     answers: dict[tuple[int, int], MessageSent] = field(default_factory=dict)
     """By partition and cause."""
     calls: dict[tuple[str, str], MessageSent] = field(default_factory=dict)
@@ -141,6 +143,7 @@ def _read(entries: Iterable[Entry], tenant: str, stations: set[str], verdict: Ve
                 log.received.setdefault(
                     (record.station, record.message_id), (partition, offset, record)
                 )
+                log.offsets[record.station, record.message_id].append(offset)
                 _register_stop(record, log)
             case MessageSent(message_type=2):
                 log.calls[record.station, record.message_id] = record
@@ -242,13 +245,14 @@ def _check_order(operations: Iterable[Operation], log: _Log, verdict: Verdict) -
     """A station has one CALL in flight: the log has its answered ones in the order told."""
     last: dict[str, int] = {}
     for told in operations:
-        found = log.received.get((told.station, told.message_id))
+        found = log.offsets.get((told.station, told.message_id))
         if told.command or told.outcome is not Outcome.ANSWERED or found is None:
             continue
-        if found[1] <= last.get(told.station, -1):
+        later = [offset for offset in found if offset > last.get(told.station, -1)]
+        if not later:
             name = f"{told.station} {told.action} {told.message_id}"
             verdict.count("order_violations", f"{name} stands before what was told earlier")
-        last[told.station] = found[1]
+        last[told.station] = min(later, default=max(found))
 
 
 def _check_effects(

@@ -19,7 +19,15 @@ from domain.log_filter import LogFilter
 from domain.station import Station
 from infra.edge import Edge
 from infra.journal_sqlite import SqliteJournal
-from schemas.records import CommandRequested, MessageReceived, StationRegistered, decode
+from schemas.journal import REGISTRY_PARTITION
+from schemas.records import (
+    CommandRequested,
+    MessageReceived,
+    Record,
+    StationRegistered,
+    decode,
+    encode,
+)
 from tests.infra.test_edge import running
 from tests.quirks import Quirk, is_valid_answer, told
 
@@ -124,7 +132,7 @@ async def test_a_result_settles_its_command_or_lets_it_time_out(
     action = "SetChargingProfile" if "status" in quirk.frame else "GetConfiguration"
     async with running(tmp_path) as at, connected(at, "1.6") as station:
         await answers_until_heartbeat(station)
-        await at.log.append(asked(message_id, action))
+        await appended(at, asked(message_id, action), 1)
         async with asyncio.timeout(ENOUGH_S):
             assert orjson.loads(await station.recv())[:3] == [2, message_id, action]
         await station.send(quirk.frame)
@@ -172,7 +180,12 @@ async def registered(at: Edge, **switches: Any) -> None:
     record = StationRegistered(
         tenant="default", station=NAME, recorded_at=1, actor="a", attributes=attributes
     )
-    await at.log.append(record)
+    await appended(at, record, REGISTRY_PARTITION)
+
+
+async def appended(at: Edge, record: Record, partition: int) -> None:
+    """As the API appends."""
+    await at.log.append_values(partition, [encode(record, "0123456789ab", 1)])
 
 
 async def test_a_heartbeat_in_another_case_is_answered_with_the_switch(tmp_path: Path) -> None:
@@ -194,7 +207,10 @@ async def test_a_station_that_speaks_another_version_than_it_offers_is_taken_at_
     async with running(tmp_path) as at:
         await registered(at, speaks="2.0.1")
         async with connected(at, "1.6") as station:
-            status = {"timestamp": "2026-11-23T10:00:00Z", "connectorStatus": "Available"}
+            status: dict[str, Any] = {
+                "timestamp": "2026-11-23T10:00:00Z",
+                "connectorStatus": "Available",
+            }
             status |= {"evseId": 1, "connectorId": 1}
             await station.send(orjson.dumps([2, "1", "StatusNotification", status]).decode())
             [answer] = await answers_until_heartbeat(station)

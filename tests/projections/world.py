@@ -187,7 +187,9 @@ class World:
                 return dict(answer[2]) if answer[0] == 3 else {}
         raise AssertionError("not answered")
 
-    async def requests(self, station: str, action: str, payload: Any, command_id: str) -> None:
+    async def requests(
+        self, station: str, action: str, payload: Any, command_id: str, version: str = "1.6"
+    ) -> None:
         await self.append(
             self.partition(station),
             CommandRequested(
@@ -201,6 +203,7 @@ class World:
                 actor="somebody",
                 idempotency_key="k",
                 expires_at=self.now + 60 * SECOND,
+                version=version,
             ),
             writer="api",
         )

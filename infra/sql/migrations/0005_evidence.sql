@@ -35,6 +35,7 @@ CREATE TABLE read.cdr_revisions (
     tenant text COLLATE "C" NOT NULL,
     partition integer NOT NULL,
     record_offset bigint NOT NULL,
+    recorded_at bigint NOT NULL,
     state text COLLATE "C" NOT NULL,
     body text NOT NULL,
     sha256 text NOT NULL,

@@ -1,0 +1,255 @@
+"""From a released CDR to OCPI's, of 2.2.1 or 2.3.0. Pure; what cannot be said truly is refused.
+
+OCPI requires a cost, both times and a whole location, so an unpriced CDR, or one whose place nobody
+has described, has no OCPI form. Volumes are rounded along the session, so that those of the periods
+add up to the totals; amounts are the exact ones, to 4 decimals. Before anything is given out it is
+priced again from its own periods, and checked against the rules of `schemas.ocpi_cdr`.
+"""
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+
+from domain.ocpi_tariffs import TariffUnsayable, ocpi_tariff
+from domain.pricing_money import half_up
+from domain.readings import read_time
+from domain.repricing_check import reprices
+from schemas.location import LocatedEvse, Location, decode_location
+from schemas.ocpi_cdr import Version, violation
+from schemas.released import Released, ReleasedCost, ReleasedPart, ReleasedPeriod, Snapshot
+
+DECIMALS = 4
+"""Of numbers in OCPI, where a field does not say otherwise."""
+
+_HOUR_S = 3600
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class NotInOcpi(Exception):
+    """It has no form in OCPI; `reason` is one word for counting, the message says more."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(detail or reason)
+        self.reason = reason
+
+
+def ocpi_document(cdr: Released, version: Version, released_at: str) -> bytes:
+    """Return it as JSON, members in OCPI's order. Raise `NotInOcpi`."""
+    return _encode(ocpi_cdr(cdr, version, released_at))
+
+
+def ocpi_cdr(cdr: Released, version: Version, released_at: str) -> dict[str, Any]:
+    if cdr.cost is None or cdr.tariff is None:
+        raise NotInOcpi("unpriced")
+    if cdr.started_at is None or cdr.ended_at is None:
+        raise NotInOcpi("no-times")
+    if cdr.energy_wh is None or cdr.total_time_s is None or not cdr.charging_periods:
+        raise NotInOcpi("no-energy")
+    location, evse = _place(cdr)
+    if not reprices(cdr, location.time_zone):
+        raise NotInOcpi("price-differs", "its own periods and tariff give another price")
+    document = {
+        "country_code": location.country_code,
+        "party_id": location.party_id,
+        "id": cdr.id,
+        "start_date_time": date_time(cdr.started_at),
+        "end_date_time": date_time(cdr.ended_at),
+        **({"session_id": cdr.transaction_id} if 0 < len(cdr.transaction_id) <= 36 else {}),
+        "cdr_token": {
+            "country_code": location.country_code,
+            "party_id": location.party_id,
+            "uid": cdr.id_token,
+            "type": "OTHER",
+            "contract_id": cdr.id_token,
+        },
+        "auth_method": "WHITELIST",
+        "cdr_location": _location(location, evse, cdr.connector),
+        **_meter(cdr),
+        "currency": cdr.cost.currency,
+        "tariffs": [_tariff(cdr.tariff, version, location, released_at)],
+        "charging_periods": _periods(cdr.charging_periods, cdr.tariff.id),
+        **_costs(cdr.cost, version),
+        "total_energy": _four(Fraction(cdr.energy_wh) / 1000),
+        "total_time": _four(Fraction(cdr.total_time_s) / _HOUR_S),
+        "total_parking_time": _four(Fraction(cdr.total_parking_time_s or 0) / _HOUR_S),
+        **({"remark": cdr.stop_reason[:255]} if cdr.stop_reason else {}),
+        **_credit(cdr),
+        "last_updated": date_time(released_at),
+    }
+    if broken := violation(version, document):
+        raise NotInOcpi("against-the-rules", broken)
+    return document
+
+
+def date_time(text: str) -> str:
+    """Return the moment as OCPI's DateTime, which has room for 4 digits of a second."""
+    moment, _ = read_time(text)
+    if moment is None:
+        raise NotInOcpi("no-times")
+    whole, _, fraction = text.removesuffix("Z").partition(".")
+    return f"{whole}.{fraction[:DECIMALS]}Z" if fraction.strip("0") else f"{whole}Z"
+
+
+def _four(value: Fraction) -> Decimal:
+    return half_up(value, DECIMALS)
+
+
+def _place(cdr: Released) -> tuple[Location, LocatedEvse]:
+    if cdr.location is None:
+        raise NotInOcpi("no-location")
+    try:
+        location = decode_location(bytes(cdr.location.document))
+    except msgspec.MsgspecError as error:
+        raise NotInOcpi("no-location") from error
+    evse = location.evse(cdr.station, cdr.evse)
+    if evse is None or location.coordinates is None:
+        raise NotInOcpi("no-location", "its EVSE or its coordinates are not registered")
+    return location, evse
+
+
+def _location(location: Location, evse: LocatedEvse, connector: int) -> dict[str, Any]:
+    plug = next((each for each in evse.connectors if each.connector == connector), None)
+    if plug is None or location.coordinates is None:
+        raise NotInOcpi("no-location", "its connector is not registered")
+    optional = {
+        "name": location.name,
+        "postal_code": location.postal_code,
+        "state": location.state,
+    }
+    told = {name: text for name, text in optional.items() if text}
+    return {
+        "id": location.id,
+        **({"name": told["name"]} if "name" in told else {}),
+        "address": location.address,
+        "city": location.city,
+        **{name: told[name] for name in ("postal_code", "state") if name in told},
+        "country": location.country,
+        "coordinates": {
+            "latitude": _degrees(location.coordinates.latitude),
+            "longitude": _degrees(location.coordinates.longitude),
+        },
+        "evse_uid": evse.uid or evse.evse_id,
+        "evse_id": evse.evse_id,
+        "connector_id": str(connector),
+        "connector_standard": plug.standard,
+        "connector_format": plug.format,
+        "connector_power_type": plug.power_type,
+    }
+
+
+def _degrees(text: str) -> str:
+    """GeoLocation has 5 to 7 decimals: more are rounded, fewer filled up."""
+    try:
+        value = Decimal(text)
+    except ArithmeticError as error:
+        raise NotInOcpi("no-location", "its coordinates are no numbers") from error
+    exponent = value.as_tuple().exponent
+    digits = min(7, max(5, -exponent)) if isinstance(exponent, int) else 5
+    return f"{value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):f}"
+
+
+def _meter(cdr: Released) -> dict[str, Any]:
+    meters = {value.meter for value in cdr.signed.values} if cdr.signed is not None else set()
+    return {"meter_id": meters.pop()} if len(meters) == 1 and "" not in meters else {}
+
+
+def _credit(cdr: Released) -> dict[str, Any]:
+    if cdr.credit_reference_id is None:
+        return {}
+    return {"credit": True, "credit_reference_id": cdr.credit_reference_id}
+
+
+def _tariff(
+    snapshot: Snapshot, version: Version, location: Location, released_at: str
+) -> dict[str, Any]:
+    try:
+        return ocpi_tariff(
+            bytes(snapshot.document),
+            version,
+            country_code=location.country_code,
+            party_id=location.party_id,
+            last_updated=date_time(released_at),
+        )
+    except TariffUnsayable as error:
+        raise NotInOcpi("tariff-of-another-version", str(error)) from error
+
+
+def _periods(periods: Sequence[ReleasedPeriod], tariff_id: str) -> list[dict[str, Any]]:
+    sums = {"ENERGY": Fraction(0), "TIME": Fraction(0), "PARKING_TIME": Fraction(0)}
+    found = []
+    for period in periods:
+        volumes = {
+            "ENERGY": Fraction(period.energy_wh) / 1000,
+            "TIME": Fraction(period.time_s) / _HOUR_S,
+            "PARKING_TIME": Fraction(period.parking_time_s) / _HOUR_S,
+        }
+        dimensions = []
+        for kind, volume in volumes.items():
+            before = _four(sums[kind])
+            sums[kind] += volume
+            rounded = _four(sums[kind]) - before
+            if volume or kind == "TIME":
+                dimensions.append({"type": kind, "volume": rounded})
+        found.append(
+            {
+                "start_date_time": date_time(period.start_date_time),
+                "dimensions": dimensions,
+                **({"tariff_id": tariff_id} if tariff_id else {}),
+            }
+        )
+    return found
+
+
+def _costs(cost: ReleasedCost, version: Version) -> dict[str, Any]:
+    total = ReleasedPart(cost.excl_vat, cost.incl_vat, cost.rounded)
+    parts = {
+        "total_cost": total,
+        "total_fixed_cost": cost.fixed,
+        "total_energy_cost": cost.energy,
+        "total_time_cost": cost.time,
+        "total_parking_cost": cost.parking,
+        "total_reservation_cost": cost.reservation,
+    }
+    return {
+        name: _price(part, cost, version, is_total=part is total)
+        for name, part in parts.items()
+        if part is not None
+    }
+
+
+def _price(
+    part: ReleasedPart, cost: ReleasedCost, version: Version, *, is_total: bool
+) -> dict[str, Any]:
+    if part.excl_vat is None:
+        raise NotInOcpi("no-price-without-tax", "the tariff does not name the tax it includes")
+    excl, incl = Fraction(part.excl_vat), Fraction(part.incl_vat)
+    if version == "2.2.1":
+        return {"excl_vat": _four(excl), "incl_vat": _four(incl)}
+    taxes = _taxes(cost) if is_total else []
+    tax = _four(incl) - _four(excl)
+    if not taxes and tax:
+        taxes = [{"name": _tax_name(cost), "amount": tax}]
+    if taxes:  # What rounding each of them left over.
+        taxes[-1]["amount"] += tax - sum(each["amount"] for each in taxes)
+    return {"before_taxes": _four(excl), "taxes": taxes}
+
+
+def _taxes(cost: ReleasedCost) -> list[dict[str, Any]]:
+    sign = -1 if cost.incl_vat.startswith("-") else 1
+    return [
+        {
+            "name": tax.name or "limit",
+            **({"percentage": Decimal(tax.percentage)} if tax.percentage is not None else {}),
+            "amount": _four(sign * Fraction(tax.amount)),
+        }
+        for tax in cost.taxes
+        if Fraction(tax.amount)
+    ]
+
+
+def _tax_name(cost: ReleasedCost) -> str:
+    names = {tax.name for tax in cost.taxes if tax.name}
+    return names.pop() if len(names) == 1 else "VAT"

@@ -1,0 +1,190 @@
+"""What stations hold, read through the API after the frames that tell it."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from api import station_state
+from domain import holdings, state_fields
+from tests.api.charging import Talk
+from tests.api.deployment import Deployment
+from tests.api.state_cases import AT, CASES, Case, Step
+
+pytestmark = pytest.mark.postgres
+
+ACCEPTED = {"status": "Accepted"}
+
+
+async def happens(talk: Talk, step: Step) -> None:
+    match step.kind:
+        case "asks":
+            await talk.ask(step.action, step.payload, step.answer)
+        case "tells":
+            await talk.call(step.action, step.payload, step.answer)
+        case _:
+            await talk.send(step.action, step.payload)
+
+
+def differs(case: Case, items: list[dict[str, Any]]) -> bool:
+    if case.shown is None:
+        return items != []
+    return len(items) != 1 or items[0] != items[0] | case.shown
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+async def test_each_action_that_carries_state_shows_in_the_api(
+    deployment: Deployment, client: httpx.AsyncClient, version: str
+) -> None:
+    cases = [case for case in CASES if case.version == version]
+    for number, case in enumerate(cases):
+        talk = Talk(deployment, "default", f"CS-{number}", version)
+        await talk.open()
+        for step in case.steps:
+            await happens(talk, step)
+    await deployment.project()
+
+    found = {
+        case.action: (await client.get(f"/v1/stations/CS-{number}/{case.facet}")).json()["items"]
+        for number, case in enumerate(cases)
+    }
+
+    assert {
+        case.action: found[case.action] for case in cases if differs(case, found[case.action])
+    } == {}
+
+
+def test_every_action_that_carries_state_has_its_case() -> None:
+    fields = {**state_fields.TOLD, **state_fields.ASKED}
+
+    assert {case.action for case in CASES} == fields.keys()
+    for case in CASES:
+        named = [part.partition(":")[0] for part in fields[case.action].split("; ")]
+        assert case.facet in named, case.action
+
+
+def test_every_facet_with_rows_has_a_route() -> None:
+    assert set(station_state.ALL) == {f for f, each in holdings.FACETS.items() if each.has_rows}
+
+
+async def test_an_item_says_when_and_by_which_record_it_was_told(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    talk = Talk(deployment, "default", "CS-1")
+    await talk.open()
+    await talk.call("SecurityEventNotification", {"type": "T", "timestamp": AT}, {})
+    await deployment.project()
+
+    [item] = (await client.get("/v1/stations/CS-1/security-events")).json()["items"]
+
+    assert item["reported_at"].startswith("20")
+    assert item["reported_at"].endswith("Z")
+    partition, offset = item["position"].split(":")
+    assert int(offset) == await deployment.journal.head(int(partition)) - 1
+
+
+async def test_variables_are_filtered_and_paged(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    talk = Talk(deployment, "default", "CS-1", "2.0.1")
+    await talk.open()
+    data = [
+        {
+            "component": {"name": component},
+            "variable": {"name": variable},
+            "variableAttribute": [{"value": "1"}],
+        }
+        for component in ("A", "B")
+        for variable in ("X", "Y", "Z")
+    ]
+    told = {"requestId": 1, "generatedAt": AT, "seqNo": 0, "reportData": data}
+    await talk.call("NotifyReport", told, {})
+    await deployment.project()
+
+    async def seen(query: str) -> list[str]:
+        answer = (await client.get(f"/v1/stations/CS-1/variables?{query}")).json()
+        return [each["component"] + each["variable"] for each in answer["items"]]
+
+    assert await seen("component=A") == ["AX", "AY", "AZ"]
+    assert await seen("variable=Y") == ["AY", "BY"]
+    assert await seen("component=A&variable=Y") == ["AY"]
+    assert await seen("component=a") == []
+    paged, after = [], ""
+    while True:
+        answer = (await client.get(f"/v1/stations/CS-1/variables?limit=2{after}")).json()
+        paged += [each["component"] + each["variable"] for each in answer["items"]]
+        if answer["next"] is None:
+            break
+        after = f"&after={answer['next'].replace('/', '%2F')}"
+    assert paged == ["AX", "AY", "AZ", "BX", "BY", "BZ"]
+
+
+async def test_a_secret_is_in_no_answer_and_no_row(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    talk = Talk(deployment, "default", "CS-1")
+    await talk.open()
+    key = {"key": "AuthorizationKey", "readonly": False, "value": "hunter2"}
+    await talk.ask("GetConfiguration", {}, {"configurationKey": [key]})
+    await deployment.project()
+
+    answer = await client.get("/v1/stations/CS-1/variables")
+
+    [item] = answer.json()["items"]
+    assert (item["variable"], item["is_secret"]) == ("AuthorizationKey", True)
+    assert "hunter2" not in answer.text
+
+
+async def test_jobs_and_events_come_the_latest_first(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    talk = Talk(deployment, "default", "CS-1")
+    await talk.open()
+    for second in (1, 3, 2):
+        told = {"type": f"T{second}", "timestamp": f"2026-01-02T03:04:0{second}Z"}
+        await talk.call("SecurityEventNotification", told, {})
+    for status in ("Installed", "Downloading"):
+        await talk.call("FirmwareStatusNotification", {"status": status}, {})
+    await deployment.project()
+
+    async def seen(path: str, name: str) -> list[str]:
+        items = (await client.get(f"/v1/stations/CS-1/{path}")).json()["items"]
+        return [each[name] for each in items]
+
+    assert await seen("security-events", "type") == ["T3", "T2", "T1"]
+    assert await seen("jobs", "status") == ["Downloading", "Installed"]
+    assert await seen("jobs?state=done", "status") == ["Installed"]
+    assert await seen("jobs?kind=log", "status") == []
+    first = (await client.get("/v1/stations/CS-1/security-events?limit=1")).json()
+    rest = await seen(f"security-events?after={first['next'].replace('/', '%2F')}", "type")
+    assert rest == ["T2", "T1"]
+
+
+async def test_reservations_of_all_stations_are_found(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    for station, token in (("CS-1", "Anna"), ("CS-2", "Bob")):
+        talk = Talk(deployment, "default", station)
+        await talk.open()
+        asked = {
+            "connectorId": 1, "reservationId": 1, "idTag": token,
+            "expiryDate": "2099-01-01T00:00:00Z",
+        }  # fmt: skip
+        await talk.ask("ReserveNow", asked, ACCEPTED)
+    await talk.ask("CancelReservation", {"reservationId": 1}, ACCEPTED)
+    await deployment.project()
+
+    async def seen(query: str) -> list[str]:
+        items = (await client.get(f"/v1/reservations?{query}")).json()["items"]
+        return [each["station"] for each in items]
+
+    assert await seen("") == ["CS-1", "CS-2"]
+    assert await seen("id_token=anna") == ["CS-1"]
+    assert await seen("state=cancelled") == ["CS-2"]
+    assert await seen("station=CS-1&state=active") == ["CS-1"]
+    assert await seen("limit=1&after=CS-1:1") == ["CS-2"]
+
+
+async def test_a_station_that_nobody_knows_has_no_lists(client: httpx.AsyncClient) -> None:
+    for facet in station_state.ALL:
+        assert (await client.get(f"/v1/stations/CS-1/{facet}")).status_code == 404
