@@ -20,6 +20,7 @@ from api import (
     station_state,
     stations,
     tariffs,
+    telling_tariffs,
     transactions,
 )
 from api.answers import Items, schemas_of
@@ -49,8 +50,8 @@ SHAPES = (
     cdrs.CdrFeed,
     Completeness,
     CdrRequestRow,
-    cdrs.OcpiCdr,
     dry_run.DryRun,
+    cdrs.OcpiCdr,
     Command,
     Items,
     IdTokenRow,
@@ -96,6 +97,7 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
         id_tokens,
         tariffs,
         dry_run,
+        telling_tariffs,
         locations,
         station_state,
         events,
