@@ -19,6 +19,7 @@ from domain.pricing_session import exact
 from domain.reference import NOTHING, Reference
 from domain.signed_documents import signed_document, whole
 from domain.signed_values import CALIBRATED_HOLDING, SignedEnergy, signed_energy
+from domain.tariff_changes import price_changes
 from domain.transaction import Estimate, Transaction
 from schemas.cdr import Cdr, CdrState, cdr_id, correction_id
 
@@ -208,6 +209,7 @@ def facts_of(
         readings=t.readings,
         states=t.states,
         flags=flags,
+        changes=price_changes(t.tariff_changes),
     )
 
 

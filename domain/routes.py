@@ -18,6 +18,7 @@ from domain.meanings import MEANINGS
 from domain.station import UNREADABLE_ID, OpenCall, Station, payload_of
 from domain.told import Meaning
 from schemas.records import CALLRESULT
+from schemas.tolerance import MONEY
 
 _OCPP16: Mapping[str, Rule] = {
     "Authorize": decisions16.authorize,
@@ -104,7 +105,11 @@ ROUTES: Mapping[str, Mapping[str, Route]] = {
 def answer(
     call: OpenCall, station: Station, context: Callable[[dict[str, Any]], Context]
 ) -> Answer:
-    """Return the frame that answers this CALL. Total: it never raises for what a station sent."""
+    """Return the frame that answers this CALL. Total: it never raises for what a station sent.
+
+    Should a rule of ours fail all the same, the station is told so in fixed words. A money message
+    is not: after an error it would be lost, and without an answer it is told again.
+    """
     route = ROUTES[call.version].get(call.action)
     if call.error and (call.message_id == UNREADABLE_ID or not _is_readable(call, route)):
         return error(call, call.error, call.violation)
@@ -115,7 +120,12 @@ def answer(
     text = route.answer
     if not isinstance(text, str):
         payload = payload_of(call)
-        text = text(context(payload if isinstance(payload, dict) else {}))
+        try:
+            text = text(context(payload if isinstance(payload, dict) else {}))
+        except Exception:
+            if call.action in MONEY:
+                raise
+            return error(call, "InternalError", "the answer could not be decided")
     return Answer(CALLRESULT, f"[3,{json_text(call.message_id)},{text}]")
 
 

@@ -19,6 +19,7 @@ from domain.facts import (
     TransactionStarted,
 )
 from domain.signed_values import SignedValue, keep
+from domain.tariff_changes import CHANGES_MAX, ChangedTariff
 from schemas.cdr import Decided
 from schemas.records import SignaturesJudged
 from schemas.signatures import SignatureVerdict
@@ -101,6 +102,11 @@ class Transaction(Struct, kw_only=True):
     """The latest released one, while the transaction is kept whole."""
     sequence: int = 0
     """Of that document, in the chain of corrections."""
+    tariff_changes: list[ChangedTariff] = []
+    """What the station has accepted while it ran (2.1), in the order of acceptance."""
+    cost_told: str = ""
+    """The total that its station was told last (CostUpdated), and when."""
+    cost_told_at: int = 0
     rejected: Decided | None = None
     estimate: Estimate | None = None
     repriced: Repriced | None = None
@@ -190,6 +196,16 @@ def succeed(transaction: Transaction, fact: TransactionStarted) -> None:
     transaction.successor_start_wh = fact.meter_start_wh
     transaction.revision += 1
     transaction.changed = fact.offset
+
+
+def change_tariff(transaction: Transaction, change: ChangedTariff) -> bool:
+    """Return whether its CDR is another one now."""
+    if transaction.is_ended or len(transaction.tariff_changes) >= CHANGES_MAX:
+        return False
+    transaction.tariff_changes.append(change)
+    transaction.revision += 1
+    transaction.changed, transaction.changed_at = change.offset, change.at_us
+    return True
 
 
 def release(transaction: Transaction, offset: int, document: bytes) -> None:
