@@ -69,10 +69,9 @@ def cdr_of(
     if energy == 0:
         flags.add("ZERO_ENERGY")
     over = t.is_ended or t.succeeded or estimate is not None
-    money = Priced()
-    if over:
-        money = price_facts(facts_of(tenant, station, t, energy, ended_at, flags), reference)
-        flags |= money.flags
+    facts = facts_of(tenant, station, t, energy, ended_at, flags)
+    money = price_facts(facts, reference) if over else Priced()
+    flags |= money.flags
     holds = held_by(t, flags) | money.holds if over else frozenset()
     return Cdr(
         id=correction_id(cdr_id(tenant, station, t.transaction_id), t.sequence),
@@ -93,9 +92,7 @@ def cdr_of(
         stop_reason=t.stop_reason,
         flags=tuple(sorted(flags)),
         positions=_positions(t, partition),
-        signed=signed_document(t, partition, signed, reported_wh(t))
-        if t.signed or t.is_calibrated
-        else None,
+        signed=signed_document(t, partition, signed, reported_wh(t)),
         holds=tuple(sorted(holds)),
         total_time_s=money.total_time_s,
         total_parking_time_s=money.total_parking_time_s,
