@@ -22,6 +22,7 @@ from domain.readings import whole
 from domain.reference import NOTHING, Reference
 from domain.signed_documents import signed_document
 from domain.signed_values import CALIBRATED_HOLDING, SignedEnergy, signed_energy
+from domain.tariff_changes import price_changes
 from domain.transaction import Estimate, Transaction
 from schemas.cdr import Cdr, CdrState, cdr_id, correction_id
 
@@ -54,11 +55,9 @@ def cdr_of(
     if energy == 0:
         flags.add("ZERO_ENERGY")
     over = is_over(t) or estimate is not None
-    money = Priced()
-    if over:
-        facts = facts_of(tenant, station, t, j, energy, ended_at, flags)
-        money = price_facts(facts, reference)
-        flags |= money.flags
+    facts = facts_of(tenant, station, t, j, energy, ended_at, flags)
+    money = price_facts(facts, reference) if over else Priced()
+    flags |= money.flags
     holds = held_by(t, flags) | j.holds | money.holds if over else frozenset()
     cdr = Cdr(
         id=correction_id(cdr_id(tenant, station, t.transaction_id), t.sequence),
@@ -79,9 +78,7 @@ def cdr_of(
         stop_reason=t.stop_reason if t.is_ended else None,
         flags=tuple(sorted(flags)),
         positions=_positions(t, partition),
-        signed=signed_document(t, partition, signed, j.energy)
-        if t.signed or t.is_calibrated
-        else None,
+        signed=signed_document(t, partition, signed, j.energy),
         holds=tuple(sorted(holds)),
         decided=t.rejected,
     )
@@ -238,17 +235,26 @@ def facts_of(
         flags=flags,
         station_cost=t.station_cost,
         settled=t.settled,
+        changes=price_changes(t.tariff_changes),
     )
 
 
 def _positions(t: Transaction, partition: int) -> dict[str, str]:
-    offsets = {
-        "start": t.started,
-        "start_answer": t.start_answered,
-        "stop": t.ended,
-        "stop_answer": t.end_answered,
+    """Return which records each figure is from, by what they told."""
+    told: dict[str, list[int]] = {
+        "start": [t.started],
+        "start_answer": [t.start_answered],
+        "stop": [t.ended],
+        "stop_answer": [t.end_answered],
+        "meter_start": [t.start_told],
+        "meter_stop": [t.stop_told],
+        "readings": t.readings_told,
+        "states": t.states_told,
+        "successor": [t.succeeded_by],
+        "signatures": [t.judged],
     }
-    return {role: f"{partition}:{offset}" for role, offset in offsets.items() if offset >= 0}
+    offsets = {role: [str(each) for each in those if each >= 0] for role, those in told.items()}
+    return {role: f"{partition}:{','.join(those)}" for role, those in offsets.items() if those}
 
 
 def _text(value: Decimal | None) -> str | None:

@@ -75,7 +75,9 @@ def _charging_state(station: Station, fact: ConnectorStatusReported) -> None:
     if fact.status in _CHARGING_STATES and fact.evse_id > 0:
         transaction = station.transactions.current_on(fact.evse_id)
         if transaction is not None and not transaction.by_events:
-            charging_state(transaction, reading_time(fact.at, fact.recorded_at), fact.status)
+            at = reading_time(fact.at, fact.recorded_at)
+            if charging_state(transaction, at, fact.status):
+                transaction.states_told.append(fact.offset)
             is_running(station, transaction, fact.at)
 
 

@@ -161,6 +161,7 @@ class Owner:
                     and (station.transactions.settling or station.transactions.correcting)
                     and station.transactions.has_changed(record.cause)
                 )
+                or (record.action in _MAY_SETTLE and self._billing.tells(station))
             ):
                 self._arm(key, station)
         elif isinstance(record, SignaturesJudged):
@@ -370,9 +371,12 @@ class Owner:
             decided := self._billing.requested(station, now, self.epoch or 0)
         ):
             return decided
-        if (closed := closing.decide(station, now, self.epoch or 0, self.policy)) is not None:
-            return closed
-        return self._billing.settled(station, now, self.epoch or 0)
+        billing, epoch = self._billing, self.epoch or 0
+        if (decided := closing.decide(station, now, epoch, self.policy)) is not None:
+            return decided
+        if (decided := billing.settled(station, now, epoch)) is not None:
+            return decided
+        return billing.told(station, now, epoch, self.policy)
 
     def _again(self, at: int, key: Key) -> None:
         heappush(self._timers, (at, key))

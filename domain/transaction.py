@@ -14,6 +14,7 @@ from msgspec import Struct
 from domain.clocks import reading_time
 from domain.seq_numbers import SeqNumbers
 from domain.signed_values import SignedValue
+from domain.tariff_changes import CHANGES_MAX, ChangedTariff
 from schemas.cdr import Decided
 from schemas.records import SignaturesJudged
 from schemas.signatures import SignatureVerdict
@@ -126,6 +127,11 @@ class Transaction(Struct, kw_only=True):
     """The latest released one, while the transaction is kept whole."""
     sequence: int = 0
     """Of that document, in the chain of corrections."""
+    tariff_changes: list[ChangedTariff] = []
+    """What the station has accepted while it ran (2.1), in the order of acceptance."""
+    cost_told: str = ""
+    """The total that its station was told last (CostUpdated), and when."""
+    cost_told_at: int = 0
     rejected: Decided | None = None
     estimate: Estimate | None = None
     repriced: Repriced | None = None
@@ -137,6 +143,12 @@ class Transaction(Struct, kw_only=True):
     event_answers: dict[str, str] = {}
     """By seqNo and id token: the payload that an event got, as JSON; a repeat gets it again."""
 
+    readings_told: list[int] = []
+    """Offsets of the CALLs that told readings which are kept, the stop's own left out."""
+    states_told: list[int] = []
+    """Of those that told charging states."""
+    succeeded_by: int = -1
+    """Offset of the start that ended it by evidence."""
     signed: list[SignedValue] = []
     verdicts: dict[str, SignatureVerdict] = {}
     """By the digest of a signed value's text: what its signature is worth, as last judged."""
@@ -173,6 +185,7 @@ def touch(transaction: Transaction, offset: int, at: int) -> None:
 def succeed(transaction: Transaction, by: Transaction) -> None:
     """Another transaction began on its EVSE: so it is over, unless its end is still to come."""
     transaction.succeeded = True
+    transaction.succeeded_by = by.started
     transaction.successor_start_wh = by.meter_start_wh
     transaction.successor_at = reading_time(by.started_at, by.start_received)
 
@@ -180,6 +193,16 @@ def succeed(transaction: Transaction, by: Transaction) -> None:
 def close(transaction: Transaction, offset: int, at: int, reason: str) -> None:
     transaction.closed, transaction.closed_reason = offset, reason
     touch(transaction, offset, at)
+
+
+def change_tariff(transaction: Transaction, change: ChangedTariff) -> bool:
+    """Return whether its CDR is another one now."""
+    if transaction.is_ended or len(transaction.tariff_changes) >= CHANGES_MAX:
+        return False
+    transaction.tariff_changes.append(change)
+    transaction.revision += 1
+    transaction.changed, transaction.changed_at = change.offset, change.at_us
+    return True
 
 
 def release(transaction: Transaction, offset: int, document: bytes) -> None:

@@ -16,6 +16,7 @@ from domain.seq_numbers import Seen
 from domain.transaction import Transaction, flag, interrupt, touch
 from domain.transaction_messages import (
     CONFLICTS_MAX,
+    READINGS_MAX,
     charging_state,
     read_others,
     read_registers,
@@ -99,7 +100,9 @@ def _measure(t: Transaction, fact: TransactionEventReported) -> bool:
     if fact.charging_state:
         at = reading_time(fact.at, fact.recorded_at)
         # Only once it is over does the state change what its CDR says.
-        changed |= charging_state(t, at, fact.charging_state) and is_over
+        if charging_state(t, at, fact.charging_state):
+            t.states_told.append(fact.offset)
+            changed |= is_over
     if fact.trigger_reason == "TxResumed":
         interrupt(t, reading_time(fact.at, fact.recorded_at))
     if fact.signed:
@@ -107,6 +110,8 @@ def _measure(t: Transaction, fact: TransactionEventReported) -> bool:
     is_told = read_registers(t, fact.registers, fact.recorded_at)
     if fact.others:
         is_told |= read_others(t, fact.others, fact.recorded_at)
+    if is_told and len(t.readings_told) < READINGS_MAX:
+        t.readings_told.append(fact.offset)
     return changed | (is_told and is_over)
 
 

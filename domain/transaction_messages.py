@@ -84,6 +84,8 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
         is_told = read_registers(transaction, fact.registers, fact.recorded_at)
         if fact.others:
             is_told |= read_others(transaction, fact.others, fact.recorded_at)
+        if is_told and len(transaction.readings_told) < READINGS_MAX:
+            transaction.readings_told.append(fact.offset)
         if transaction.is_ended or transaction.is_closed:
             # A late sample moves its bounds, contradicts its end, or splits its energy.
             changed = changed or is_told

@@ -25,6 +25,7 @@ from domain.facts import (
     SignaturesVerified,
     StateChanged,
     StationBooted,
+    TariffChanged,
     TransactionConcluded,
     TransactionEnded,
     TransactionEventReported,
@@ -239,18 +240,6 @@ class ReadModel:
             self._transaction(station, offset, transaction)
             self._cdr_changed(station, offset, fact, transaction)
 
-    def _told_of(
-        self,
-        station: Station,
-        offset: int,
-        fact: TransactionConcluded | SettlementReported,
-        _: Record,
-    ) -> None:
-        transaction = station.transactions.known.get(fact.transaction_id)
-        if transaction is not None and transaction.changed == fact.offset:
-            self._transaction(station, offset, transaction)
-            self._cdr_changed(station, offset, fact, transaction)
-
     def _fixed(self, station: Station, offset: int, fact: CdrFixed, _: Record) -> None:
         self._cdr(station, offset, fact, _decode_cdr(fact.document), fact.document)
 
@@ -275,9 +264,16 @@ class ReadModel:
         detail = {"action": command.action, "fate": command.fate, "effect": command.effect >= 0}
         self._event(station, offset, fact, "command-moved", command.command_id, detail)
 
-    def _denied(self, station: Station, offset: int, fact: CdrDenied, _: Record) -> None:
+    def _changed_otherwise(
+        self,
+        station: Station,
+        offset: int,
+        fact: CdrDenied | SettlementReported | TariffChanged | TransactionConcluded,
+        _: Record,
+    ) -> None:
         transaction = station.transactions.known.get(fact.transaction_id)
         if transaction is not None:
+            self._transaction(station, offset, transaction)
             self._cdr_changed(station, offset, fact, transaction)
 
     def _requested(self, station: Station, offset: int, fact: CdrRequestMoved, _: Record) -> None:
@@ -332,9 +328,10 @@ class ReadModel:
         TransactionEventReported: _event_reported,
         CdrFixed: _fixed,
         SignaturesVerified: _verified,
-        TransactionConcluded: _told_of,
-        SettlementReported: _told_of,
-        CdrDenied: _denied,
+        TransactionConcluded: _changed_otherwise,
+        SettlementReported: _changed_otherwise,
+        CdrDenied: _changed_otherwise,
+        TariffChanged: _changed_otherwise,
         CdrRequestMoved: _requested,
         CommandMoved: _command,
         StateChanged: _state,

@@ -254,7 +254,9 @@ class SignaturesJudged(OwnerRecord, frozen=True, kw_only=True, tag="signatures-j
     verdicts: tuple[SignatureVerdict, ...] = ()
 
 
-class TransactionClosed(OwnerRecord, frozen=True, kw_only=True, tag="transaction-closed-by-policy.v1"):
+class TransactionClosed(
+    OwnerRecord, frozen=True, kw_only=True, tag="transaction-closed-by-policy.v1"
+):
     """A transaction is over by policy, though no end was told. Its true end makes this void.
 
     `reason`: "next-start" (another began on its EVSE), "grace-after-boot" (its station started anew
