@@ -372,7 +372,9 @@ class Owner:
         ):
             return decided
         billing, epoch = self._billing, self.epoch or 0
-        if (decided := closing.decide(station, now, epoch, self.policy)) is not None:
+        if (
+            decided := closing.decide(station, now, epoch, self.policy, self.registry.position)
+        ) is not None:
             return decided
         if (decided := billing.settled(station, now, epoch)) is not None:
             return decided
