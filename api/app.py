@@ -20,6 +20,7 @@ from api import (
     station_state,
     stations,
     tariffs,
+    telling_tariffs,
     transactions,
 )
 from api.answers import Items, schemas_of
@@ -28,6 +29,7 @@ from api.command_shape import Command
 from api.events import Streams
 from api.metrics import Measured, Metrics
 from api.ports import Ports
+from api.transactions import Counted
 from projections.cdr_requests import CdrRequestRow
 from projections.completeness import Completeness
 from projections.evidence import Bundle
@@ -48,14 +50,15 @@ SHAPES = (
     cdrs.CdrFeed,
     Completeness,
     CdrRequestRow,
-    cdrs.OcpiCdr,
     dry_run.DryRun,
+    cdrs.OcpiCdr,
     Command,
     Items,
     IdTokenRow,
     MessagePage,
     StationDetail,
     StationRow,
+    Counted,
     TransactionRow,
     transactions.TransactionDetail,
     id_tokens.IdTokenWritten,
@@ -94,6 +97,7 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
         id_tokens,
         tariffs,
         dry_run,
+        telling_tariffs,
         locations,
         station_state,
         events,

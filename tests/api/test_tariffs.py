@@ -1,11 +1,12 @@
 """Tariffs, assignments and locations through the API: checked, versioned, durable."""
 
+import json
 from typing import Any
 
 import httpx
 import pytest
 
-from schemas.records import LocationPut, TariffAssigned, TariffPut, TariffRemoved
+from schemas.records import CommandRequested, LocationPut, TariffAssigned, TariffPut, TariffRemoved
 from tests.api.deployment import Deployment
 
 pytestmark = pytest.mark.postgres
@@ -177,3 +178,40 @@ async def test_a_place_that_cannot_be_is_refused(
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field
     assert await deployment.records(LocationPut) == []
+
+
+async def test_a_station_of_2_1_is_told_a_tariff_as_a_command(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    await deployment.connect("default", "CS-21", protocol="2.1")
+    await client.put("/v1/tariffs/K", json={"tariff": tariff()})
+    await deployment.project()
+    headers = {"Idempotency-Key": "k"}
+    answer = await client.post(
+        "/v1/tariffs/K/tell", json={"station": "CS-21", "evse": 1}, headers=headers
+    )
+    again = await client.post(
+        "/v1/tariffs/K/tell", json={"station": "CS-21", "evse": 1}, headers=headers
+    )
+    [record] = await deployment.records(CommandRequested)
+
+    assert (answer.status_code, again.status_code) == (202, 202)
+    assert record.action == "SetDefaultTariff"
+    payload = json.loads(bytes(record.payload))
+    assert payload["evseId"] == 1
+    assert payload["tariff"]["energy"]["prices"] == [{"priceKwh": 0.25}]
+
+
+async def test_a_tariff_that_ocpp_has_no_words_for_is_not_told(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    await deployment.connect("default", "CS-21", protocol="2.1")
+    stepped = tariff()
+    stepped["elements"][0]["price_components"][0]["step_size"] = 500
+    await client.put("/v1/tariffs/K", json={"tariff": stepped})
+    await deployment.project()
+    answer = await client.post("/v1/tariffs/K/tell", json={"station": "CS-21"})
+
+    assert answer.status_code == 422
+    assert "steps" in answer.json()["errors"][0]["message"]
+    assert await deployment.records(CommandRequested) == []

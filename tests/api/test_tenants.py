@@ -26,7 +26,7 @@ pytestmark = pytest.mark.postgres
 
 RESET = {"action": "Reset", "payload": {"type": "Hard"}}
 ORPHAN = {"transactionId": 99, "meterStop": 1, "timestamp": "2026-01-02T04:04:05Z"}
-DRY_RUN = "/v1/pricing/dry-run"
+DRY_RUN, TELL = "/v1/pricing/dry-run", "/v1/tariffs/{id}/tell"
 MARK = "of-acme"
 """Stands in everything that acme has, and nowhere else."""
 
@@ -119,8 +119,7 @@ async def clients(deployment: Deployment, paths: dict[str, str]) -> AsyncIterato
 
 async def test_every_route_is_in_this_matrix(deployment: Deployment, paths: dict[str, str]) -> None:
     document = deployment.app.openapi()
-    covered = {*paths, *LISTS, *OPEN, *DECISIONS, UNPRICED, STATEMENT, "/metrics"}
-    covered = {*paths, *LISTS, *OPEN, *DECISIONS, DRY_RUN, "/metrics"}
+    covered = {*paths, *LISTS, *OPEN, *DECISIONS, UNPRICED, DRY_RUN, TELL, STATEMENT, "/metrics"}
 
     assert set(document["paths"]) == covered
 
@@ -245,6 +244,8 @@ async def test_nobody_prices_with_what_is_another_tenant_s(
     theirs = [(await rival.post(DRY_RUN, json=body)).status_code for body in asked]
 
     assert (mine, theirs) == ([200, 200], [404, 404])
+    told = await rival.post(f"/v1/tariffs/{its_tariff}/tell", json={"station": f"CS-{MARK}"})
+    assert told.status_code == 404
 
 
 async def test_one_idempotency_key_of_two_tenants_is_two_commands(

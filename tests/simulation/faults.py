@@ -79,9 +79,7 @@ class Faults:
         self.world.broker.is_down = False
 
     async def storm(self) -> None:
-        self.world.broker.weather = Weather(
-            delay_s=(0.001, 0.2), ack_lost=0.1, slow=0.15, gap=0.05
-        )
+        self.world.broker.weather = Weather(delay_s=(0.001, 0.2), ack_lost=0.1, slow=0.15, gap=0.05)
         await asyncio.sleep(self.random.uniform(5, 30))
         self.world.broker.weather = Weather()
 

@@ -40,6 +40,9 @@ FIRST_PORT = 1000
 
 
 class NoSecrets:
+    def digest(self, secret: str) -> str:
+        raise AssertionError("no secret was told")
+
     async def reveal(self, secret_id: str) -> str:
         raise KeyError(secret_id)
 
@@ -63,8 +66,6 @@ class ProcessSnapshots:
         return self._snapshots.load(partition, journal_id)
 
     def close(self) -> None: ...
-
-
 
 
 async def ingress_life(broker: Broker, process: Process, slot: int, stop: asyncio.Event) -> None:

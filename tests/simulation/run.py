@@ -41,7 +41,11 @@ def simulate(seed: int, size: Size | None = None) -> Findings:
         worlds.append(world)
         return await _run(world, seed)
 
-    with determined(seed, now_us), _quiet_logs(), asyncio.Runner(loop_factory=lambda: loop) as runner:
+    with (
+        determined(seed, now_us),
+        _quiet_logs(),
+        asyncio.Runner(loop_factory=lambda: loop) as runner,
+    ):
         try:
             return runner.run(run())
         except Stuck:
