@@ -6,7 +6,8 @@ the same until more is told. A decision that needs more of the registry than is 
 
 from collections.abc import Callable, Iterator
 
-from domain import releasing
+from domain import releasing, telling_costs
+from domain.answering import Policy
 from domain.registry import Registry
 from domain.releasing import Deciding
 from domain.station import Station
@@ -39,6 +40,11 @@ class Billing:
             yield book.known[transaction_id].end_received + self._settle_us
         for transaction_id in book.correcting:
             yield book.known[transaction_id].changed_at + self._settle_us
+        yield from telling_costs.dues(station, self._registry.reference)
+
+    def tells(self, station: Station) -> bool:
+        """Whether a reading of this station may be a cost to tell."""
+        return telling_costs.interval_us(station, self._registry.reference) is not None
 
     def requested(self, station: Station, now: int, epoch: int) -> OwnerRecord | None:
         """Return the decision of the request that waits the longest, if one does."""
@@ -69,6 +75,10 @@ class Billing:
                 self._judged.clear()
             self._judged[judged] = t.revision
         return None
+
+    def told(self, station: Station, now: int, epoch: int, policy: Policy) -> OwnerRecord | None:
+        """Return the CALL that tells a station what a running transaction owes, if one is due."""
+        return telling_costs.tell(self._deciding(station, now, epoch), policy)
 
     def _waits(self, station: Station, position: int, now: int) -> bool:
         if position <= self._registry.position:

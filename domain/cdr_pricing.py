@@ -70,7 +70,8 @@ class PricedFacts(Struct, frozen=True, kw_only=True):
     """What the station says it costs, excluding and including tax (OCPP 2.1, costDetails)."""
     settled: Decimal | None = None
     """What was settled with the driver, including tax (OCPP 2.1, NotifySettlement)."""
-    changes: Sequence[TariffChange] = ()
+    changes: Sequence[TariffChange] | None = ()
+    """Of its tariff while it ran; None: by one that we cannot read."""
 
 
 class Priced(NamedTuple):
@@ -195,7 +196,9 @@ def _times(f: PricedFacts) -> tuple[str | None, str | None]:
 def _cost(f: PricedFacts, tariff: Tariff, zone: str) -> Cost | None:
     if f.start_us is None or f.end_us is None or f.end_us < f.start_us:
         return None
-    if f.energy_wh is None or f.start_wh is None:
+    if f.energy_wh is None or f.start_wh is None or f.changes is None:
+        return None
+    if any(change.tariff.currency != tariff.currency for change in f.changes):
         return None
     session = session_of(
         Evidence(
@@ -223,8 +226,10 @@ def _flags(f: PricedFacts, tariff: Tariff, zone: str, cost: Cost | None) -> set[
     flags = set(cost.flags) if cost is not None else set()
     if depends_on_zone(tariff) and (not zone or known_zone(zone) != zone):
         flags.add(ZONE_MISSING)
-    if f.changes:
+    if f.changes != ():
         flags.add(TARIFF_CHANGED)
+    if f.changes is None:
+        flags.add(TARIFF_MISSING)
     if cost is not None:
         excl, incl = f.station_cost or (None, None)
         if _differs(excl, cost.excl_rounded, cost) or _differs(incl, cost.incl_rounded, cost):

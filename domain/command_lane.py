@@ -12,15 +12,17 @@ from typing import Any
 
 import msgspec
 
-from domain import batches, commands, following, passwords
+from domain import batches, commands, following, passwords, tariff_changes
 from domain.command_effects import Seen
 from domain.commands import Command, CommandMoved, Fate
-from domain.facts import Fact
+from domain.facts import Fact, TariffChanged
 from domain.station import FINISHED_MAX, OpenCall, Station
 from domain.station import payload_of as payload_of_call
+from domain.transaction import change_tariff
 from schemas import payloads
-from schemas.frames import payload_of
+from schemas.frames import payload_of, reread
 from schemas.records import (
+    CALL,
     CALLRESULT,
     CommandRequested,
     CommandUndeliverable,
@@ -44,6 +46,8 @@ def requested(station: Station, offset: int, record: CommandRequested, _: Any) -
 
 def dispatched(station: Station, offset: int, record: MessageSent) -> list[Fact]:
     command = station.commands.get(record.command_id)
+    if command is None and record.purpose == "cost":
+        command = _cost_told(station, offset, record)
     if command is None:
         return []
     command.fate = "dispatched"
@@ -58,6 +62,35 @@ def dispatched(station: Station, offset: int, record: MessageSent) -> list[Fact]
         return [_moved(station, command, offset, record.recorded_at), *followed]
     fate: Fate = "undeliverable" if record.message_id == command.command_id else "unknown"
     return drop_in_flight(station, offset, record.recorded_at, fate)
+
+
+def _tariff_changed(
+    station: Station, offset: int, record: MessageReceived, command: Command, told: Any
+) -> list[Fact]:
+    request = commands.payload_in(command.payload)
+    change = tariff_changes.changed_by(request, told, record.recorded_at, offset)
+    transaction = station.transactions.known.get(str(request.get("transactionId")))
+    if change is None or transaction is None or not change_tariff(transaction, change):
+        return []
+    return [
+        TariffChanged(
+            offset=offset,
+            recorded_at=record.recorded_at,
+            transaction_id=transaction.transaction_id,
+        )
+    ]
+
+
+def _cost_told(station: Station, offset: int, record: MessageSent) -> Command:
+    version = station.connection.protocol if station.connection is not None else ""
+    payload = reread(CALL, record.frame)
+    command = commands.of_our_own(offset, record, payload, version)
+    station.commands[command.command_id] = command
+    transaction = station.transactions.known.get(str(payload["transactionId"]))
+    if transaction is not None:
+        transaction.cost_told = str(payload["totalCost"])
+        transaction.cost_told_at = record.recorded_at
+    return command
 
 
 def answered(station: Station, offset: int, record: MessageReceived) -> list[Fact]:
@@ -77,6 +110,8 @@ def answered(station: Station, offset: int, record: MessageReceived) -> list[Fac
                 command.has_more, command.dispatch_cause = True, offset
                 return [_moved(station, command, offset, record.recorded_at), *changed]
         commands.answer(command, offset, record.recorded_at, told)
+        if command.action == tariff_changes.ACTION:
+            changed += _tariff_changed(station, offset, record, command, told)
         if oddity:
             command.error_description = oddity
     else:

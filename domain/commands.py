@@ -15,7 +15,7 @@ from msgspec import Struct
 from domain.command_effects import Parts, Seen
 from domain.facts import Fact
 from domain.outbound import effect_of
-from schemas.records import VERSION_16, CommandRequested
+from schemas.records import VERSION_16, CommandRequested, MessageSent
 
 Fate = Literal["requested", "dispatched", "answered", "timed_out", "undeliverable", "unknown"]
 OPEN_FATES = ("requested", "dispatched")
@@ -113,6 +113,24 @@ def request(offset: int, record: CommandRequested) -> Command:
         payload_digest=record.payload_digest,
         reason=record.reason,
         secrets=record.secrets,
+        dispatch_cause=offset,
+    )
+
+
+def of_our_own(offset: int, record: MessageSent, payload: Any, version: str) -> Command:
+    """A CALL that no person asked for: the request and the CALL are one record."""
+    return Command(
+        command_id=record.command_id,
+        version=version,
+        action=record.action,
+        payload=msgspec.json.encode(payload),
+        requested=offset,
+        requested_at=record.recorded_at,
+        expires_at=record.deadline,
+        actor="central system",
+        idempotency_key="",
+        payload_digest="",
+        reason="",
         dispatch_cause=offset,
     )
 

@@ -218,6 +218,12 @@ class SignaturesVerified(Fact, frozen=True, kw_only=True):
     transaction_id: str
 
 
+class TariffChanged(Fact, frozen=True, kw_only=True):
+    """The station accepted another tariff in a running transaction (2.1)."""
+
+    transaction_id: str
+
+
 class CdrFixed(Fact, frozen=True, kw_only=True):
     """The CDR became a released document."""
 

@@ -157,6 +157,7 @@ class Owner:
                     and (station.transactions.settling or station.transactions.correcting)
                     and station.transactions.has_changed(record.cause)
                 )
+                or (record.action in _MAY_SETTLE and self._billing.tells(station))
             ):
                 self._arm(key, station)
         elif isinstance(record, SignaturesJudged):
@@ -364,7 +365,10 @@ class Owner:
             decided := self._billing.requested(station, now, self.epoch or 0)
         ):
             return decided
-        return self._billing.settled(station, now, self.epoch or 0)
+        billing, epoch = self._billing, self.epoch or 0
+        if (decided := billing.settled(station, now, epoch)) is not None:
+            return decided
+        return billing.told(station, now, epoch, self.policy)
 
     def _again(self, at: int, key: Key) -> None:
         heappush(self._timers, (at, key))

@@ -19,6 +19,7 @@ from domain.facts import (
     TransactionStarted,
 )
 from domain.signed_values import SignedValue, keep
+from domain.tariff_changes import CHANGES_MAX, ChangedTariff
 from schemas.cdr import Decided
 from schemas.records import SignaturesJudged
 from schemas.signatures import SignatureVerdict
@@ -101,6 +102,11 @@ class Transaction(Struct, kw_only=True):
     """The latest released one, while the transaction is kept whole."""
     sequence: int = 0
     """Of that document, in the chain of corrections."""
+    tariff_changes: list[ChangedTariff] = []
+    """What the station has accepted while it ran (2.1), in the order of acceptance."""
+    cost_told: str = ""
+    """The total that its station was told last (CostUpdated), and when."""
+    cost_told_at: int = 0
     rejected: Decided | None = None
     estimate: Estimate | None = None
     repriced: Repriced | None = None
@@ -112,6 +118,12 @@ class Transaction(Struct, kw_only=True):
     event_answers: dict[str, str] = {}
     """By seqNo and id token: the payload that an event got, as JSON; a repeat gets it again."""
 
+    readings_told: list[int] = []
+    """Offsets of the CALLs that told readings which are kept, the stop's own left out."""
+    states_told: list[int] = []
+    """Of those that told charging states."""
+    succeeded_by: int = -1
+    """Offset of the start that ended it by evidence."""
     signed: list[SignedValue] = []
     verdicts: dict[str, SignatureVerdict] = {}
     """By the digest of a signed value's text: what its signature is worth, as last judged."""
@@ -159,6 +171,8 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
         if fact.signed:
             changed |= read_signed(transaction, fact.offset, fact.signed)
         is_told = read_registers(transaction, fact.registers)
+        if is_told:
+            transaction.readings_told.append(fact.offset)
         if transaction.is_ended or transaction.succeeded:
             # A late sample moves its bounds, contradicts its end, or splits its energy.
             changed = changed or is_told
@@ -178,9 +192,20 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
 def succeed(transaction: Transaction, fact: TransactionStarted) -> None:
     """Another transaction began on the connector: this one is over, by evidence only."""
     transaction.succeeded = True
+    transaction.succeeded_by = fact.offset
     transaction.successor_start_wh = fact.meter_start_wh
     transaction.revision += 1
     transaction.changed = fact.offset
+
+
+def change_tariff(transaction: Transaction, change: ChangedTariff) -> bool:
+    """Return whether its CDR is another one now."""
+    if transaction.is_ended or len(transaction.tariff_changes) >= CHANGES_MAX:
+        return False
+    transaction.tariff_changes.append(change)
+    transaction.revision += 1
+    transaction.changed, transaction.changed_at = change.offset, change.at_us
+    return True
 
 
 def release(transaction: Transaction, offset: int, document: bytes) -> None:

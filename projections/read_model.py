@@ -24,6 +24,7 @@ from domain.facts import (
     SignaturesVerified,
     StateChanged,
     StationBooted,
+    TariffChanged,
     TransactionEnded,
     TransactionEventReported,
     TransactionStarted,
@@ -255,7 +256,9 @@ class ReadModel:
         detail = {"action": command.action, "fate": command.fate, "effect": command.effect >= 0}
         self._event(station, offset, fact, "command-moved", command.command_id, detail)
 
-    def _denied(self, station: Station, offset: int, fact: CdrDenied, _: Record) -> None:
+    def _changed_otherwise(
+        self, station: Station, offset: int, fact: CdrDenied | TariffChanged, _: Record
+    ) -> None:
         transaction = station.transactions.known.get(fact.transaction_id)
         if transaction is not None:
             self._cdr_changed(station, offset, fact, transaction)
@@ -312,7 +315,8 @@ class ReadModel:
         TransactionEventReported: _event_reported,
         CdrFixed: _fixed,
         SignaturesVerified: _verified,
-        CdrDenied: _denied,
+        CdrDenied: _changed_otherwise,
+        TariffChanged: _changed_otherwise,
         CdrRequestMoved: _requested,
         CommandMoved: _command,
         StateChanged: _state,

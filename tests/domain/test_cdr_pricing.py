@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from domain.cdr_pricing import Priced, PricedFacts, price_facts
 from domain.charging_periods import Evidence, usable_readings
+from domain.pricing import TariffChange
 from domain.pricing_ocpi import time_of
+from domain.tariff_for_stations import from_station
 from tests.domain.log import NOW
 from tests.domain.registering import Registrar, document, energy_priced
 
@@ -297,3 +299,18 @@ def test_what_the_station_says_it_costs_is_compared_to_the_cent() -> None:
     settled = priced(registrar, settled=Decimal("2.0"))
     assert settled.flags == {"SETTLEMENT_MISMATCH"}
     assert not settled.holds
+
+
+def test_a_tariff_that_was_changed_on_the_way_prices_what_follows() -> None:
+    registrar = energy_priced()
+    told = {"tariffId": "T2", "currency": "EUR", "energy": {"prices": [{"priceKwh": Decimal(1)}]}}
+    changed = [TariffChange(at("16:00"), from_station(told))]
+    readings = [(at("16:00"), 5000)]
+    found = priced(registrar, changes=changed, readings=readings)
+    unreadable = priced(registrar, changes=None)
+
+    assert found.flags == {"TARIFF_CHANGED"}
+    assert found.cost is not None
+    assert found.cost.incl_vat == "5.1"
+    assert unreadable.cost is None
+    assert unreadable.holds == {"TARIFF_MISSING"}
