@@ -11,7 +11,7 @@ from hashlib import blake2b
 import msgspec
 from msgspec import Struct
 
-from domain.transaction import Transaction
+from domain.transaction import Transaction, shed
 
 KEPT_MAX = 8
 """Released transactions kept whole, so that a repeat gets the first answer to the letter.
@@ -125,6 +125,10 @@ class Transactions(Struct):
         if len(released) <= KEPT_MAX:
             return
         ids = {t.transaction_id for t in released[:-KEPT_MAX] if not t.by_events}
+        for transaction in released[:-KEPT_MAX]:
+            if transaction.by_events and transaction.document:
+                shed(transaction)
+                self.correcting.pop(transaction.transaction_id, None)
         for key, transaction_id in list(self.starts.items()):
             if transaction_id in ids:
                 self.archive += _digest(key) + int(transaction_id).to_bytes(4, "big")
