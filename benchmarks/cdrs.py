@@ -46,9 +46,9 @@ from schemas.records import (
 
 TITLE = "CDRs built from the log and sessions priced, on one core"
 COMMAND = "python -m benchmarks cdrs"
-STATIONS, SESSIONS, SAMPLES = 100, 2_000, 6
+STATIONS, SESSIONS, SAMPLES = 100, 1_000, 6
 FEW, MANY = 10_000, 1_000_000
-TURNS = 5
+TURNS = 3
 PRICED = 2_000
 READINGS = 60
 CUT = 5_000
