@@ -21,7 +21,8 @@ def is_back(station: Station, at: int, *, has_booted: bool) -> None:
     """The station has connected again, or started anew: what ran before has to be shown to run."""
     book = station.transactions
     for transaction in book.known.values():
-        if transaction.is_ended or not (has_booted or transaction.by_events):
+        is_over = transaction.is_ended or transaction.is_closed
+        if is_over or not (has_booted or transaction.by_events):
             continue
         if has_booted:
             interrupt(transaction, at)

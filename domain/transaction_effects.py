@@ -69,6 +69,8 @@ def _take_place(station: Station, transaction: Transaction, fact: Fact) -> None:
             continue
         if (other.started_at or other.start_received) <= began:
             succeed(other, transaction)
+            if other.is_closed:
+                touch(other, fact.offset, fact.recorded_at)
             book.closing[other.transaction_id] = None
 
 

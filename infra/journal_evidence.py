@@ -43,7 +43,9 @@ async def evidence_in(journal: Journal, tenant: str, cdr_id: str) -> bytes | Non
 
     def told(row: CdrRevisionRow) -> None:
         if (row.tenant, row.id) == (tenant, cdr_id):
-            revisions.setdefault(row.revision, _revision(row))
+            kept = revisions.setdefault(row.revision, _revision(row))
+            if row.state == "FINAL" != kept.state:
+                revisions[row.revision] = _revision(row)
 
     heads = {p: await journal.head(p) for p in range(journal.partitions + 1)}
     store = Nowhere()
@@ -51,7 +53,9 @@ async def evidence_in(journal: Journal, tenant: str, cdr_id: str) -> bytes | Non
     await Projection(journal, sink, store, limits=_LIMITS, until=heads).run()
     if not revisions:
         return None
-    ordered = [revisions[number] for number in sorted(revisions)]
+    released = [number for number, row in revisions.items() if row.state == "FINAL"]
+    last = min(released, default=max(revisions))
+    ordered = [revisions[number] for number in sorted(revisions) if number <= last]
     cdr = msgspec.json.decode(ordered[-1].body, type=Cdr)
     span = span_of(cdr, ordered)
     within = Range(Position(span.partition, span.first), Position(span.partition, span.last))

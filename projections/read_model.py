@@ -71,7 +71,7 @@ class _Collected:
         self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}
         self.transactions: dict[tuple[int, str], tuple[Station, Transaction, int]] = {}
         self.cdrs: dict[str, session_rows.CdrRow] = {}
-        self.cdr_revisions: list[session_rows.CdrRevisionRow] = []
+        self.cdr_revisions: dict[tuple[str, int], session_rows.CdrRevisionRow] = {}
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
         self.cdr_requests: dict[tuple[str, str], request_rows.CdrRequestRow] = {}
         self.state = StateRows()
@@ -249,7 +249,10 @@ class ReadModel:
         row = session_rows.cdr_row(cdr, document, station.partition, offset, self._cdr_index)
         self._cdr_index += 1
         revision = session_rows.cdr_revision_row(row, fact.recorded_at)
-        self._new.cdr_revisions.append(revision)
+        # A released document is what it was released as, also where a later version counts on.
+        kept = self._new.cdr_revisions.setdefault((row.id, cdr.revision), revision)
+        if revision.state == "FINAL" != kept.state:
+            self._new.cdr_revisions[row.id, cdr.revision] = revision
         if self._on_revision is not None:
             self._on_revision(revision)
         known = self._new.cdrs.get(row.id)
@@ -363,7 +366,7 @@ class ReadModel:
             ("transactions.write_costs", self._running_costs(new)),
             ("cdrs.count", [session_rows.cdr_count_row(row) for row in new.cdrs.values()]),
             ("cdrs.write", list(new.cdrs.values())),
-            ("cdrs.write_revisions", new.cdr_revisions),
+            ("cdrs.write_revisions", list(new.cdr_revisions.values())),
             ("cdrs.write_requests", list(new.cdr_requests.values())),
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
             *new.state.written(),

@@ -99,14 +99,24 @@ WHERE cdrs.state <> 'FINAL';
 
 -- name: revisions
 SELECT revision, state, partition, record_offset, recorded_at, body, sha256
-FROM read.cdr_revisions
-WHERE tenant = %(tenant)s AND id = %(id)s::uuid
+FROM read.cdr_revisions AS r
+WHERE tenant = %(tenant)s AND id = %(id)s::uuid AND NOT EXISTS (
+    SELECT FROM read.cdr_revisions AS released
+    WHERE released.id = r.id AND released.state = 'FINAL' AND released.revision < r.revision
+)
 ORDER BY revision;
 
 -- name: write_revisions
 INSERT INTO read.cdr_revisions
 SELECT * FROM json_populate_recordset(NULL::read.cdr_revisions, %(rows)s)
-ON CONFLICT DO NOTHING;
+ON CONFLICT (id, revision) DO UPDATE SET
+    state = excluded.state,
+    partition = excluded.partition,
+    record_offset = excluded.record_offset,
+    recorded_at = excluded.recorded_at,
+    body = excluded.body,
+    sha256 = excluded.sha256
+WHERE excluded.state = 'FINAL' AND cdr_revisions.state <> 'FINAL';
 
 -- name: of_transaction
 -- Every document of a transaction, in the order of the chain.
