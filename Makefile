@@ -42,6 +42,7 @@ wheel: install  ## dist/chargeledger-*.whl
 
 docs: install  ## the generated pages
 	$(BIN)/chargeledger settings-page > docs/settings.md
+	$(BIN)/chargeledger conformance-page > docs/conformance.md
 
 # Needs uv; writes the hashes that plain pip (23.2 and later) checks.
 lock:

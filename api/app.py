@@ -29,6 +29,7 @@ from api.command_shape import Command
 from api.events import Streams
 from api.metrics import Measured, Metrics
 from api.ports import Ports
+from api.transactions import Counted
 from projections.cdr_requests import CdrRequestRow
 from projections.completeness import Completeness
 from projections.evidence import Bundle
@@ -57,6 +58,7 @@ SHAPES = (
     MessagePage,
     StationDetail,
     StationRow,
+    Counted,
     TransactionRow,
     transactions.TransactionDetail,
     id_tokens.IdTokenWritten,

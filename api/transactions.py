@@ -1,17 +1,21 @@
 """Transactions: each charging session as far as it is known."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi import Query as QueryParameters
+from msgspec import UNSET, Struct, UnsetType
 from pydantic import Field
 
 from api.access import Caller, Needs, allowed
-from api.answers import Items, Page, Query, documented, read
-from api.problems import NotFound
+from api.answers import Page, Query, documented, read
+from api.problems import FieldError, Invalid, NotFound
 from projections.cdrs import find_chain
 from projections.transactions import (
     TransactionRow,
+    Wanted,
+    count_transactions,
     find_running_cost,
     find_transaction,
     find_transactions,
@@ -27,7 +31,17 @@ Text = Annotated[str | None, Field(max_length=255)]
 class TransactionsQuery(Page):
     station: Text = None
     id_token: Text = None
-    active: bool | None = None
+    state: Literal["active", "ended"] | None = None
+    active: Annotated[bool | None, Field(description="The same as state=active, or ended.")] = None
+    count: Annotated[bool, Field(description="Count all that match, on whatever page.")] = False
+
+
+class Counted(Struct, frozen=True, omit_defaults=True):
+    items: Sequence[TransactionRow]
+    next: str | None
+    """Ask `after` this for what follows; None: there was no more."""
+    total: int | UnsetType = UNSET
+    """How many match, where it was asked for."""
 
 
 class TransactionDetail(TransactionRow, frozen=True, kw_only=True):
@@ -42,7 +56,7 @@ class TransactionQuery(Query):
     """Whose transaction it is, where the id is the station's own."""
 
 
-@router.get("/v1/transactions", responses=documented((200, Items)))
+@router.get("/v1/transactions", responses=documented((200, Counted)))
 async def list_transactions(
     request: Request,
     caller: Reader,
@@ -50,17 +64,21 @@ async def list_transactions(
     query: Annotated[TransactionsQuery, QueryParameters()],
 ) -> Response:
     """Transactions, the latest first."""
+    state = query.state
+    if query.active is not None:
+        meant: Literal["active", "ended"] = "active" if query.active else "ended"
+        if state not in (None, meant):
+            raise Invalid(FieldError("active", "says something else than state"))
+        state = meant
+    wanted = Wanted(query.station, query.id_token, state)
     found = await find_transactions(
-        ports.db,
-        caller.tenant,
-        station=query.station,
-        id_token=query.id_token,
-        active=query.active,
-        after=query.after,
-        limit=query.limit,
+        ports.db, caller.tenant, wanted, after=query.after, limit=query.limit
     )
     more = found[-1].id if len(found) == query.limit else None
-    return read(request, Items(found, more))
+    if not query.count:
+        return read(request, Counted(found, more))
+    total = await count_transactions(ports.db, caller.tenant, wanted)
+    return read(request, Counted(found, more, total))
 
 
 @router.get("/v1/transactions/{id}", responses=documented((200, TransactionDetail), errors=[404]))

@@ -69,10 +69,9 @@ def cdr_of(
     if energy == 0:
         flags.add("ZERO_ENERGY")
     over = t.is_ended or t.succeeded or estimate is not None
-    money = Priced()
-    if over:
-        money = price_facts(facts_of(tenant, station, t, energy, ended_at, flags), reference)
-        flags |= money.flags
+    facts = facts_of(tenant, station, t, energy, ended_at, flags)
+    money = price_facts(facts, reference) if over else Priced()
+    flags |= money.flags
     holds = held_by(t, flags) | money.holds if over else frozenset()
     return Cdr(
         id=correction_id(cdr_id(tenant, station, t.transaction_id), t.sequence),
@@ -93,9 +92,7 @@ def cdr_of(
         stop_reason=t.stop_reason,
         flags=tuple(sorted(flags)),
         positions=_positions(t, partition),
-        signed=signed_document(t, partition, signed, reported_wh(t))
-        if t.signed or t.is_calibrated
-        else None,
+        signed=signed_document(t, partition, signed, reported_wh(t)),
         holds=tuple(sorted(holds)),
         total_time_s=money.total_time_s,
         total_parking_time_s=money.total_parking_time_s,
@@ -267,13 +264,21 @@ def bounds_of(t: Transaction) -> tuple[int | None, int | None]:
 
 
 def _positions(t: Transaction, partition: int) -> dict[str, str]:
-    offsets = {
-        "start": t.started,
-        "start_answer": t.start_answered,
-        "stop": t.ended,
-        "stop_answer": t.end_answered,
+    """Return which records each figure is from, by what they told."""
+    told: dict[str, list[int]] = {
+        "start": [t.started],
+        "start_answer": [t.start_answered],
+        "stop": [t.ended],
+        "stop_answer": [t.end_answered],
+        "meter_start": [t.start_told],
+        "meter_stop": [t.stop_told],
+        "readings": t.readings_told,
+        "states": t.states_told,
+        "successor": [t.succeeded_by],
+        "signatures": [t.judged],
     }
-    return {role: f"{partition}:{offset}" for role, offset in offsets.items() if offset >= 0}
+    offsets = {role: [str(each) for each in those if each >= 0] for role, those in told.items()}
+    return {role: f"{partition}:{','.join(those)}" for role, those in offsets.items() if those}
 
 
 def _iso(microseconds: int | None) -> str | None:

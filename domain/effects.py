@@ -153,7 +153,8 @@ def _charging_state(station: Station, fact: ConnectorStatusReported) -> None:
         transaction = station.transactions.current_on(fact.evse_id)
         if transaction is not None and not transaction.by_events:
             at = fact.at if fact.at is not None else fact.recorded_at
-            charging_state(transaction, at, fact.status)
+            if charging_state(transaction, at, fact.status):
+                transaction.states_told.append(fact.offset)
 
 
 def _is_outdated(fact: ConnectorStatusReported, before: Connector) -> bool:

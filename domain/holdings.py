@@ -226,7 +226,11 @@ def _applied(held: Holdings, offset: int, change: Change) -> Iterator[Change]:
         if _index(held.indexes.setdefault(change.facet, bytearray()), facet, change):
             yield change
         return
-    items = held.items.setdefault(change.facet, {})
+    items = held.items.get(change.facet)
+    if items is None:
+        if change.value is None:
+            return
+        items = held.items[change.facet] = {}
     if change.key is None:
         _empty(items, change.before)
         yield change

@@ -92,7 +92,14 @@ def _release_asked(d: Deciding, request: CdrRequest) -> OwnerRecord:
         raise Refused("no such tariff was valid at the start of the session")
     return _released(
         d,
-        replace(document, decided=_decided(request)),
+        replace(
+            document,
+            decided=_decided(request),
+            positions={
+                **document.positions,
+                "request": f"{d.station.partition}:{request.requested}",
+            },
+        ),
         cause=request.requested,
         purpose="release",
         request=request,

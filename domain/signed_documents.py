@@ -14,7 +14,10 @@ def whole(value: Decimal) -> int | Decimal:
 
 def signed_document(
     t: Transaction, partition: int, signed: SignedEnergy, reported_wh: int | None
-) -> CdrSigned:
+) -> CdrSigned | None:
+    """None: nothing was signed, and nothing had to be."""
+    if not t.signed and not t.is_calibrated:
+        return None
     energy = None if signed.energy_wh is None else str(whole(signed.energy_wh))
     reported = None if reported_wh is None else str(reported_wh)
     return CdrSigned(

@@ -128,8 +128,13 @@ def payload_of(call: OpenCall) -> Any:
 
 
 def answer_payload(record: MessageSent) -> str:
-    """The payload of a CALLRESULT of ours, as JSON: it is written [3,"<message id>",<payload>]."""
+    """The payload of a CALLRESULT of ours, as JSON: it is written [3,"<message id>",<payload>].
+
+    Or [3,<message id>,<payload>], where that is a number.
+    """
     id_length = len(msgspec.json.encode(record.message_id).decode())
+    if record.frame[3] != '"':
+        id_length -= 2
     return record.frame[4 + id_length : -1]
 
 

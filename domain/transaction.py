@@ -118,6 +118,12 @@ class Transaction(Struct, kw_only=True):
     event_answers: dict[str, str] = {}
     """By seqNo and id token: the payload that an event got, as JSON; a repeat gets it again."""
 
+    readings_told: list[int] = []
+    """Offsets of the CALLs that told readings which are kept, the stop's own left out."""
+    states_told: list[int] = []
+    """Of those that told charging states."""
+    succeeded_by: int = -1
+    """Offset of the start that ended it by evidence."""
     signed: list[SignedValue] = []
     verdicts: dict[str, SignatureVerdict] = {}
     """By the digest of a signed value's text: what its signature is worth, as last judged."""
@@ -165,6 +171,8 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
         if fact.signed:
             changed |= read_signed(transaction, fact.offset, fact.signed)
         is_told = read_registers(transaction, fact.registers)
+        if is_told:
+            transaction.readings_told.append(fact.offset)
         if transaction.is_ended or transaction.succeeded:
             # A late sample moves its bounds, contradicts its end, or splits its energy.
             changed = changed or is_told
@@ -184,6 +192,7 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
 def succeed(transaction: Transaction, fact: TransactionStarted) -> None:
     """Another transaction began on the connector: this one is over, by evidence only."""
     transaction.succeeded = True
+    transaction.succeeded_by = fact.offset
     transaction.successor_start_wh = fact.meter_start_wh
     transaction.revision += 1
     transaction.changed = fact.offset

@@ -74,13 +74,19 @@ def _apply(t: Transaction, fact: TransactionEventReported) -> bool:
         t.registry = fact.registry
     if fact.reservation_id is not None and t.reservation_id is None:
         t.reservation_id = fact.reservation_id
-    if fact.charging_state and fact.at is not None:
-        # Only once it is over does the state change what its CDR says.
-        changed |= charging_state(t, fact.at, fact.charging_state) and t.is_ended
-    if fact.signed:
-        changed |= read_signed(t, fact.offset, fact.signed)
-    is_told = read_registers(t, fact.registers)
-    changed |= is_told and (t.is_ended or t.succeeded)
+    return _read(t, fact) or changed
+
+
+def _read(t: Transaction, fact: TransactionEventReported) -> bool:
+    """Take what was measured; only once it is over does that change what its CDR says."""
+    changed = bool(fact.signed) and read_signed(t, fact.offset, fact.signed)
+    is_timed = bool(fact.charging_state) and fact.at is not None
+    if is_timed and charging_state(t, fact.at or 0, fact.charging_state):
+        t.states_told.append(fact.offset)
+        changed |= t.is_ended
+    if read_registers(t, fact.registers):
+        t.readings_told.append(fact.offset)
+        changed |= t.is_ended or t.succeeded
     return changed
 
 

@@ -18,7 +18,7 @@ from msgspec import Struct
 from domain.station import Station, dump, load
 from schemas.partitions import key_of
 
-FOLD_VERSION = 10
+FOLD_VERSION = 11
 """Raise it with every change of the shape or the meaning of `domain.station.Station`."""
 
 _STATION = f"station.v{FOLD_VERSION}"

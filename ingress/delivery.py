@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -46,6 +47,16 @@ class Deliveries:
         self._now_us = now_us
         self._post = post
         self.counts: Counter[str] = Counter()
+        self._awaited: dict[str, list[Callable[[], object]]] = {}
+
+    def awaits(self, connection: str) -> None:
+        """Hold what comes for this connection: it is in the log, but not open yet."""
+        self._awaited[connection] = []
+
+    def release(self, connection: str) -> None:
+        """Deliver what was held: the connection is open now, or will never be."""
+        for deliver in self._awaited.pop(connection, ()):
+            deliver()
 
     def deliver(
         self,
@@ -59,7 +70,9 @@ class Deliveries:
         tenant: str = "",
         station: str = "",
     ) -> bool:
-        """Write the frame now, or not at all; True if it is written (or waits for its secrets).
+        """Write the frame now, or not at all; True if it is written, or waits.
+
+        It waits for its secrets, and for its connection to be opened.
 
         A repeat (an offset not above the last) is not written again and fails nothing. Otherwise a
         CALL that is not written gets its DeliveryFailed; with the connection gone, that needs the
@@ -67,6 +80,20 @@ class Deliveries:
         """
         delivery = Delivery(offset, frame, message_type, deadline_us, secrets)
         target = self._connections.get(connection)
+        if target is None and connection in self._awaited:
+            again = partial(
+                self.deliver,
+                connection,
+                offset,
+                frame,
+                message_type=message_type,
+                deadline_us=deadline_us,
+                secrets=secrets,
+                tenant=tenant,
+                station=station,
+            )
+            self._awaited[connection].append(again)
+            return True
         if target is None:
             self._failed(connection, tenant, station, delivery, "no such connection here")
             return False

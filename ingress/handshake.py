@@ -14,6 +14,7 @@ import logging
 from collections.abc import Sequence
 
 from msgspec import Struct
+from websockets import http11
 from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.http11 import Request
@@ -34,6 +35,9 @@ USER_AGENT_CHARACTERS_MAX = 200
 LOGGER = logging.getLogger("ingress.websocket")
 # The library tells each opening and closing at INFO; the journal does that.
 LOGGER.setLevel(logging.WARNING)
+
+# The bound of a whole head (`Options.head_bytes_max`) is ours; within it a line may be as long.
+http11.MAX_LINE_LENGTH = 16 * 1024
 
 _DEFLATE = ServerPerMessageDeflateFactory(
     server_no_context_takeover=True,

@@ -307,6 +307,7 @@ class Server:
             violations=admitted.violations,
             credential=admitted.credential,
         )
+        self._deliveries.awaits(connection_id)
         try:
             async with asyncio.timeout(self.options.handshake_s):
                 await self.log.append(record)
@@ -324,6 +325,7 @@ class Server:
             self._admit(opening, admitted, connection_id, order)
         finally:
             self._opening -= 1
+            self._deliveries.release(connection_id)
 
     def _admit(self, opening: Opening, admitted: Admitted, connection_id: str, order: int) -> None:
         if not opening.is_waiting:

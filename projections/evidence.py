@@ -23,7 +23,7 @@ from schemas.cdr_cost import TariffSnapshot
 FRAMES_MAX = 20_000
 """In one answer of the API; a transaction of a day has some three thousand."""
 
-_POSITION = re.compile(r"(\d+):(\d+)")
+_POSITION = re.compile(r"(\d+):(\d+(?:,\d+)*)")
 _decode_cdr = msgspec.json.Decoder(Cdr).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -120,10 +120,10 @@ def span_of(cdr: Cdr, revisions: Sequence[RevisionRow]) -> Span:
     named = [value.position for value in cdr.signed.values] if cdr.signed is not None else []
     here = revisions[-1].partition
     offsets = [revision.offset for revision in revisions if revision.partition == here]
-    for position in [*cdr.positions.values(), *named]:
+    for position in [*cdr.positions.values(), *cdr.causes, *named]:
         found = _POSITION.fullmatch(position)
         if found is not None and int(found[1]) == here:
-            offsets.append(int(found[2]))
+            offsets.extend(int(offset) for offset in found[2].split(","))
     return Span(here, min(offsets), max(offsets))
 
 

@@ -43,29 +43,36 @@ class TransactionRow(Struct, frozen=True, kw_only=True):
     """ "partition:offset" of the last record that told something of it."""
 
 
+class Wanted(Struct, frozen=True):
+    """Which transactions; None: whatever it is."""
+
+    station: str | None = None
+    id_token: str | None = None
+    """Compared without case."""
+    state: Literal["active", "ended"] | None = None
+
+
+ALL = Wanted()
+
+
 async def find_transactions(
-    db: Database,
-    tenant: str,
-    *,
-    station: str | None = None,
-    id_token: str | None = None,
-    active: bool | None = None,
-    after: str | None = None,
-    limit: int = 100,
+    db: Database, tenant: str, wanted: Wanted = ALL, *, after: str | None = None, limit: int = 100
 ) -> list[TransactionRow]:
     """Return transactions, the latest first; `after` is the `id` of the last one seen."""
     rows = await db.fetch(
         "transactions.find",
         {
-            "tenant": tenant,
-            "station": station,
-            "id_token": None if id_token is None else token_key(id_token),
-            "state": None if active is None else "active" if active else "ended",
+            **_filter(tenant, wanted),
             "after": None if after is None else _uuid(after) or str(UUID(int=0)),
             "limit": limit,
         },
     )
     return [_transaction(dict(row)) for row in rows]
+
+
+async def count_transactions(db: Database, tenant: str, wanted: Wanted = ALL) -> int:
+    rows = await db.fetch("transactions.count", _filter(tenant, wanted))
+    return int(rows[0]["total"])
 
 
 async def find_transaction(
@@ -80,6 +87,15 @@ async def find_transaction(
         {"tenant": tenant, "id": _uuid(id), "transaction_id": id, "station": station},
     )
     return _transaction(dict(rows[0])) if rows else None
+
+
+def _filter(tenant: str, wanted: Wanted) -> dict[str, Any]:
+    return {
+        "tenant": tenant,
+        "station": wanted.station,
+        "id_token": None if wanted.id_token is None else token_key(wanted.id_token),
+        "state": wanted.state,
+    }
 
 
 async def find_running_cost(db: Database, tenant: str, id: str) -> RunningCost | None:

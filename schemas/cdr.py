@@ -80,7 +80,7 @@ class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     flags: tuple[str, ...]
     """Sorted; what was seen. FLAGS in docs/cdr.md."""
     positions: dict[str, str]
-    """What it was made from: role → "partition:offset" in the journal."""
+    """What it was made from: role → "partition:offset[,offset…]" in the journal."""
     signed: CdrSigned | None = None
     """Of a transaction in which meter values were signed."""
     authorized_at: str | None = None

@@ -18,6 +18,14 @@ WHERE tenant = %(tenant)s
 ORDER BY received_at DESC, id DESC
 LIMIT %(limit)s;
 
+-- name: count
+SELECT count(*) AS total
+FROM read.transactions
+WHERE tenant = %(tenant)s
+    AND (%(station)s::text IS NULL OR station = %(station)s)
+    AND (%(id_token)s::text IS NULL OR id_token_key = %(id_token)s)
+    AND (%(state)s::text IS NULL OR state = %(state)s);
+
 -- name: one
 SELECT
     id, tenant, station, transaction_id, evse, connector, id_token, token_status, started_at,

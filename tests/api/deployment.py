@@ -27,7 +27,7 @@ from projections.ports import Progress, StoreUnavailable
 from projections.read_model import ReadModel
 from projections.run import Projection
 from projections.states import FOLD_VERSION
-from schemas.journal import Entry
+from schemas.journal import REGISTRY_PARTITION, Entry
 from schemas.partitions import partition_of
 from schemas.records import (
     CALL,
@@ -106,6 +106,21 @@ class Deployment:
                 action=action,
             )
         )
+
+    async def append_to_registry(self, record: Record) -> int:
+        self._sequence += 1
+        value = encode(record, "test", self._sequence)
+        return (await self.journal.append(REGISTRY_PARTITION, [value]))[0]
+
+    async def offset_of(self, wanted: Record) -> int:
+        """Return where a record of a station stands in its partition."""
+        partition = partition_of(wanted.tenant, wanted.station, PARTITIONS)
+        reader = self.journal.reader({partition: 0})
+        while entries := await reader.poll(records_max=1_000, timeout_s=0):
+            for entry in entries:
+                if decode(entry.value) == wanted:
+                    return entry.offset
+        raise KeyError(wanted)
 
     async def connect(self, tenant: str, station: str, protocol: str = "1.6") -> None:
         await self.append(

@@ -3,6 +3,7 @@
 import re
 from decimal import Decimal
 from hashlib import sha256
+from typing import Any
 
 import httpx
 import msgspec
@@ -213,3 +214,41 @@ def test_a_decimal_is_never_a_float() -> None:
     answer = read(request, Items([Decimal("0.1")], None))
 
     assert answer.body == b'{"items":["0.1"],"next":null}'
+
+
+async def test_a_kit_may_ask_which_transaction_is_active_and_how_many_a_token_has(
+    deployment: Deployment, client: httpx.AsyncClient, talk: Talk
+) -> None:
+    await talk.charge(1, "04A1", 1_000)
+    await talk.charge(2, "04A1", 1_000)
+    other = Talk(deployment, "default", "CS-2")
+    await other.open()
+    await other.charge(3, "04A1", 1_000)
+    await talk.call(
+        "StartTransaction",
+        {
+            "connectorId": 1,
+            "idTag": "04B2",
+            "meterStart": 9_000,
+            "timestamp": "2026-01-02T05:04:05Z",
+        },
+        {"transactionId": 4, "idTagInfo": {"status": "Accepted"}},
+    )
+    await deployment.project()
+
+    async def asked(query: str) -> dict[str, Any]:
+        answer = await client.get(f"/v1/transactions?{query}")
+        assert answer.status_code == 200
+        page: dict[str, Any] = answer.json()
+        return page
+
+    (active,) = (await asked("station=CS-1&state=active"))["items"]
+    assert (active["transaction_id"], active["id_token"]) == ("4", "04B2")
+    assert (await asked("id_token=04a1&count=true&limit=1"))["total"] == 3
+    assert (await asked("station=CS-1&id_token=04A1&count=true"))["total"] == 2
+    assert (await asked("state=ended&station=CS-2&count=1"))["total"] == 1
+    assert (await asked("station=CS-9&count=true"))["total"] == 0
+    assert "total" not in await asked("station=CS-1")
+    assert (await asked("state=ended&active=false"))["items"]
+    refused = await client.get("/v1/transactions?state=ended&active=true")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "active")

@@ -11,7 +11,7 @@ from domain.cdr import cdr_of
 from domain.registry import Registry
 from domain.station import dump
 from schemas.cdr import Cdr, canonical
-from schemas.records import CdrCorrected, CdrReleased, IdTokenPut, OwnerRecord
+from schemas.records import CdrCorrected, CdrReleased, IdTokenPut, MessageReceived, OwnerRecord
 from tests.domain.log import KEY, NOW, SECOND, Log, Worker, start, stop, working
 
 
@@ -46,7 +46,11 @@ def test_the_energy_is_the_difference_of_the_two_registers() -> None:
     [cdr] = cdrs(worker)
     assert (cdr.state, cdr.energy_wh, cdr.flags) == ("FINAL", 8000, ())
     assert cdr.started_at == "2026-11-23T09:00:00Z"
-    assert set(cdr.positions) == {"start", "start_answer", "stop", "stop_answer"}
+    ends = {"start", "start_answer", "stop", "stop_answer"}
+    assert set(cdr.positions) == {*ends, "readings"}
+    told = log.read(int(cdr.positions["readings"].split(":")[1]))
+    assert isinstance(told, MessageReceived)
+    assert told.action == "MeterValues"
 
 
 def test_a_start_told_again_gets_the_first_answer_even_after_the_stop() -> None:

@@ -52,7 +52,9 @@ def test_a_session_of_events_becomes_a_final_cdr(version: str) -> None:
     assert (cdr.transaction_id, cdr.id_token) == ("T-1", "TAG")
     assert (cdr.evse, cdr.connector, cdr.stop_reason) == (2, 1, "EVDisconnected")
     assert (cdr.started_at, cdr.ended_at) == ("2026-11-23T09:00:00Z", "2026-11-23T10:00:00Z")
-    assert set(cdr.positions) == {"start", "start_answer", "stop", "stop_answer"}
+    ends = {"start", "start_answer", "stop", "stop_answer", "meter_start", "meter_stop"}
+    assert set(cdr.positions) == {*ends, "readings"}
+    assert len(cdr.positions["readings"].split(",")) == 3
     assert isinstance(worker.log.read(len(worker.log.values) - 1), CdrReleased)
 
 

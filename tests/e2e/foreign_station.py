@@ -98,8 +98,9 @@ class Station(ChargePoint):  # type: ignore[misc]
 
     @handles(Action.get_configuration)
     async def on_get_configuration(self, **_: Any) -> call_result.GetConfiguration:
-        key = {"key": "HeartbeatInterval", "readonly": False, "value": "300"}
-        return call_result.GetConfiguration(configuration_key=[key])
+        values = {"HeartbeatInterval": "300", **self.configuration}
+        keys = [{"key": key, "readonly": False, "value": value} for key, value in values.items()]
+        return call_result.GetConfiguration(configuration_key=keys)
 
     @handles(Action.change_configuration)
     async def on_change(self, key: str, value: str) -> call_result.ChangeConfiguration:

@@ -2,11 +2,13 @@
 
 import asyncio
 from base64 import b64encode
+from http import HTTPStatus
 
 import httpx
 import psycopg
 import pytest
 from psycopg import sql
+from websockets.exceptions import InvalidStatus
 
 from infra.journal_sqlite import SqliteJournal
 from infra.postgres_embedded import EmbeddedPostgres
@@ -56,7 +58,15 @@ async def deliver_the_secrets(up: Up) -> None:
             key="AuthorizationKey",
             value=AUTHORIZATION_KEY,
         )
+        told = await asyncio.to_thread(up.command, NAME, "GetConfiguration", FATE_WITHIN_S)
     assert command["fate"] == "answered", command
+    (given_back,) = [
+        key["value"]
+        for key in told["answer"]["configurationKey"]
+        if key["key"] == "AuthorizationKey"
+    ]
+    assert given_back.startswith("redacted:hmac-sha256:")
+    await assert_only_the_new_password_works(up)
     assert command["payload"]["value"].startswith("secret:")
     assert station.configuration == {"AuthorizationKey": AUTHORIZATION_KEY}
     put_password(up, "CANARY-2", PASSWORD).raise_for_status()
@@ -65,6 +75,21 @@ async def deliver_the_secrets(up: Up) -> None:
         up.command, "CANARY-2", "ChangeConfiguration", key="AuthorizationKey", value=NEVER_DELIVERED
     )
     assert NEVER_DELIVERED not in str(unsent)
+
+
+async def assert_only_the_new_password_works(up: Up) -> None:
+    async with connected(up, NAME, AUTHORIZATION_KEY):
+        pass
+    with pytest.raises(InvalidStatus) as refused:
+        async with connected(up, NAME, PASSWORD):
+            pass
+    assert refused.value.response.status_code == HTTPStatus.UNAUTHORIZED
+    # A registration that says nothing of the password keeps the one that the command set.
+    url = f"{up.deployment.api_url}/v1/stations/{NAME}"
+    kept = await asyncio.to_thread(httpx.put, url, json={"name": "a bird"}, timeout=30)
+    assert kept.status_code == 200
+    async with connected(up, NAME, AUTHORIZATION_KEY):
+        pass
 
 
 async def assert_log_is_clean(up: Up) -> None:

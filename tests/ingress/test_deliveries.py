@@ -7,7 +7,7 @@ from websockets.asyncio.client import ClientConnection
 
 from schemas.journal import Unavailable
 from schemas.records import CALL, CALLRESULT, ConnectionOpened, DeliveryFailed
-from tests.ingress.node import NOW_US, Node, serving
+from tests.ingress.node import NOW_US, Node, request, serving
 
 CALL_FRAME = '[2,"c","Reset",{"type":"Soft"}]'
 PASSWORD_FRAME = '[2,"k","ChangeConfiguration",{"key":"AuthorizationKey","value":"secret:one"}]'
@@ -205,3 +205,30 @@ class TestSecrets:
             node.server.deliver(connection_of(node), 2, "[3]", message_type=CALLRESULT)
 
             assert await next_texts(station, 1) == ["[3]"]
+
+
+async def test_what_comes_while_the_connection_opens_is_written_once_it_is_open() -> None:
+    async with serving() as node:
+        node.log.confirms.clear()
+        async with asyncio.TaskGroup() as tasks:
+            connecting = tasks.create_task(node.connect())
+            (opened,) = await node.log.until(ConnectionOpened)
+            assert node.server.deliver(opened.connection, 7, CALL_FRAME, message_type=CALL)
+            node.log.confirms.set()
+        async with connecting.result() as station:
+            assert await station.recv() == CALL_FRAME
+        assert node.log.of(DeliveryFailed) == []
+
+
+async def test_what_comes_for_an_opening_that_fails_has_failed() -> None:
+    async with serving(handshake_s=0.05) as node:
+        node.log.confirms.clear()
+        station = await node.raw()
+        station.write(request())
+        (opened,) = await node.log.until(ConnectionOpened)
+        node.server.deliver(
+            opened.connection, 7, CALL_FRAME, message_type=CALL, tenant="default", station="CP1"
+        )
+        (failed,) = await node.log.until(DeliveryFailed)
+        assert (failed.connection, failed.delivery) == (opened.connection, 7)
+        await station.close()

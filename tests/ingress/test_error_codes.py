@@ -72,28 +72,42 @@ def breaks(part: Schema, definitions: Schema, path: tuple[str | int, ...] = ()) 
         yield from breaks(definitions[part["$ref"].rpartition("/")[2]], definitions, path)
         return
     yield from wrong_types(part, path)
-    match part.get("type"):
-        case "object":
-            if part.get("additionalProperties") is False:
-                yield Break((*path, "unheardOf"), 1, "unknown")
-            for name, each in part.get("properties", {}).items():
-                if name in part.get("required", ()):
-                    yield Break((*path, name), ABSENT, "missing")
-                yield from breaks(each, definitions, (*path, name))
-        case "array":
-            if part.get("minItems", 0) > 0:
-                yield Break(path, [], "count")
-            if "maxItems" in part:
-                one = whole(part["items"], definitions)
-                yield Break(path, [one] * (part["maxItems"] + 1), "count")
-            yield from breaks(part["items"], definitions, (*path, 0))
-        case "string":
-            yield from wrong_texts(part, path)
-        case "integer" | "number":
-            if "minimum" in part:
-                yield Break(path, part["minimum"] - 1, "value")
-            if "maximum" in part:
-                yield Break(path, part["maximum"] + 1, "value")
+    kind = part.get("type")
+    if kind == "object":
+        yield from wrong_members(part, definitions, path)
+    elif kind == "array":
+        yield from wrong_counts(part, definitions, path)
+        yield from breaks(part["items"], definitions, (*path, 0))
+    elif kind == "string":
+        yield from wrong_texts(part, path)
+    else:
+        yield from wrong_numbers(part, path)
+
+
+def wrong_members(
+    part: Schema, definitions: Schema, path: tuple[str | int, ...]
+) -> Iterator[Break]:
+    if part.get("additionalProperties") is False:
+        yield Break((*path, "unheardOf"), 1, "unknown")
+    for name, each in part.get("properties", {}).items():
+        if name in part.get("required", ()):
+            yield Break((*path, name), ABSENT, "missing")
+        yield from breaks(each, definitions, (*path, name))
+
+
+def wrong_counts(part: Schema, definitions: Schema, path: tuple[str | int, ...]) -> Iterator[Break]:
+    if part.get("minItems", 0) > 0:
+        yield Break(path, [], "count")
+    if "maxItems" in part:
+        one = whole(part["items"], definitions)
+        yield Break(path, [one] * (part["maxItems"] + 1), "count")
+
+
+def wrong_numbers(part: Schema, path: tuple[str | int, ...]) -> Iterator[Break]:
+    if "minimum" in part:
+        yield Break(path, part["minimum"] - 1, "value")
+    if "maximum" in part:
+        yield Break(path, part["maximum"] + 1, "value")
 
 
 def wrong_types(part: Schema, path: tuple[str | int, ...]) -> Iterator[Break]:

@@ -176,7 +176,9 @@ async def test_an_id_token_of_any_length_is_kept_and_found(store: PostgresReadSt
 
     await project(world, store)
 
-    [row] = await transactions.find_transactions(store, "default", id_token=token.upper())
+    [row] = await transactions.find_transactions(
+        store, "default", transactions.Wanted(id_token=token.upper())
+    )
     assert row.id_token == token
     assert len((await cdrs.feed(store, "default", id_token=token)).items) == 1
 

@@ -55,11 +55,12 @@ async def test_a_running_session_is_active_and_its_cdr_open(store: PostgresReadS
 
     await project(world, store)
 
-    [row] = await transactions.find_transactions(store, "default", active=True)
+    active, ended = transactions.Wanted(state="active"), transactions.Wanted(state="ended")
+    [row] = await transactions.find_transactions(store, "default", active)
     assert (row.energy_wh, row.meter_last_wh, row.ended_at) == (None, 2500, None)
     [item] = (await cdrs.feed(store, "default")).items
     assert (item.cdr.state, item.cdr.revision) == ("OPEN", 1)
-    assert await transactions.find_transactions(store, "default", active=False) == []
+    assert await transactions.find_transactions(store, "default", ended) == []
 
 
 async def test_a_start_that_ends_another_makes_two_cdrs_of_one_record(
