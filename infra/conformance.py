@@ -88,9 +88,9 @@ conformance-page` from the tables that the code runs by; do not edit.
 
 The schemas are the official ones, as the `ocpp` package has them. What a station tells is recorded,
 checked, answered and folded; where it changes state, the field is named in which the API shows it
-(routes are below `/v1/stations/{station}`), and the test reads it there. What we ask is checked before
-it is accepted, sent, and followed to its one fate; its effect is what shows later that it has
-happened. Beside the test that is named,
+(routes are below `/v1/stations/{station}`), and the test reads it there. What we ask is checked
+before it is accepted, sent, and followed to its one fate; its effect is what shows later that it
+has happened. Beside the test that is named,
 [test_every_action](../tests/domain/test_every_action.py) and
 [test_outbound](../tests/domain/test_outbound.py) take every row through its schema, and
 [test_wanted](../tests/api/test_wanted.py) every refusal.
