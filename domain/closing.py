@@ -26,15 +26,18 @@ def dues(station: Station, policy: Policy) -> Iterator[int]:
             yield due
 
 
-def decide(station: Station, now: int, epoch: int, policy: Policy) -> OwnerRecord | None:
+def decide(
+    station: Station, now: int, known: tuple[int, int], policy: Policy
+) -> OwnerRecord | None:
+    """`known`: the epoch, and how much of the registry the owner has folded."""
     for transaction in _open(station):
         for due, step in _steps(transaction, policy):
             if due > now:
                 continue
             if step != ASKS:
-                return _close(station, transaction, step, now, epoch)
+                return _close(station, transaction, step, now, known)
             if station.connection is not None:
-                return _ask(station, transaction, now, epoch, policy)
+                return _ask(station, transaction, now, known[0], policy)
     return None
 
 
@@ -59,7 +62,7 @@ def _steps(t: Transaction, policy: Policy) -> Iterator[tuple[int, str]]:
 
 
 def _close(
-    station: Station, transaction: Transaction, reason: str, now: int, epoch: int
+    station: Station, transaction: Transaction, reason: str, now: int, known: tuple[int, int]
 ) -> TransactionClosed:
     return TransactionClosed(
         tenant=station.tenant,
@@ -67,7 +70,8 @@ def _close(
         recorded_at=now,
         cause=station.offset,
         purpose=f"close {transaction.transaction_id}",
-        epoch=epoch,
+        epoch=known[0],
+        registry=known[1],
         transaction_id=transaction.transaction_id,
         reason=reason,
     )

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from domain.limits import Limits
+from domain.readings import whole
 
 Wh = int | Decimal
 Reading = tuple[int, Decimal]
@@ -92,7 +93,7 @@ def _inside(r: Registers) -> list[Reading]:
 def _decided(r: Registers, inside: list[Reading], flags: set[str], limits: Limits) -> Metered:
     """Take the difference, unless a reading contradicts it."""
     start, stop = r.start or 0, r.stop or 0
-    energy = stop - start
+    energy = whole(Decimal(stop - start))
     if inside and inside[-1][1] > stop + r.tolerance_wh:
         return _unknown(r, inside, flags | {"METER_REGRESSION"}, limits)
     if limits.max_power_w and is_too_much(energy, r.start_us, r.end_us, limits):
@@ -105,7 +106,7 @@ def _decided(r: Registers, inside: list[Reading], flags: set[str], limits: Limit
             for last in (stop, *r.other_stops)
             if 0 <= first <= last
         ]
-        bounds = (min(told), max(told)) if told else None
+        bounds = (_plain(min(told)), _plain(max(told))) if told else None
     return Metered(energy, bounds, frozenset(flags), frozenset(), inside)
 
 
@@ -124,7 +125,7 @@ def _unknown(r: Registers, inside: list[Reading], flags: set[str], limits: Limit
     more = _possible(last, r.end_us, limits)
     base: Wh = 0 if last == r.start_us else lower
     upper = None if more is None else max(base + more, lower)
-    return Metered(None, (_plain(lower), upper), frozenset(flags), frozenset(), inside)
+    return Metered(None, (_plain(lower), _plain(upper)), frozenset(flags), frozenset(), inside)
 
 
 def _without_stop(r: Registers, inside: list[Reading], flags: set[str], limits: Limits) -> Metered:
@@ -143,6 +144,7 @@ def _without_stop(r: Registers, inside: list[Reading], flags: set[str], limits: 
             upper = most
     if not r.is_stopped and r.next_start is None:
         upper = None  # It may have gone on for as long as nobody heard of it.
+    lower, upper = _plain(lower), _plain(upper)
     energy = lower if r.next_start is not None and lower == upper else None
     return found._replace(energy=energy, bounds=(lower, upper))
 
@@ -312,5 +314,5 @@ def _regression(r: Registers) -> set[str]:
     return {"METER_REGRESSION"} if is_less else set()
 
 
-def _plain(wh: Wh) -> Wh:
-    return int(wh) if wh == int(wh) else wh
+def _plain(wh: Wh | None) -> Wh | None:
+    return None if wh is None else whole(Decimal(wh))

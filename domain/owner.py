@@ -372,7 +372,8 @@ class Owner:
         ):
             return decided
         billing, epoch = self._billing, self.epoch or 0
-        if (decided := closing.decide(station, now, epoch, self.policy)) is not None:
+        known = epoch, self.registry.position
+        if (decided := closing.decide(station, now, known, self.policy)) is not None:
             return decided
         if (decided := billing.settled(station, now, epoch)) is not None:
             return decided

@@ -120,6 +120,7 @@ def _reject_asked(d: Deciding, request: CdrRequest) -> OwnerRecord:
         cause=request.requested,
         purpose="reject",
         epoch=d.epoch,
+        registry=d.registry,
         request_id=request.request_id,
         transaction_id=transaction.transaction_id,
         cdr_id=request.cdr_id,

@@ -25,6 +25,8 @@ from schemas.price_records import TariffAssigned as TariffAssigned
 from schemas.price_records import TariffPut as TariffPut
 from schemas.price_records import TariffRemoved as TariffRemoved
 from schemas.signatures import SignatureVerdict
+from schemas.transaction_records import TransactionAsked as TransactionAsked
+from schemas.transaction_records import TransactionClosed as TransactionClosed
 
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
 """OCPP-J message types. A frame in which none can be read has type 0."""
@@ -252,33 +254,6 @@ class SignaturesJudged(OwnerRecord, frozen=True, kw_only=True, tag="signatures-j
     registration: str
     """sha256 of what was registered of the station's meters; empty: nothing was."""
     verdicts: tuple[SignatureVerdict, ...] = ()
-
-
-class TransactionClosed(
-    OwnerRecord, frozen=True, kw_only=True, tag="transaction-closed-by-policy.v1"
-):
-    """A transaction is over by policy, though no end was told. Its true end makes this void.
-
-    `reason`: "next-start" (another began on its EVSE), "grace-after-boot" (its station started anew
-    and has not spoken of it since), "transaction-status" (its station knows nothing of it any more
-    and has nothing queued).
-    """
-
-    transaction_id: str
-    reason: str
-
-
-class TransactionAsked(OwnerRecord, frozen=True, kw_only=True, tag="transaction-asked.v1"):
-    """We ask a station (2.x) what became of a transaction: its GetTransactionStatus is a command.
-
-    The station is back, and has not spoken of the transaction since.
-    """
-
-    transaction_id: str
-    command_id: str
-    payload: Raw
-    expires_at: int
-    version: str = "2.0.1"
 
 
 class JournalCreated(Record, frozen=True, kw_only=True, tag="journal-created.v1"):
