@@ -86,7 +86,7 @@ def _inside(r: Registers) -> list[Reading]:
         (at, wh)
         for at, wh in r.readings
         if (r.start_us is None or at >= r.start_us - _NEAR_US)
-        and (r.end_us is None or at <= r.end_us)
+        and (r.end_us is None or at <= r.end_us or not r.is_stopped)
     ]
 
 

@@ -83,7 +83,7 @@ def test_a_token_that_may_not_charge_holds_the_cdr() -> None:
 
     assert worker.frames()[0][2] == {"idTokenInfo": {"status": "Unknown"}}
     [cdr] = cdrs(worker)
-    assert (cdr.state, cdr.flags) == ("HELD", ("LATE_DELIVERY", "TOKEN_NOT_ACCEPTED"))
+    assert (cdr.state, cdr.flags) == ("HELD", ("LATE_DELIVERY", "SEQ_GAP", "TOKEN_NOT_ACCEPTED"))
 
 
 def test_a_start_button_needs_no_token() -> None:

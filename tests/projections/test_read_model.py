@@ -63,7 +63,7 @@ async def test_a_running_session_is_active_and_its_cdr_open(store: PostgresReadS
     assert await transactions.find_transactions(store, "default", ended) == []
 
 
-async def test_a_start_that_ends_another_makes_two_cdrs_of_one_record(
+async def test_a_start_ends_another_and_the_record_that_says_so_holds_that_one(
     store: PostgresReadStore,
 ) -> None:
     world = await World().start()
@@ -73,11 +73,11 @@ async def test_a_start_that_ends_another_makes_two_cdrs_of_one_record(
 
     await project(world, store)
 
-    first, second = (await cdrs.feed(store, "default")).items
-    assert first.record == second.record
+    second, first = (await cdrs.feed(store, "default")).items
+    assert first.cdr.closed_by == "next-start"
     assert (first.cdr.state, first.cdr.energy_bounds_wh) == ("HELD", (0, 3000))
     assert (second.cdr.state, second.cdr.id_token) == ("OPEN", "OTHER")
-    assert (await cdrs.feed(store, "default", after=first.position)).items == [second]
+    assert (await cdrs.feed(store, "default", after=second.position)).items == [first]
 
 
 async def test_a_late_sample_that_widens_what_is_known_is_a_new_revision(
