@@ -147,6 +147,9 @@ class ReadModel:
             "firmware": fact.firmware_version,
             "status": fact.status,
         }
+        for transaction in station.transactions.known.values():
+            if not transaction.is_ended:  # What runs was interrupted.
+                self._transaction(station, offset, transaction)
         self._event(station, offset, fact, "station-booted", station.station, detail)
 
     def _status(

@@ -90,6 +90,7 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         await talk.call("StopTransaction", ORPHAN, {})
         await talk.start(4712, f"token-{MARK}")
         await talk.start(4713, f"token-{MARK}")
+        await talk.call("StopTransaction", {**ORPHAN, "transactionId": 4713, "meterStop": -1}, {})
         await deployment.project()
     await deployment.series_reaches_the_head()
     held = {f"/v1/stations/{{station}}/{facet}": f"{station}/{facet}" for facet in ALL}

@@ -21,7 +21,7 @@ from projections.what_if import WhatIf
 from schemas.records import decode, encode
 from tests.domain.registering import document
 from tests.projections.test_money_rows import eventful, priced_world
-from tests.projections.world import World
+from tests.projections.world import SECOND, World
 
 
 def run(data: Path, *arguments: str | Path) -> Result:
@@ -139,6 +139,7 @@ async def test_another_meter_rule_holds_what_it_would_have_held() -> None:
     world = await priced_world()
     transaction_id = await world.starts("CP1", 1000)
     for register in (5000, 9001):
+        world.now += 3_600 * SECOND
         await world.samples("CP1", transaction_id, register)
     await world.stops("CP1", transaction_id, 9000)
     strict = MeterRule(version=0, register_tolerance_wh=0)
