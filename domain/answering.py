@@ -8,6 +8,7 @@ import msgspec
 from domain.registry import Registry
 from domain.station import OpenCall, Station
 from schemas.records import CALLERROR, VERSION_16
+from schemas.tolerance import NUMBER_AS_ID
 
 
 class Policy(NamedTuple):
@@ -17,6 +18,10 @@ class Policy(NamedTuple):
     heartbeat_interval_s: int = 300
     settle_us: int = 15 * 60 * 1_000_000
     answer_timeout_us: int = 30 * 1_000_000
+    ask_us: int = 15 * 60 * 1_000_000
+    """After a station (2.x) is back: then it is asked for transactions it has not spoken of."""
+    close_grace_us: int = 24 * 60 * 60 * 1_000_000
+    """After a station started anew: then what it has not spoken of since is over."""
 
 
 class Context(NamedTuple):
@@ -41,9 +46,15 @@ Rule = str | Callable[[Context], str]
 
 
 def error(call: OpenCall, code: str, description: str) -> Answer:
-    identity = json_text(call.message_id)
-    text = f"[4,{identity},{json_text(code)},{json_text(description[:255])},{{}}]"
+    text = f"[4,{id_of(call)},{json_text(code)},{json_text(description[:255])},{{}}]"
     return Answer(CALLERROR, text)
+
+
+def id_of(call: OpenCall) -> str:
+    """Return the id to answer under, as JSON: in the form in which it came."""
+    if call.violation == NUMBER_AS_ID.flag:
+        return call.message_id
+    return json_text(call.message_id)
 
 
 def json_text(text: str) -> str:

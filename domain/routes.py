@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from domain import decisions2, decisions16
 from domain.admission import HELD_BACK, may_say
-from domain.answering import Answer, Context, Rule, error, json_text
+from domain.answering import Answer, Context, Rule, error, id_of
 from domain.meanings import MEANINGS
 from domain.station import UNREADABLE_ID, OpenCall, Station, payload_of
 from domain.told import Meaning
@@ -111,7 +111,7 @@ def answer(
     is not: after an error it would be lost, and without an answer it is told again.
     """
     route = ROUTES[call.version].get(call.action)
-    if call.error and (call.message_id == UNREADABLE_ID or not _is_readable(call, route)):
+    if call.error and not _is_readable(call, route):
         return error(call, call.error, call.violation)
     if station.boot_status in HELD_BACK and not may_say(station, call):
         return error(call, "SecurityError", f"the station is {station.boot_status}")
@@ -126,10 +126,12 @@ def answer(
             if call.action in MONEY:
                 raise
             return error(call, "InternalError", "the answer could not be decided")
-    return Answer(CALLRESULT, f"[3,{json_text(call.message_id)},{text}]")
+    return Answer(CALLRESULT, f"[3,{id_of(call)},{text}]")
 
 
 def _is_readable(call: OpenCall, route: Route | None) -> bool:
+    if call.message_id == UNREADABLE_ID or call.error == "ProtocolError":
+        return False  # It is no whole CALL, whatever stands in it.
     if route is None or route.meaning is None:
         return False
     return route.meaning.reads(payload_of(call))

@@ -82,6 +82,8 @@ class Station(Struct):
     """Of the last record folded."""
     connection: Connection | None = None
     seen_at: int = 0
+    is_catching_up: bool = False
+    """It is back, and what it says now may have waited in a queue."""
     identity: StationBooted | None = None
     boot_status: str = ""
     """What its last BootNotification was answered; empty: it never booted here."""
@@ -128,8 +130,13 @@ def payload_of(call: OpenCall) -> Any:
 
 
 def answer_payload(record: MessageSent) -> str:
-    """The payload of a CALLRESULT of ours, as JSON: it is written [3,"<message id>",<payload>]."""
+    """The payload of a CALLRESULT of ours, as JSON: it is written [3,"<message id>",<payload>].
+
+    Or [3,<message id>,<payload>], where that is a number.
+    """
     id_length = len(msgspec.json.encode(record.message_id).decode())
+    if record.frame[3] != '"':
+        id_length -= 2
     return record.frame[4 + id_length : -1]
 
 

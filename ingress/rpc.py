@@ -88,8 +88,8 @@ def read(version: str, text: str, switches: Switches = NONE) -> Frame:
     if type(message_type) is not int or message_type not in _TYPES[version]:
         return _of_unknown_type(version, message_id)
     if type(message_id) is not str or not 0 < len(message_id) <= MESSAGE_ID_CHARACTERS_MAX:
-        message_id, fault = _odd_id(version, message_id, value)
-        faults.append(fault)
+        message_id, fault = _odd_id(version, message_id, value, switches)
+        faults.insert(0, fault)
     if message_type in (CALL, SEND):
         return _call(version, message_type, message_id, value, faults, switches)
     return _answer(version, message_type, message_id, value, faults)
@@ -123,7 +123,9 @@ def _call(
     if type(action) is not str or not 0 < len(action) <= ACTION_CHARACTERS_MAX:
         faults.append(_formation(version, "$[2]: not an action"))
         return _faulty(message_type, message_id, "", None, faults)
-    if len(value) != 4:
+    if len(value) == 3:
+        faults.append(("ProtocolError", tolerance.NO_PAYLOAD.flag))
+    elif len(value) != 4:
         faults.append(_formation(version, f"$: {len(value)} elements"))
     payload = frames.payload_in(message_type, value)
     if action not in payloads.actions(version):
@@ -221,13 +223,16 @@ def _of_unknown_type(version: str, message_id: object) -> Frame:
     )
 
 
-def _odd_id(version: str, message_id: object, value: list[Any]) -> tuple[str, _Fault]:
+def _odd_id(
+    version: str, message_id: object, value: list[Any], switches: Switches
+) -> tuple[str, _Fault]:
     action = value[2] if len(value) > 2 else None
-    if version == "1.6" or (type(action) is str and action in tolerance.MONEY):
-        if type(message_id) is int:
-            return str(message_id), ("", tolerance.NUMBER_AS_ID.flag)
-        if _is_id(message_id, TOLERATED_ID_CHARACTERS_MAX):
-            return message_id, ("", tolerance.LONG_ID.flag)
+    matters = type(action) is str and action in tolerance.ANSWERED_UNDER_ANY_ID
+    if type(message_id) is int:
+        is_let = matters or switches.numbers_as_ids or value[0] not in (CALL, SEND)
+        return str(message_id), ("" if is_let else "ProtocolError", tolerance.NUMBER_AS_ID.flag)
+    if (version == "1.6" or matters) and _is_id(message_id, TOLERATED_ID_CHARACTERS_MAX):
+        return message_id, ("", tolerance.LONG_ID.flag)
     return "", (_framework_error(version), "$[1]: not a message id")
 
 

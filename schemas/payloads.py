@@ -48,6 +48,11 @@ def actions(version: str) -> frozenset[str]:
     return frozenset(_requests(version))
 
 
+def schema_name(version: str, action: str) -> str:
+    """Return the file of the request's schema, in the `ocpp` package's folder of the version."""
+    return _requests(version)[action]
+
+
 def formation_violation(version: str) -> str:
     """Return the code for what is not formed as this version says."""
     return "FormationViolation" if version == "1.6" else "FormatViolation"

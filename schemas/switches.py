@@ -17,6 +17,7 @@ SEPARATOR_CHARACTERS_MAX = 8
 class Switches(Struct, frozen=True, kw_only=True):
     speaks: str = ""
     any_case_actions: bool = False
+    numbers_as_ids: bool = False
     reuses_message_ids: bool = False
     cut_not_closed: bool = False
     never_pinged: bool = False
@@ -29,6 +30,7 @@ SAID: Final[Mapping[str, str]] = {
     "speaks": "The OCPP version (`1.6`, `2.0.1`, `2.1`) that is spoken whatever sub-protocol is"
     " offered, or none.",
     "any_case_actions": "Names of actions are read whatever their case.",
+    "numbers_as_ids": "Message ids may be whole numbers; all that it says is answered under them.",
     "reuses_message_ids": "A message id that was used for another CALL just before means nothing.",
     "cut_not_closed": "Its connection is ended without a close frame: it comes again only after a"
     " drop.",

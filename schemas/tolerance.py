@@ -14,6 +14,9 @@ MONEY: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues", 
 NOT_TO_BE_LOST: Final = MONEY | {"BootNotification"}
 """Nor is a boot refused for its form: many stations stay offline after an error to it."""
 
+ANSWERED_UNDER_ANY_ID: Final = NOT_TO_BE_LOST | {"Authorize"}
+"""Nor does a driver stand before a closed door for the form of an id."""
+
 
 class Rule(Struct, frozen=True, kw_only=True):
     oddity: str
@@ -35,15 +38,17 @@ CONTROL_CHARACTERS: Final = Rule(
 )
 NUMBER_AS_ID: Final = Rule(
     oddity="The message id is a whole number.",
-    done="In 1.6, and of a money message in every version, it is answered under its digits.",
-    why="Stations that count their ids print a counter; they compare the digits.",
+    done="A boot, an authorization and a money message are answered under the number. Any other"
+    " CALL gets a ProtocolError under it; with the switch it is answered, too.",
+    why="An id is a text, and testers ask for that; nothing that counts is lost for it.",
     flag="$[1]: a number as message id",
     kept_in="ingress/rpc.py",
+    switch="numbers_as_ids",
 )
 LONG_ID: Final = Rule(
     oddity="The message id has more than 36 characters, at most 64.",
-    done="In 1.6, and of a money message in every version, it is answered as it came. Longer ones"
-    " are no ids.",
+    done="In 1.6 it is answered as it came; in 2.x only a boot, an authorization and a money"
+    " message is. Longer ones are no ids.",
     why="A prefix and a counter around a UUID; without its answer the station repeats for ever.",
     flag="$[1]: more than 36 characters",
     kept_in="ingress/rpc.py",
@@ -97,6 +102,13 @@ SHORT_ERROR: Final = Rule(
     done="It settles its command.",
     why="The code says it all.",
     flag="$: no description or no details",
+    kept_in="ingress/rpc.py",
+)
+NO_PAYLOAD: Final = Rule(
+    oddity="A CALL of three elements: no payload.",
+    done="It gets a ProtocolError.",
+    why="What it is incomplete of cannot be known (OCPP-J 1.6, table 7).",
+    flag="$: no payload",
     kept_in="ingress/rpc.py",
 )
 NULL_PAYLOAD: Final = Rule(

@@ -196,6 +196,13 @@ def sql(
     run_sql(query, postgres=postgres, form=form.value, data=data)
 
 
+def conformance_page() -> None:
+    """Print docs/conformance.md: every action of every version, and the test that proves it."""
+    from infra.conformance import conformance_page
+
+    typer.echo(conformance_page(), nl=False)
+
+
 def settings_page() -> None:
     """Print the page of all settings, docs/settings.md."""
     from infra.settings import settings_page

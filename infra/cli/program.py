@@ -52,6 +52,7 @@ app.command(rich_help_panel=LOOK)(pricing.price)
 app.command(rich_help_panel=LOOK)(pricing.scenario)
 app.command("what-if", rich_help_panel=LOOK)(pricing.what_if)
 app.command("settings-page", rich_help_panel=LOOK)(asking.settings_page)
+app.command("conformance-page", rich_help_panel=LOOK)(asking.conformance_page)
 
 key = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
 key.command("create")(registering.key_create)

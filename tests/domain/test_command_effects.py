@@ -241,6 +241,25 @@ CASES: dict[str, Case] = {
         ("FirmwareStatusNotification", {"status": "Installed"}),
         [("FirmwareStatusNotification", {"status": "Downloading"})],
     ),
+    "signed firmware of 1.6": (
+        "1.6",
+        "SignedUpdateFirmware",
+        {
+            "requestId": 4,
+            "firmware": {
+                "location": "https://a/b",
+                "retrieveDateTime": AT,
+                "signingCertificate": "PEM",
+                "signature": "c2ln",
+            },
+        },
+        ("SignedFirmwareStatusNotification", {"status": "Installed", "requestId": 4}),
+        [
+            ("SignedFirmwareStatusNotification", {"status": "Installing", "requestId": 4}),
+            ("SignedFirmwareStatusNotification", {"status": "Installed", "requestId": 3}),
+            ("FirmwareStatusNotification", {"status": "Installed"}),
+        ],
+    ),
     "published firmware": (
         "2.0.1",
         "PublishFirmware",

@@ -21,6 +21,7 @@ from infra.journal_sqlite import SqliteJournal
 COMMANDS = [
     *("up", "ingress", "domain", "projections", "api"),
     *("simulate", "replay", "rebuild", "sql", "price", "what-if", "settings-page"),
+    "conformance-page",
     *("key create", "key list", "key revoke", "import stations", "import tokens"),
 ]
 WITH_EXAMPLES = {"up", "simulate", "replay", "rebuild", "sql", "what-if", "key create"}

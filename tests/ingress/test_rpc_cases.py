@@ -91,11 +91,28 @@ async def test_r_02_an_id_that_is_none_is_never_echoed(
         await station.send(json.dumps([2, message_id, "Heartbeat", {}]))
         answers = await answers_until_heartbeat(station)
 
-    tolerated = version == "1.6" and message_id in (5, "x" * 37)
+    echoed = message_id == 5 or (version == "1.6" and message_id == "x" * 37)
+    is_let = echoed and message_id != 5
     for answer in answers:
-        assert answer[1] == (str(message_id) if tolerated else "-1")
-        assert tolerated or answer[0] == 4
-    assert len(answers) == (1 if version != "1.6" or tolerated else 0)
+        assert answer[1] == (message_id if echoed else "-1")
+        assert answer[0] == (3 if is_let else 4)
+    assert len(answers) == (1 if version != "1.6" or echoed else 0)
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "payload"),
+    [("1.6", "StartTransaction", START), ("2.0.1", "TransactionEvent", EVENT)],
+)
+async def test_r_02_a_money_message_is_answered_under_a_number(
+    version: str, action: str, payload: Any, tmp_path: Path
+) -> None:
+    async with running(tmp_path) as at, connected(at, version) as station:
+        for _ in range(2):
+            await station.send(orjson.dumps([2, 7, action, payload]).decode())
+        first, second = await answers_until_heartbeat(station)
+        assert len(station_in(at).transactions.known) == 1
+    assert first == second
+    assert first[:2] == [3, 7]
 
 
 async def test_r_02_an_emoji_is_an_id(tmp_path: Path) -> None:

@@ -1,0 +1,171 @@
+"""docs/conformance.md: every action of every version, both ways, and the test that proves it.
+
+Made of the tables that the code runs by; only the words for what carries no listed state, and the
+names of the tests, stand here. `chargeledger conformance-page` writes it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from domain.outbound import OUTBOUND
+from domain.routes import ROUTES, SENDS
+from domain.state_fields import ASKED, TOLD
+from schemas import payloads
+
+MEANINGS: Mapping[str, str] = {
+    "Authorize": "whether the id token may charge",
+    "BootNotification": "`/v1/stations/{station}`: vendor, model, firmware_version; boot policy",
+    "DataTransfer": "kept in the log; nothing is decided by it",
+    "Get15118EVCertificate": "kept in the log",
+    "GetCertificateChainStatus": "kept in the log",
+    "GetCertificateStatus": "kept in the log",
+    "Heartbeat": "`/v1/stations/{station}`: last_seen",
+    "MeterValues": "`/v1/transactions/{id}`: meter_last_wh; series in ClickHouse",
+    "StartTransaction": "`/v1/transactions/{id}`: state, id_token, meter_start_wh",
+    "StatusNotification": "`/v1/stations/{station}`: connectors' status",
+    "StopTransaction": "`/v1/transactions/{id}`: state, stop_reason, meter_stop_wh; its CDR",
+    "TransactionEvent": "`/v1/transactions/{id}`: all of it; its CDR",
+}
+"""Of what stations tell, what `domain.state_fields` does not have."""
+
+_ANY_CALL = "tests/domain/test_every_action.py::test_a_valid_call_gets_a_valid_result"
+_STATE = "tests/api/test_station_state.py::test_each_action_that_carries_state_shows_in_the_api"
+_EFFECT = "tests/domain/test_command_effects.py::"
+_EFFECT += "test_an_effect_is_seen_when_it_happens_and_not_before"
+_REPORT = "tests/domain/test_command_effects.py::test_a_report_is_complete_with_all_its_parts"
+_COMMANDS = "tests/domain/test_commands.py::test_a_command_is_done_when_its_effect_is_seen"
+_ANY_COMMAND = "tests/domain/test_outbound.py"
+_ANY_COMMAND += "::test_it_is_sent_as_asked_and_a_valid_result_settles_it"
+
+TOLD_TESTS: Mapping[str, str] = {
+    "Authorize": _ANY_CALL,
+    "BootNotification": "tests/domain/test_admission.py"
+    "::test_who_is_pending_may_say_what_it_was_asked_for",
+    "DataTransfer": _ANY_CALL,
+    "Get15118EVCertificate": _ANY_CALL,
+    "GetCertificateChainStatus": "tests/domain/test_answers_2.py"
+    "::test_each_certificate_of_a_chain_failed_and_may_be_asked_for_again",
+    "GetCertificateStatus": _ANY_CALL,
+    "Heartbeat": _ANY_CALL,
+    "MeterValues": "tests/e2e/test_main_job.py"
+    "::test_every_session_of_the_file_is_billed_to_the_watt_hour",
+    "StartTransaction": "tests/api/test_reading.py"
+    "::test_a_kit_may_ask_which_transaction_is_active_and_how_many_a_token_has",
+    "StatusNotification": "tests/projections/test_read_model.py"
+    "::test_a_station_is_known_from_its_boot_its_status_and_its_connection",
+    "StopTransaction": "tests/api/test_reading.py"
+    "::test_a_kit_may_ask_which_transaction_is_active_and_how_many_a_token_has",
+    "TransactionEvent": "tests/e2e/test_foreign_clients_2.py::test_a_session_is_in_every_view",
+    **dict.fromkeys(TOLD, _STATE),
+}
+"""The test that shows the meaning; that the answer is valid, `test_every_action` shows of all."""
+
+ASKED_TESTS: Mapping[str, str] = {
+    **dict.fromkeys((a for actions in OUTBOUND.values() for a in actions), _ANY_COMMAND),
+    **dict.fromkeys(
+        (
+            "ExtendedTriggerMessage", "GetChargingProfiles", "GetDERControl", "GetDiagnostics",
+            "GetDisplayMessages", "GetLog", "PublishFirmware", "RequestBatterySwap",
+            "RequestStartTransaction", "RequestStopTransaction", "ReserveNow", "TriggerMessage",
+        ),
+        _EFFECT,
+    ),
+    **dict.fromkeys(
+        ("CustomerInformation", "GetBaseReport", "GetMonitoringReport", "GetReport"), _REPORT
+    ),
+    **dict.fromkeys(("ChangeAvailability", "RemoteStartTransaction", "Reset"), _COMMANDS),
+    "RemoteStopTransaction": "tests/domain/test_commands.py"
+    "::test_a_remote_stop_is_done_when_that_transaction_ends",
+    "SignedUpdateFirmware": _EFFECT,
+    "UpdateFirmware": "tests/domain/test_command_effects.py"
+    "::test_a_firmware_job_is_followed_through_all_its_states",
+}  # fmt: skip
+"""The test that shows the effect; that it has one fate, `test_outbound` shows of all."""
+
+_HEAD = """# Conformance
+
+Every action of OCPP 1.6, 2.0.1 and 2.1 in both directions. Written by `chargeledger
+conformance-page` from the tables that the code runs by; do not edit.
+
+The schemas are the official ones, as the `ocpp` package has them. What a station tells is recorded,
+checked, answered and folded; where it changes state, the field is named in which the API shows it
+(routes are below `/v1/stations/{station}`), and the test reads it there. What we ask is checked
+before it is accepted, sent, and followed to its one fate; its effect is what shows later that it
+has happened. Beside the test that is named,
+[test_every_action](../tests/domain/test_every_action.py) and
+[test_outbound](../tests/domain/test_outbound.py) take every row through its schema, and
+[test_wanted](../tests/api/test_wanted.py) every refusal.
+"""
+
+
+def conformance_page() -> str:
+    """Return docs/conformance.md."""
+    lines = [_HEAD]
+    for version in ROUTES:
+        count = len(payloads.actions(version))
+        lines += [f"## OCPP {version}", "", f"{count} actions.", ""]
+        lines += [*_from_stations(version), "", *_to_stations(version), ""]
+    return "\n".join(lines)
+
+
+def _from_stations(version: str) -> list[str]:
+    answers = {action: _answer(route.answer) for action, route in ROUTES[version].items()}
+    answers |= dict.fromkeys(SENDS[version], "never: it is a SEND")
+    rows = [
+        (action, _schema(version, action), answers[action], _meaning(action), _told_test(action))
+        for action in sorted(answers)
+    ]
+    head = ("action", "schema", "answered", "meaning", "test")
+    return [f"### From stations, {version}", "", *_table(head, rows)]
+
+
+def _to_stations(version: str) -> list[str]:
+    rows = [
+        (action, _schema(version, action), effect.shown_by, _asked(action), _tests(action))
+        for action, effect in sorted(OUTBOUND[version].items())
+    ]
+    head = ("action", "schema", "effect", "state", "tests")
+    return [f"### To stations, {version}", "", *_table(head, rows)]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def _schema(version: str, action: str) -> str:
+    return f"`{payloads.schema_name(version, action)}`"
+
+
+def _told_test(action: str) -> str:
+    return _link(TOLD_TESTS[action])
+
+
+def _answer(rule: object) -> str:
+    if isinstance(rule, str):
+        return f"`{rule}`"
+    name, module = getattr(rule, "__name__", ""), getattr(rule, "__module__", "")
+    path = module.replace(".", "/")
+    return f"[{name}](../{path}.py)"
+
+
+def _meaning(action: str) -> str:
+    return MEANINGS[action] if action in MEANINGS else _fields(TOLD[action])
+
+
+def _asked(action: str) -> str:
+    return _fields(ASKED[action]) if action in ASKED else "none"
+
+
+def _fields(text: str) -> str:
+    parts = [part.partition(": ") for part in text.split("; ")]
+    return "; ".join(f"`{route}`: {fields}" for route, _, fields in parts)
+
+
+def _tests(action: str) -> str:
+    shown = [ASKED_TESTS[action], *([_STATE] if action in ASKED else [])]
+    return ", ".join(_link(test) for test in shown)
+
+
+def _link(test: str) -> str:
+    path, _, name = test.partition("::")
+    return f"[{name or path.rpartition('/')[2].removesuffix('.py')}](../{path})"
