@@ -167,6 +167,7 @@ async def test_what_was_given_back_counts_once_as_what_stands_in_its_place(
     assert (estimated["released_wh"], estimated["adjusted_wh"]) == (300, -100)
     assert estimated["unexplained_wh"] == 0
 
+    world.now += 3_600 * SECOND
     await world.stops("CP1", transaction_id, 9000)
     await project(world, store)
     said = await stated(world, store)
