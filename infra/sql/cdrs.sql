@@ -101,7 +101,8 @@ WHERE cdrs.state <> 'FINAL';
 SELECT revision, state, partition, record_offset, recorded_at, body, sha256
 FROM read.cdr_revisions
 WHERE tenant = %(tenant)s AND id = %(id)s::uuid
-ORDER BY revision;
+-- By the log: a document released by another version may count its revisions otherwise.
+ORDER BY partition, record_offset;
 
 -- name: write_revisions
 INSERT INTO read.cdr_revisions
