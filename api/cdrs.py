@@ -147,7 +147,7 @@ async def get_ocpi(
     try:
         document = ocpi_document(read_released(found.body), query.version, released_at)
     except NotInOcpi as error:
-        raise Conflict(f"{error.reason}: {error}") from error
+        raise Conflict(str(error)) from error
     return read(request, Raw(document))
 
 

@@ -32,7 +32,7 @@ class NotInOcpi(Exception):
     """It has no form in OCPI; `reason` is one word for counting, the message says more."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(detail or reason)
+        super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
 
 

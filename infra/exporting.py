@@ -147,7 +147,7 @@ def exported(form: Form, found: Sequence[Exported]) -> tuple[bytes, list[Exporte
         try:
             texts.append(ocpi_document(one.cdr, version, utc_text(one.released_at)))
         except NotInOcpi as error:
-            refused[one.cdr.id] = f"{error.reason}: {error}" if str(error) else error.reason
+            refused[one.cdr.id] = str(error)
         else:
             kept.append(one)
     return b"[\n%b\n]\n" % b",\n".join(texts) if texts else b"[]\n", kept, refused

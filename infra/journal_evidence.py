@@ -39,13 +39,12 @@ class Nowhere:
 
 async def evidence_in(journal: Journal, tenant: str, cdr_id: str) -> bytes | None:
     """Return the bundle that the API gives out, byte for byte; None: the log has no such CDR."""
+    # By the log: a document released by another version may count its revisions otherwise.
     revisions: dict[int, RevisionRow] = {}
 
     def told(row: CdrRevisionRow) -> None:
         if (row.tenant, row.id) == (tenant, cdr_id):
-            kept = revisions.setdefault(row.revision, _revision(row))
-            if row.state == "FINAL" != kept.state:
-                revisions[row.revision] = _revision(row)
+            revisions[row.record_offset] = _revision(row)
 
     heads = {p: await journal.head(p) for p in range(journal.partitions + 1)}
     store = Nowhere()

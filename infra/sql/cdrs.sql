@@ -99,12 +99,10 @@ WHERE cdrs.state <> 'FINAL';
 
 -- name: revisions
 SELECT revision, state, partition, record_offset, recorded_at, body, sha256
-FROM read.cdr_revisions AS r
-WHERE tenant = %(tenant)s AND id = %(id)s::uuid AND NOT EXISTS (
-    SELECT FROM read.cdr_revisions AS released
-    WHERE released.id = r.id AND released.state = 'FINAL' AND released.revision < r.revision
-)
-ORDER BY revision;
+FROM read.cdr_revisions
+WHERE tenant = %(tenant)s AND id = %(id)s::uuid
+-- By the log: a document released by another version may count its revisions otherwise.
+ORDER BY partition, record_offset;
 
 -- name: write_revisions
 INSERT INTO read.cdr_revisions

@@ -58,7 +58,7 @@ COPY (
 -- name: cdr_revisions
 COPY (
     SELECT id, revision, tenant, partition, record_offset, recorded_at, state, body, sha256
-    FROM read.cdr_revisions ORDER BY id, revision
+    FROM read.cdr_revisions ORDER BY id, partition, record_offset
 ) TO STDOUT;
 
 -- name: cdr_totals

@@ -14,7 +14,7 @@ from infra.read_store import PostgresReadStore
 from infra.simulator.csv_sessions import read_rows
 from projections.completeness import Completeness, Day, completeness
 from schemas.cdr import cdr_id
-from schemas.records import MessageReceived, MessageSent, decode
+from schemas.records import CdrActionRequested, MessageReceived, MessageSent, decode
 from tests.domain.test_calibrated_stations import ALTERED, CONTAINERS, KEBA, signed
 from tests.engines import PostgresDatabase
 from tests.projections.projecting import project
@@ -138,6 +138,43 @@ async def test_odd_sessions_are_accounted_for_too(store: PostgresReadStore) -> N
     assert whole["adjusted_wh"] == Decimal("-0.1")
     assert whole["unexplained_wh"] == 0
     assert whole["open_wh"] == 250
+
+
+async def test_what_was_given_back_counts_once_as_what_stands_in_its_place(
+    store: PostgresReadStore,
+) -> None:
+    world = await World().start()
+    await world.opens("CP1")
+    transaction_id = await world.starts("CP1", 1000)
+    await world.samples("CP1", transaction_id, 1200)
+    asked = CdrActionRequested(
+        tenant=TENANT,
+        station="CP1",
+        recorded_at=world.now,
+        request_id="r1",
+        action="release",
+        transaction_id=str(transaction_id),
+        cdr_id=cdr_id(TENANT, "CP1", str(transaction_id)),
+        actor="somebody",
+        reason="the station is gone",
+        energy_wh=300,
+        ended_at=world.now,
+    )
+    await world.append(world.partition("CP1"), asked, writer="api")
+    await world.settle()
+    await project(world, store)
+    estimated = whole_of(await stated(world, store))
+    assert (estimated["released_wh"], estimated["adjusted_wh"]) == (300, -100)
+    assert estimated["unexplained_wh"] == 0
+
+    world.now += 3_600 * SECOND
+    await world.stops("CP1", transaction_id, 9000)
+    await project(world, store)
+    said = await stated(world, store)
+    whole = whole_of(said)
+    assert all(day.is_balanced for day in said.days)
+    assert (whole["sessions"], whole["credits"], whole["replacements"]) == (1, 1, 1)
+    assert (whole["frames_wh"], whole["released_wh"], whole["adjusted_wh"]) == (8000, 8000, 0)
 
 
 async def test_what_a_document_says_otherwise_without_a_reason_is_unexplained(

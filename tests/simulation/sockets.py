@@ -1,4 +1,4 @@
-"""A station's end of a WebSocket, as small as the simulation needs it: RFC 6455 with a mask of 0."""
+"""A station's end of a WebSocket, as small as needed: RFC 6455 with a mask of 0."""
 
 import asyncio
 import re

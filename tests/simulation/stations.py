@@ -118,7 +118,7 @@ class SimulatedStation:
         for _ in range(self._sessions):
             await asyncio.sleep(self._random.uniform(1, 60))
             await self._session()
-        while self._queue:
+        while self._queue:  # noqa: ASYNC110 - the simulated clock makes this wait nothing.
             await asyncio.sleep(1)
         self.done.set()
 
@@ -331,9 +331,9 @@ class SimulatedStation:
         self._sent[frame[1]] -= 1
         if self._sent[frame[1]] < 0:
             self._witness.strays.append(f"{self.name} {text}")
-        if self._in_flight is not None and self._in_flight[0] == frame[1]:
-            if not self._in_flight[1].done():
-                self._in_flight[1].set_result(frame)
+        flight = self._in_flight
+        if flight is not None and flight[0] == frame[1] and not flight[1].done():
+            flight[1].set_result(frame)
         return []
 
     async def _commanded(self, socket: ClientSocket, frame: Any) -> None:

@@ -1,4 +1,4 @@
-"""One simulated deployment: its processes under a supervisor, its stations, operators and stores."""
+"""One simulated deployment: processes under a supervisor, stations, operators and stores."""
 
 import asyncio
 import logging
@@ -119,7 +119,7 @@ class World:
             await life(process, stop)
         except* (Unavailable, AppenderFailed) as errors:
             _logger.warning("%s ends: %s", process.name, errors.exceptions)
-        except* Exception as errors:
+        except* Exception as errors:  # noqa: BLE001 - whatever ends it is a finding.
             if process.is_alive:
                 self.failures.append(f"{process.name} died of {errors.exceptions!r}")
         finally:

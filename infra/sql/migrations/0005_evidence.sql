@@ -39,6 +39,6 @@ CREATE TABLE read.cdr_revisions (
     state text COLLATE "C" NOT NULL,
     body text NOT NULL,
     sha256 text NOT NULL,
-    PRIMARY KEY (id, revision)
+    PRIMARY KEY (id, partition, record_offset)
 );
 COMMENT ON TABLE read.cdr_revisions IS 'Every CDR as it was after each record that changed it.';
