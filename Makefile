@@ -17,7 +17,7 @@ test: install  ## every test that is not marked long
 test-long: install  ## the full lengths
 	$(PYTEST) -q --hypothesis-profile=full
 
-install: $(VENV)/.dev  ## only install, with what tests and checks need
+install: $(VENV)/.dev $(VENV)/.npm  ## only install, with what tests and checks need
 
 check: install  ## format, lint, types, import rules, tests
 	$(BIN)/ruff format --check .
@@ -70,5 +70,10 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
+# Stations written in JavaScript, for the tests; where there is no npm, those are skipped.
+$(VENV)/.npm: tests/npm/package-lock.json | $(VENV)/bin/python
+	if command -v npm > /dev/null; then cd tests/npm && npm ci --loglevel=error; fi
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis infra/kafka/target
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis infra/kafka/target tests/npm/node_modules

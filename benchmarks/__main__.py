@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks import (
     burst,
+    cdrs,
     flatness,
     hotpath,
     kafka,
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "memory": (memory.TITLE, memory.run),
     "rebuild": (rebuild.TITLE, rebuild.run),
     "hotpath": (hotpath.TITLE, hotpath.run),
+    "cdrs": (cdrs.TITLE, cdrs.run),
     "largest": (largest.TITLE, largest.run),
     "flatness": (flatness.TITLE, flatness.run),
 }

@@ -18,6 +18,10 @@ class Policy(NamedTuple):
     heartbeat_interval_s: int = 300
     settle_us: int = 15 * 60 * 1_000_000
     answer_timeout_us: int = 30 * 1_000_000
+    ask_us: int = 15 * 60 * 1_000_000
+    """After a station (2.x) is back: then it is asked for transactions it has not spoken of."""
+    close_grace_us: int = 24 * 60 * 60 * 1_000_000
+    """After a station started anew: then what it has not spoken of since is over."""
 
 
 class Context(NamedTuple):

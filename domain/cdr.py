@@ -12,34 +12,19 @@ from fractions import Fraction
 
 from msgspec.structs import replace
 
-from domain import signed_values
 from domain.cdr_pricing import Priced, PricedFacts, price_facts
+from domain.judgement import HOLDING, Judgement, is_over, judge
+from domain.limits import Limits, limits_of
 from domain.meter_rules import CURRENT, MeterRule
-from domain.pricing_session import exact
+from domain.metering import Bounds, Wh, is_too_much
+from domain.pricing_session import Reservation, exact
+from domain.readings import whole
 from domain.reference import NOTHING, Reference
-from domain.signed_documents import signed_document, whole
+from domain.signed_documents import signed_document
 from domain.signed_values import CALIBRATED_HOLDING, SignedEnergy, signed_energy
 from domain.tariff_changes import price_changes
 from domain.transaction import Estimate, Transaction
 from schemas.cdr import Cdr, CdrState, cdr_id, correction_id
-
-HOLDING = frozenset(
-    {
-        "CONFLICTING_STOP",
-        "CONNECTOR_INVALID",
-        "ESTIMATED_END",
-        "METER_REGRESSION",
-        "METER_START_INVALID",
-        "METER_STOP_INVALID",
-        "METER_STOP_MISSING",
-        "MISSING_STOP",
-        "NEGATIVE_DURATION",
-        "TIME_MISSING",
-        "TOKEN_NOT_ACCEPTED",
-        *signed_values.HOLDING,
-    }
-)
-"""The flags that keep a CDR from being released without a person."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -58,22 +43,23 @@ def cdr_of(
     says nothing of money.
     """
     t = transaction
-    signed = signed_of(t)
-    flags = {*t.flags, *_judge(t, rule), *signed.flags}
-    energy = energy_of(t, signed, reported_wh(t, rule))
-    ended_at = t.ended_at
+    limits = limits_of(reference.attributes_at(tenant, station, t.registry))
+    j = judge(t, limits, rule)
+    signed = signed_of(t, j.energy)
+    flags = set(j.flags | set(signed.flags))
+    energy, ended_at = energy_of(t, signed, j.energy), j.end_us
     estimate = standing_estimate(t)
     if estimate is not None:
         energy = estimate.energy_wh if estimate.energy_wh is not None else energy
         ended_at = estimate.ended_at if estimate.ended_at is not None else ended_at
     if energy == 0:
         flags.add("ZERO_ENERGY")
-    over = t.is_ended or t.succeeded or estimate is not None
-    facts = facts_of(tenant, station, t, energy, ended_at, flags)
+    over = is_over(t) or estimate is not None
+    facts = facts_of(tenant, station, t, j, energy, ended_at, flags)
     money = price_facts(facts, reference) if over else Priced()
     flags |= money.flags
-    holds = held_by(t, flags) | money.holds if over else frozenset()
-    return Cdr(
+    holds = held_by(t, flags) | j.holds | money.holds if over else frozenset()
+    cdr = Cdr(
         id=correction_id(cdr_id(tenant, station, t.transaction_id), t.sequence),
         revision=t.revision,
         state=_state(t, bool(holds)),
@@ -83,17 +69,25 @@ def cdr_of(
         connector=t.connector_id,
         transaction_id=t.transaction_id,
         id_token=t.id_token,
-        started_at=_iso(t.started_at),
+        started_at=_iso(j.start_us),
         ended_at=_iso(ended_at),
         meter_start_wh=t.meter_start_wh,
         meter_stop_wh=t.meter_stop_wh,
         energy_wh=energy,
-        energy_bounds_wh=bounds_of(t) if over and energy is None else None,
-        stop_reason=t.stop_reason,
+        energy_bounds_wh=j.bounds if over else None,
+        stop_reason=t.stop_reason if t.is_ended else None,
         flags=tuple(sorted(flags)),
         positions=_positions(t, partition),
-        signed=signed_document(t, partition, signed, reported_wh(t)),
+        signed=signed_document(t, partition, signed, j.energy),
         holds=tuple(sorted(holds)),
+        decided=t.rejected,
+    )
+    return _with_details(_with_money(cdr, money), t, j, limits)
+
+
+def _with_money(cdr: Cdr, money: Priced) -> Cdr:
+    return replace(
+        cdr,
         total_time_s=money.total_time_s,
         total_parking_time_s=money.total_parking_time_s,
         cost=money.cost,
@@ -101,7 +95,20 @@ def cdr_of(
         tariff=money.tariff,
         location=money.location,
         rules=money.rules,
-        decided=t.rejected,
+    )
+
+
+def _with_details(cdr: Cdr, t: Transaction, j: Judgement, limits: Limits) -> Cdr:
+    return replace(
+        cdr,
+        missing_seq=j.missing_seq,
+        missing_energy_wh=j.missing_energy_wh,
+        energy_export_wh=_text(exported_wh(t, j, limits)),
+        authorized_at=_iso(t.authorized_at),
+        reserved_from=_iso(t.reserved_at),
+        station_cost_excl=_text(t.station_cost[0]) if t.station_cost else None,
+        settled=_text(t.settled),
+        closed_by=t.closed_reason if t.is_closed and not t.is_ended else None,
     )
 
 
@@ -120,21 +127,24 @@ def release_document(
 def releasable(transaction: Transaction) -> bool:
     """Both ends told, both registers known, nothing that a person must look at first.
 
-    Its price may hold it all the same.
+    What is registered of its station, and its price, may hold it all the same.
     """
     t = transaction
     if not t.is_ended or t.released or t.meter_start_wh is None or t.meter_stop_wh is None:
         return False
     if t.rejected is not None or (t.signed and t.judged < 0):
         return False
-    return not held_by(t, {*t.flags, *_judge(t), *signed_of(t).flags})
+    j = judge(t)
+    held = held_by(t, {*j.flags, *signed_of(t, j.energy).flags}) | j.holds
+    # A register may have wrapped where it is known at what it does.
+    return held <= {"METER_REGRESSION"}
 
 
 def held_by(t: Transaction, flags: set[str]) -> frozenset[str]:
     return (HOLDING | CALIBRATED_HOLDING if t.is_calibrated else HOLDING) & flags
 
 
-def signed_of(t: Transaction) -> SignedEnergy:
+def signed_of(t: Transaction, reported_wh: Wh | None) -> SignedEnergy:
     """Return what was signed, once it was judged: before, nobody knows what it is worth."""
     if t.judged < 0:
         return SignedEnergy()
@@ -143,20 +153,33 @@ def signed_of(t: Transaction) -> SignedEnergy:
         {container: verdict.validity for container, verdict in t.verdicts.items()},
         is_calibrated=t.is_calibrated,
         id_token=t.id_token,
-        reported_wh=reported_wh(t),
+        reported_wh=reported_wh,
     )
 
 
-def reported_wh(t: Transaction, rule: MeterRule = CURRENT) -> int | None:
-    """Return the difference of the two registers as told, if both are and do not contradict."""
-    if t.meter_start_wh is None or t.meter_stop_wh is None:
-        return None
-    if _NO_ENERGY.intersection(_judge(t, rule)):
-        return None
-    return t.meter_stop_wh - t.meter_start_wh
+def bounds_of(transaction: Transaction, tenant: str, station: str, reference: Reference) -> Bounds:
+    """Return the bounds of its energy, [lower, upper], as the evidence stands."""
+    attributes = reference.attributes_at(tenant, station, transaction.registry)
+    j = judge(transaction, limits_of(attributes))
+    return j.bounds or ((j.energy, j.energy) if j.energy is not None else (0, None))
 
 
-def energy_of(t: Transaction, signed: SignedEnergy, reported: int | None) -> int | Decimal | None:
+def exported_wh(t: Transaction, j: Judgement, limits: Limits) -> Decimal | None:
+    """Return what the vehicle gave back: the rise of the export register.
+
+    One that was read once is taken to count from the start, where so much can have been given back.
+    """
+    if not t.exports:
+        return None
+    (first_us, first), (_, last) = t.exports[0], t.exports[-1]
+    if len(t.exports) > 1:
+        return last - first if last >= first else None
+    if limits.max_power_w is None or j.start_us is None or first_us < j.start_us:
+        return None
+    return None if is_too_much(first, j.start_us, first_us, limits) else first
+
+
+def energy_of(t: Transaction, signed: SignedEnergy, reported: Wh | None) -> Wh | None:
     """Return the energy: where calibration law binds the signed difference, and nothing for it."""
     if not t.is_calibrated:
         return reported
@@ -185,7 +208,8 @@ def facts_of(
     tenant: str,
     station: str,
     t: Transaction,
-    energy: int | Decimal | Fraction | None,
+    j: Judgement,
+    energy: Wh | Fraction | None,
     ended_at: int | None,
     flags: Collection[str],
 ) -> PricedFacts:
@@ -199,68 +223,20 @@ def facts_of(
         registry=t.registry if repriced is None else repriced.registry,
         tariff_id="" if repriced is None else repriced.tariff_id,
         told_at=t.start_received,
-        start_us=t.started_at,
+        start_us=j.start_us,
         end_us=ended_at,
-        start_wh=t.meter_start_wh if t.meter_start_wh is not None else 0,
+        start_wh=exact(t.meter_start_wh) if t.meter_start_wh is not None else 0,
         energy_wh=None if energy is None else exact(energy),
-        readings=t.readings,
+        readings=j.readings,
         states=t.states,
+        reservation=Reservation(start_us=t.reserved_at, end_us=t.reserved_until)
+        if t.reserved_at is not None and t.reserved_until is not None
+        else None,
         flags=flags,
+        station_cost=t.station_cost,
+        settled=t.settled,
         changes=price_changes(t.tariff_changes),
     )
-
-
-_NO_ENERGY = frozenset({"METER_REGRESSION", "METER_STOP_INVALID", "METER_START_INVALID"})
-
-
-def _judge(t: Transaction, rule: MeterRule = CURRENT) -> list[str]:
-    flags = []
-    if t.token_status != "Accepted":
-        flags.append("TOKEN_NOT_ACCEPTED")
-    if t.evse_id <= 0:
-        flags.append("CONNECTOR_INVALID")
-    if t.meter_start_wh is None or t.meter_start_wh < 0:
-        flags.append("METER_START_INVALID")
-    if t.started_at is None or (t.is_ended and t.ended_at is None):
-        flags.append("TIME_MISSING")
-    if not t.is_ended:
-        return flags + (["MISSING_STOP", "ESTIMATED_END"] if t.succeeded else [])
-    if t.ended_at is not None and t.started_at is not None and t.ended_at < t.started_at:
-        flags.append("NEGATIVE_DURATION")
-    return flags + _judge_stop_register(t, rule.register_tolerance_wh)
-
-
-def _judge_stop_register(t: Transaction, tolerance_wh: int) -> list[str]:
-    start, stop = t.meter_start_wh, t.meter_stop_wh
-    if stop is None:
-        return ["METER_STOP_MISSING"]
-    if stop < 0:
-        return ["METER_STOP_INVALID"]
-    if start is None:
-        return []
-    if stop < start:
-        return ["METER_REGRESSION"]
-    first, last = t.first_register_wh, t.last_register_wh
-    if first is None or last is None:
-        return []
-    if last < start - tolerance_wh:
-        return ["METER_BASE_MISMATCH"]
-    if last > stop + tolerance_wh:
-        other_base = 0 <= last - first <= stop - start + tolerance_wh and first > stop
-        return ["METER_BASE_MISMATCH" if other_base else "METER_REGRESSION"]
-    return []
-
-
-def bounds_of(t: Transaction) -> tuple[int | None, int | None]:
-    start = t.meter_start_wh
-    if start is None:
-        return 0, None
-    lower, upper = 0, None
-    if t.last_register_wh is not None and t.last_register_wh > start:
-        lower = t.last_register_wh - start
-    if t.successor_start_wh is not None and t.successor_start_wh - start >= lower:
-        upper = t.successor_start_wh - start
-    return lower, upper
 
 
 def _positions(t: Transaction, partition: int) -> dict[str, str]:
@@ -279,6 +255,10 @@ def _positions(t: Transaction, partition: int) -> dict[str, str]:
     }
     offsets = {role: [str(each) for each in those if each >= 0] for role, those in told.items()}
     return {role: f"{partition}:{','.join(those)}" for role, those in offsets.items() if those}
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else f"{value:f}"
 
 
 def _iso(microseconds: int | None) -> str | None:

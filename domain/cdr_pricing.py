@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from domain.charging_periods import Evidence, activities, seconds_by_activity, session_of
 from domain.cost_document import cost_document, decimal_text, period_documents
 from domain.pricing import TariffChange, price
-from domain.pricing_clock import ZoneUnknown, zone_of
+from domain.pricing_clock import ZoneUnknown, edges, zone_of
 from domain.pricing_money import half_up
 from domain.pricing_rules import RuleSet, rules_of
 from domain.pricing_session import Activity, Exact, Reservation, seconds_of
@@ -174,6 +174,17 @@ def splits_energy(tariff: Tariff) -> bool:
     return any(_asks_for_time(rules)) or bool(rules.energies_wh)
 
 
+def price_edges(tariff: Tariff, zone: str, start_us: int, end_us: int) -> list[int] | None:
+    """Return the moments at which its price may change; None: other things may change it too."""
+    rules = rules_of(tariff).session
+    if rules.energies_wh or rules.powers_w or rules.currents_a:
+        return None
+    times = [start_us + int(each) for each in rules.durations_us]
+    if rules.marks_us:
+        times += [at for at, _ in edges(zone_of(zone), start_us, end_us + 1, rules.marks_us)]
+    return sorted(times)
+
+
 def _asks_for_time(rules: RuleSet) -> tuple[bool, ...]:
     return (
         bool(rules.marks_us),
@@ -209,7 +220,8 @@ def _cost(f: PricedFacts, tariff: Tariff, zone: str) -> Cost | None:
             readings=f.readings,
             states=f.states,
             reservation=f.reservation,
-        )
+        ),
+        None if f.changes else price_edges(tariff, known_zone(zone), f.start_us, f.end_us),
     )
     return price(session, tariff, known_zone(zone), f.changes)
 

@@ -11,7 +11,7 @@ are left out. Time is CHARGING, PARKING or UNPRICED by the charging states that 
 - `Charging`, and whatever was before the first state that was told: charging.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
@@ -52,16 +52,23 @@ class Evidence(Struct, frozen=True, kw_only=True):
     reservation: Reservation | None = None
 
 
-def session_of(evidence: Evidence) -> PricedSession:
-    """Return the session up to the end that the evidence names. It is not before its start."""
+def session_of(evidence: Evidence, edges_us: Sequence[int] | None = None) -> PricedSession:
+    """Return the session up to the end that the evidence names. It is not before its start.
+
+    `edges_us`, in order, are the only moments at which a price may change, where that is known:
+    then readings that are next to none of them are left out. They split nothing that counts.
+    """
     e = evidence
     changes = activities(e.states, e.start_us, e.end_us)
     if e.end_us == e.start_us:
         whole = Period(start_us=e.start_us, end_us=e.end_us, energy_wh=e.energy_wh)
         return PricedSession(periods=(whole,), reservation=e.reservation)
+    usable = usable_readings(e)
+    if edges_us is not None:
+        usable = _next_to(usable, sorted({*edges_us, *(change.at_us for change in changes)}))
     readings = [
         Reading(at_us=e.start_us, register_wh=0),
-        *(Reading(at_us=at, register_wh=wh) for at, wh in usable_readings(e)),
+        *(Reading(at_us=at, register_wh=wh) for at, wh in usable),
         Reading(at_us=e.end_us, register_wh=e.energy_wh),
     ]
     return session_of_readings(readings, changes, e.reservation)
@@ -109,6 +116,17 @@ def usable_readings(evidence: Evidence) -> list[tuple[int, Exact]]:
     fitting = [(at, wh) for at, wh in rebased if 0 <= wh <= top]
     rising = fitting if _rises(fitting) else _longest_rise(fitting)
     return list(dict(rising).items())
+
+
+def _next_to(
+    readings: Sequence[tuple[int, Exact]], moments: Sequence[int]
+) -> list[tuple[int, Exact]]:
+    """Return the readings right before and after each moment, and those at it."""
+    times = [at for at, _ in readings]
+    kept: set[int] = set()
+    for moment in moments:
+        kept |= {bisect_right(times, moment) - 1, bisect_left(times, moment)}
+    return [readings[index] for index in sorted(kept) if 0 <= index < len(readings)]
 
 
 def _base(inside: Sequence[tuple[int, Exact]], e: Evidence) -> Exact | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from domain import batches, commands, following, passwords, tariff_changes
+from domain import batches, commands, following, passwords, silence, tariff_changes
 from domain.command_effects import Seen
 from domain.commands import Command, CommandMoved, Fate
 from domain.facts import Fact, TariffChanged
@@ -114,6 +114,8 @@ def answered(station: Station, offset: int, record: MessageReceived) -> list[Fac
             changed += _tariff_changed(station, offset, record, command, told)
         if oddity:
             command.error_description = oddity
+        if command.action == silence.ASKS:
+            silence.status_answered(station, command, told)
     else:
         code, description = (str(part) for part in [*(told or ()), "", ""][:2])
         commands.refuse(command, offset, record.recorded_at, code, description)

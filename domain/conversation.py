@@ -10,7 +10,7 @@ transactions counts by meaning.
 from collections.abc import Callable
 from typing import Any
 
-from domain import cdr_lane, command_lane, following
+from domain import cdr_lane, command_lane, following, silence
 from domain.effects import take_effect
 from domain.facts import ConnectionChanged, Fact
 from domain.meanings import MEANINGS
@@ -39,7 +39,12 @@ from schemas.records import (
     Record,
     SignaturesJudged,
     TimeoutElapsed,
+    TransactionAsked,
+    TransactionClosed,
 )
+
+PAUSE_US = 30_000_000
+"""A station that is back sends what it has queued at one go; after such a pause it has done so."""
 
 
 def fold(station: Station, offset: int, record: Record, payload: Any = None) -> list[Fact]:
@@ -52,6 +57,9 @@ def fold(station: Station, offset: int, record: Record, payload: Any = None) -> 
 def _opened(station: Station, offset: int, record: ConnectionOpened, _: Any) -> list[Fact]:
     facts = command_lane.drop_in_flight(station, offset, record.recorded_at)
     station.outbox.clear()
+    if station.seen_at:
+        station.is_catching_up = True
+        silence.is_back(station, record.recorded_at, has_booted=False)
     station.seen_at = record.recorded_at
     station.connection = Connection(
         id=record.connection,
@@ -96,6 +104,8 @@ def _closed(
 
 
 def _received(station: Station, offset: int, record: MessageReceived, payload: Any) -> list[Fact]:
+    if station.is_catching_up and record.recorded_at - station.seen_at > PAUSE_US:
+        station.is_catching_up = False
     station.seen_at = record.recorded_at
     if (record.message_type == CALL and record.message_id) or _is_owed_an_error(record):
         station.open_calls[offset] = OpenCall(
@@ -219,6 +229,8 @@ _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     TimeoutElapsed: _elapsed,
     CdrReleased: cdr_lane.released,
     SignaturesJudged: cdr_lane.judged,
+    TransactionAsked: silence.asked,
+    TransactionClosed: silence.closed,
     CdrActionRequested: cdr_lane.requested,
     CdrActionRefused: cdr_lane.refused,
     CdrRejected: cdr_lane.rejected,

@@ -9,7 +9,7 @@ from domain import admission
 from domain.answering import Context, json_text
 from domain.authorization import standing_of
 from domain.ocpp2 import ID_TOKEN_MAX, object_in, transaction_id_in
-from domain.readings import read_integer, read_text, to_iso
+from domain.readings import read_integer, read_text, read_time, to_iso
 from domain.told import Payload
 from domain.transaction_events import answer_key
 
@@ -41,7 +41,9 @@ def transaction_event(c: Context) -> str:
     presented = c.payload.get("idToken")
     if not isinstance(presented, dict):
         return "{}"
-    known = c.station.transactions.known.get(transaction_id_in(c.payload)[0])
+    at, event_type = read_time(c.payload.get("timestamp"))[0], str(c.payload.get("eventType"))
+    book = c.station.transactions
+    known = book.known.get(book.event_id(transaction_id_in(c.payload)[0], event_type, at))
     seq_no = read_integer(c.payload.get("seqNo"))[0]
     if known is not None and seq_no is not None:
         key = answer_key(seq_no, read_text(presented.get("idToken"), ID_TOKEN_MAX)[0])

@@ -5,12 +5,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from domain.cdr import releasable
+from domain import transaction_effects
+from domain.clocks import reading_time
 from domain.facts import (
     ConnectorStatusReported,
     Fact,
-    MessageOrphaned,
     MeterValuesReported,
+    SettlementReported,
     StateTold,
     StationBooted,
     TransactionEnded,
@@ -18,17 +19,13 @@ from domain.facts import (
     TransactionStarted,
 )
 from domain.following import told
-from domain.station import Connector, Station, answer_payload
-from domain.transaction import Transaction, begin, charging_state, evolve, succeed
-from domain.transaction_events import answer_key, begin_by_event, evolve_by_event
-from domain.transactions import start_key
+from domain.silence import is_back, is_running
+from domain.station import Connector, Station
+from domain.transaction_messages import charging_state
 from schemas.records import MessageSent
 
 Sent = MessageSent | None
 """Our answer; None to a SEND, which has none."""
-
-EVENT_ANSWERS_MAX = 16
-"""Of a transaction. A token is presented two or three times in one."""
 
 CONNECTORS_MAX = 256
 """Of a station; what more it tells of is in the log only. The largest sites have a few dozen."""
@@ -49,80 +46,6 @@ def take_effect(station: Station, fact: Fact, record: Sent) -> Fact:
     """
     effect = _EFFECTS.get(type(fact))
     return effect(station, fact, record) if effect is not None else fact
-
-
-def _transaction_started(station: Station, fact: TransactionStarted, record: Sent) -> Fact:
-    book = station.transactions
-    known = book.known.get(fact.transaction_id)
-    if known is not None:
-        _evolve(station, known, fact)
-    elif not fact.repeated:
-        for other in book.open_on(fact.evse_id):
-            if not other.succeeded and (other.started_at or 0) <= (fact.started_at or 0):
-                succeed(other, fact)
-        transaction = begin(fact)
-        transaction.start_answer = answer_payload(record) if record is not None else ""
-        key = start_key(fact.evse_id, fact.id_token, fact.started_at, fact.meter_start_wh)
-        book.add(key, transaction)
-    return fact
-
-
-def _meter_values_reported(station: Station, fact: MeterValuesReported, _: Sent) -> Fact:
-    transaction = station.transactions.known.get(fact.transaction_id)
-    if transaction is not None:
-        _evolve(station, transaction, fact)
-    return fact
-
-
-def _evolve(station: Station, transaction: Transaction, fact: Fact) -> None:
-    _settle(station, transaction, changed=evolve(transaction, fact))
-
-
-def _settle(station: Station, transaction: Transaction, *, changed: bool) -> None:
-    if transaction.released:
-        if changed and transaction.document:
-            station.transactions.correcting[transaction.transaction_id] = None
-    elif transaction.is_ended and releasable(transaction):
-        station.transactions.settling[transaction.transaction_id] = None
-
-
-def _transaction_ended(station: Station, fact: TransactionEnded, record: Sent) -> Fact:
-    transaction = station.transactions.known.get(fact.transaction_id)
-    if transaction is not None:
-        _evolve(station, transaction, fact)
-        if not transaction.stop_answer and record is not None:
-            transaction.stop_answer = answer_payload(record)
-        return fact
-    if fact.repeated:
-        return fact
-    unknown = int(fact.transaction_id) > 0
-    return MessageOrphaned(
-        offset=fact.offset,
-        recorded_at=fact.recorded_at,
-        superseded=fact.superseded,
-        reason="STOP_UNKNOWN_TX" if unknown else "TXID_MINUS_ONE_AMBIGUOUS",
-        transaction_id=fact.transaction_id,
-    )
-
-
-def _transaction_event(station: Station, fact: TransactionEventReported, record: Sent) -> Fact:
-    book = station.transactions
-    transaction = book.known.get(fact.transaction_id)
-    if transaction is None:
-        transaction = begin_by_event(fact)
-        book.add(f"event|{fact.transaction_id}", transaction)
-        _settle(station, transaction, changed=True)
-    else:
-        _settle(station, transaction, changed=evolve_by_event(transaction, fact))
-    if record is not None and fact.token_status and fact.seq_no is not None:
-        _remember_answer(transaction, answer_key(fact.seq_no, fact.id_token), record)
-    return fact
-
-
-def _remember_answer(transaction: Transaction, key: str, record: MessageSent) -> None:
-    answers = transaction.event_answers
-    if key not in answers and len(answers) < EVENT_ANSWERS_MAX:
-        answers[key] = answer_payload(record)
 
 
 def _status_reported(station: Station, fact: ConnectorStatusReported, _: Sent) -> Fact:
@@ -152,9 +75,10 @@ def _charging_state(station: Station, fact: ConnectorStatusReported) -> None:
     if fact.status in _CHARGING_STATES and fact.evse_id > 0:
         transaction = station.transactions.current_on(fact.evse_id)
         if transaction is not None and not transaction.by_events:
-            at = fact.at if fact.at is not None else fact.recorded_at
+            at = reading_time(fact.at, fact.recorded_at)
             if charging_state(transaction, at, fact.status):
                 transaction.states_told.append(fact.offset)
+            is_running(station, transaction, fact.at)
 
 
 def _is_outdated(fact: ConnectorStatusReported, before: Connector) -> bool:
@@ -169,6 +93,8 @@ def _booted(station: Station, fact: StationBooted, _: Sent) -> Fact:
     if not fact.superseded:
         station.identity = fact
         station.boot_status = fact.status
+        station.is_catching_up = True
+        is_back(station, fact.recorded_at, has_booted=True)
     return fact
 
 
@@ -179,9 +105,10 @@ def _state_told(station: Station, fact: StateTold, _: Sent) -> Fact:
 _EFFECTS: dict[type[Fact], Callable[[Station, Any, Sent], Fact]] = {
     StationBooted: _booted,
     ConnectorStatusReported: _status_reported,
-    TransactionStarted: _transaction_started,
-    MeterValuesReported: _meter_values_reported,
-    TransactionEnded: _transaction_ended,
-    TransactionEventReported: _transaction_event,
+    TransactionStarted: transaction_effects.transaction_started,
+    MeterValuesReported: transaction_effects.meter_values_reported,
+    TransactionEnded: transaction_effects.transaction_ended,
+    TransactionEventReported: transaction_effects.transaction_event,
+    SettlementReported: transaction_effects.settlement,
     StateTold: _state_told,
 }

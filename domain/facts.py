@@ -68,6 +68,9 @@ Register = tuple[int | None, Decimal]
 
 Registers = tuple[Register, ...]
 
+OtherRegisters = tuple[tuple[str, int | None, Decimal], ...]
+"""("interval" or "export", station time, Wh): energy that splits nothing by itself."""
+
 SignedTexts = tuple[tuple[str, str], ...]
 """Signed values: (JSON pointer in the frame, text as told)."""
 
@@ -77,6 +80,7 @@ class MeterValuesReported(Fact, frozen=True, kw_only=True):
     connector_id: int
     transaction_id: str = ""
     registers: Registers
+    others: OtherRegisters = ()
     flags: tuple[str, ...] = ()
     signed: SignedTexts = ()
     read: Callable[[], tuple[SampledValue, ...]]
@@ -115,7 +119,12 @@ class TransactionEnded(Fact, frozen=True, kw_only=True):
     ended_at: int | None
     reason: str = "Local"
     id_token: str = ""
+    token_status: str = ""
+    """As we answered it; empty where no token was presented."""
+    group: str = ""
+    registry: int = -1
     registers: Registers
+    others: OtherRegisters = ()
     flags: tuple[str, ...] = ()
     repeated: bool = False
     signed: SignedTexts = ()
@@ -170,6 +179,7 @@ class TransactionEventReported(Fact, frozen=True, kw_only=True):
     """The one with context Transaction.End."""
     registers: Registers
     """Every reading of the register, these two among them, in the order of the frame."""
+    others: OtherRegisters = ()
     flags: tuple[str, ...] = ()
     signed: SignedTexts = ()
     read: Callable[[], tuple[SampledValue, ...]]
@@ -178,6 +188,21 @@ class TransactionEventReported(Fact, frozen=True, kw_only=True):
     def samples(self) -> tuple[SampledValue, ...]:
         """Every sampled value, read anew at each call."""
         return self.read()
+
+
+class TransactionConcluded(Fact, frozen=True, kw_only=True):
+    """It is over as far as we can know, though no end was told."""
+
+    transaction_id: str
+    reason: str
+
+
+class SettlementReported(Fact, frozen=True, kw_only=True):
+    """What was settled with the driver (2.1)."""
+
+    transaction_id: str
+    amount: Decimal
+    status: str
 
 
 class MessageOrphaned(Fact, frozen=True, kw_only=True):

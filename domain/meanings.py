@@ -78,7 +78,9 @@ OCPP21: Mapping[str, Meaning] = {
     "NotifyDERStartStop": Meaning(holds(der_controls.started_or_stopped)),
     "NotifyPeriodicEventStream": Meaning(holds(monitoring.stream_values)),
     "NotifyPriorityCharging": Meaning(holds(charging_profiles.priority_told)),
-    "NotifySettlement": Meaning(holds(energy_offers.settled, is_history=True)),
+    "NotifySettlement": Meaning(
+        both(holds(energy_offers.settled, is_history=True), ocpp2.settlement_reported)
+    ),
     "NotifyWebPaymentStarted": Meaning(holds(energy_offers.web_payment_started)),
     "OpenPeriodicEventStream": Meaning(holds(monitoring.stream_opened)),
     "PullDynamicScheduleUpdate": Meaning(holds(charging_profiles.dynamically_updated)),

@@ -5,14 +5,20 @@ an absent phase is the overall value. Values are normalised to base units (kWh t
 what is no number is kept as text.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from domain.facts import Registers, SampledValue
+from domain.facts import OtherRegisters, Register, Registers, SampledValue
+from domain.phases import PHASES, summed
 from domain.readings import read_decimal, read_time
 
 _REGISTER = "Energy.Active.Import.Register"
+_OTHERS = {
+    "Energy.Active.Import.Interval": "interval",
+    "Energy.Active.Export.Register": "export",
+}
+_ENERGY = frozenset({_REGISTER, *_OTHERS})
 _DEFAULT_UNIT = {"Energy": "Wh", "Power": "W", "Current": "A", "Voltage": "V", "SoC": "Percent"}
 _SCALED = {
     "kWh": ("Wh", Decimal(1000)),
@@ -35,24 +41,83 @@ def read_samples(values: Any) -> tuple[SampledValue, ...]:
 
 
 def read_registers(values: Any) -> tuple[Registers, tuple[str, ...]]:
-    """Return the readings of the outlet's import register over all phases, and flags.
+    """Return the readings of the outlet's import register over all phases, and flags."""
+    return read_energy(values)[:2]
+
+
+def read_energy(values: Any) -> tuple[Registers, tuple[str, ...], OtherRegisters]:
+    """Return the readings of the outlet's import register over all phases, flags, and the others.
 
     This is all that a decision reads of a frame, which is why it leaves the rest alone.
     """
     registers: list[tuple[int | None, Decimal]] = []
+    others: list[tuple[str, int | None, Decimal]] = []
     flags: dict[str, None] = {}
     for (at, flag), sampled in _sampled(values):
         if flag:
             flags[flag] = None
+        phases: dict[str, Decimal] | None = None
+        before = len(registers)
         for one in sampled:
-            if type(one) is not dict or not _is_register(one):
+            if type(one) is not dict:
+                continue
+            if not _is_register(one):
+                if _is_energy(one):
+                    phases = _take_other(one, at, others, phases)
                 continue
             value = read_decimal(one.get("value"))
             if value is None:
                 flags["BAD_SAMPLE"] = None
             else:
                 registers.append((at, value * 1000 if one.get("unit") == "kWh" else value))
-    return tuple(registers), tuple(flags)
+        if phases and len(registers) == before and (total := summed(phases)) is not None:
+            registers.append((at, total))
+    return tuple(registers), tuple(flags), tuple(others)
+
+
+def ends_in(samples: Iterable[SampledValue]) -> tuple[Register | None, Register | None]:
+    """Return the readings of the outlet's import register at the begin and the end, if told."""
+    begin: Register | None = None
+    end: Register | None = None
+    for one in samples:
+        if one.measurand != _REGISTER or one.phase or one.location != "Outlet":
+            continue
+        if one.value is None:
+            continue
+        if one.context == "Transaction.Begin" and begin is None:
+            begin = (one.at, one.value)
+        elif one.context == "Transaction.End":
+            end = (one.at, one.value)
+    return begin, end
+
+
+def _is_energy(sampled: dict[str, Any]) -> bool:
+    get = sampled.get
+    measurand = get("measurand")
+    return (
+        (measurand is None or (type(measurand) is str and measurand in _ENERGY))
+        and get("location", "Outlet") in ("Outlet", None)
+        and get("format", "Raw") in ("Raw", None)
+    )
+
+
+def _take_other(
+    sampled: dict[str, Any],
+    at: int | None,
+    others: list[tuple[str, int | None, Decimal]],
+    phases: dict[str, Decimal] | None,
+) -> dict[str, Decimal] | None:
+    value, phase = read_decimal(sampled.get("value")), sampled.get("phase")
+    if value is None:
+        return phases
+    value = value * 1000 if sampled.get("unit") == "kWh" else value
+    kind = _OTHERS.get(sampled.get("measurand") or _REGISTER)
+    if kind is not None and not phase:
+        others.append((kind, at, value))
+    elif kind is None and type(phase) is str and phase in PHASES:
+        phases = {} if phases is None else phases
+        phases.setdefault(phase, value)
+    return phases
 
 
 def _sampled(values: Any) -> Iterator[tuple[tuple[int | None, str], list[Any]]]:

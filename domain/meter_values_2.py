@@ -9,10 +9,15 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from domain.facts import Register, Registers, SampledValue
+from domain.facts import OtherRegisters, Register, Registers, SampledValue
+from domain.phases import PHASES, summed
 from domain.readings import read_decimal, read_integer, read_time
 
 _REGISTER = "Energy.Active.Import.Register"
+_OTHERS = {
+    "Energy.Active.Import.Interval": "interval",
+    "Energy.Active.Export.Register": "export",
+}
 _DEFAULT_UNIT = {"Energy": "Wh", "Power": "W", "Current": "A", "Voltage": "V", "SoC": "Percent"}
 _BASE_UNIT = {"kWh": "Wh", "kW": "W", "kvar": "var", "kvarh": "varh", "kVA": "VA", "kVAh": "VAh"}
 _MULTIPLIER_MAX = 12
@@ -27,6 +32,7 @@ class Readings(NamedTuple):
     begin: Register | None
     end: Register | None
     flags: tuple[str, ...]
+    others: OtherRegisters = ()
 
 
 def read_samples(values: Any) -> tuple[SampledValue, ...]:
@@ -46,12 +52,18 @@ def read_registers(values: Any) -> Readings:
     registers: list[Register] = []
     begin: Register | None = None
     end: Register | None = None
+    others: list[tuple[str, int | None, Decimal]] = []
     flags: dict[str, None] = {}
     for at, flag, sampled in _sampled(values):
         if flag:
             flags[flag] = None
+        phases: dict[str, Decimal] = {}
+        before = len(registers)
         for one in sampled:
-            if not isinstance(one, dict) or not _is_register(one):
+            if not isinstance(one, dict):
+                continue
+            if not _is_register(one):
+                _take_other(one, at, others, phases)
                 continue
             value = _scaled(one)[0]
             if value is None:
@@ -63,7 +75,33 @@ def read_registers(values: Any) -> Readings:
                 begin = (at, value)
             elif context == "Transaction.End":
                 end = (at, value)
-    return Readings(tuple(registers), begin, end, tuple(flags))
+        if phases and len(registers) == before and (total := summed(phases)) is not None:
+            registers.append((at, total))
+            told = {one.get("context") for one in sampled if isinstance(one, dict)}
+            begin = (at, total) if begin is None and "Transaction.Begin" in told else begin
+            end = (at, total) if "Transaction.End" in told else end
+    return Readings(tuple(registers), begin, end, tuple(flags), tuple(others))
+
+
+def _take_other(
+    sampled: dict[str, Any],
+    at: int | None,
+    others: list[tuple[str, int | None, Decimal]],
+    phases: dict[str, Decimal],
+) -> None:
+    get = sampled.get
+    measurand = get("measurand") or _REGISTER
+    if get("location", "Outlet") not in ("Outlet", None):
+        return
+    value, phase = _scaled(sampled)[0], get("phase")
+    if value is None:
+        return
+    if type(measurand) is not str:
+        return
+    if measurand in _OTHERS and not phase:
+        others.append((_OTHERS[measurand], at, value))
+    elif measurand == _REGISTER and type(phase) is str and phase in PHASES:
+        phases.setdefault(phase, value)
 
 
 def _sampled(values: Any) -> Iterator[tuple[int | None, str, list[Any]]]:

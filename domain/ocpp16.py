@@ -18,12 +18,12 @@ from domain.facts import (
     TransactionEnded,
     TransactionStarted,
 )
-from domain.meter_values_16 import read_registers, read_samples
+from domain.meter_values_16 import ends_in, read_energy, read_samples
 from domain.readings import read_integer, read_text, read_time
 from domain.signed_values import signed_texts
 from domain.station import answer_payload
 from domain.told import Payload, Told
-from domain.transactions import MATCHED, Transactions, start_key
+from domain.transactions import MATCHED, NamelessStop, Transactions, start_key
 
 _TEXT_MAX = 50
 """The longest that 1.6 has for any of these; a longer one is none of them."""
@@ -81,10 +81,23 @@ def transaction_of_stop(payload: Payload, transactions: Transactions) -> tuple[s
     number = read_integer(payload.get("transactionId"))[0]
     if number is not None and number > 0:
         return str(number), ""
-    meter_stop, ended_at = payload.get("meterStop"), payload.get("timestamp")
-    told = read_integer(meter_stop)[0], read_time(ended_at)[0]
-    meant = transactions.ended_without_id(*told) or transactions.only_candidate(*told)
-    return (meant.transaction_id, MATCHED) if meant is not None else (str(number), "")
+    stop = nameless_stop(payload)
+    known = transactions.ended_without_id(stop.meter_stop_wh, stop.ended_at)
+    if known is not None:
+        return known.transaction_id, MATCHED if MATCHED in known.flags else ""
+    fitting = transactions.candidates(stop)
+    return (fitting[0].transaction_id, MATCHED) if len(fitting) == 1 else (str(number), "")
+
+
+def nameless_stop(payload: Payload) -> NamelessStop:
+    """Return what a stop says of the transaction that it does not name."""
+    begin = ends_in(read_samples(payload.get("transactionData")))[0]
+    return NamelessStop(
+        read_integer(payload.get("meterStop"))[0],
+        read_time(payload.get("timestamp"))[0],
+        read_text(payload.get("idTag"), 20)[0],
+        None if begin is None else begin[1],
+    )
 
 
 def booted(told: Told) -> tuple[Fact, ...]:
@@ -167,11 +180,12 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
     evse_id = read_integer(get("connectorId"))[0] or 0
     number = read_integer(get("transactionId"))[0]
     transaction_id = str(number) if number is not None and number > 0 else ""
-    if not transaction_id and evse_id > 0:
-        current = told.transactions.current_on(evse_id)
-        transaction_id = current.transaction_id if current is not None else ""
     values = get("meterValue")
-    registers, flags = read_registers(values)
+    registers, flags, others = read_energy(values)
+    if not transaction_id and evse_id > 0:
+        taken = next((at for at, _ in registers if at is not None), None)
+        current = told.transactions.current_on(evse_id, taken)
+        transaction_id = current.transaction_id if current is not None else ""
     return (
         MeterValuesReported(
             offset=told.offset,
@@ -181,6 +195,7 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
             connector_id=1 if evse_id else 0,
             transaction_id=transaction_id,
             registers=registers,
+            others=others,
             read=partial(read_samples, values),
             signed=signed_texts(values, "/3/meterValue"),
             flags=flags,
@@ -194,8 +209,10 @@ def ended(told: Told) -> tuple[Fact, ...]:
     meter_stop, meter_flag = read_integer(get("meterStop"))
     ended_at, time_flag = read_time(get("timestamp"))
     values = get("transactionData")
-    registers, sample_flags = read_registers(values)
+    registers, sample_flags, others = read_energy(values)
     known = told.transactions.known.get(transaction_id)
+    answer = msgspec.json.decode(answer_payload(told.answer)) if told.answer is not None else {}
+    info = answer.get("idTagInfo") or {}
     return (
         TransactionEnded(
             offset=told.offset,
@@ -207,7 +224,11 @@ def ended(told: Told) -> tuple[Fact, ...]:
             ended_at=ended_at,
             reason=read_text(get("reason"), 50)[0] or "Local",
             id_token=read_text(get("idTag"), 20)[0],
+            token_status=str(info.get("status", "")),
+            group=str(info.get("parentIdTag", "")),
+            registry=told.answer.registry if told.answer is not None else -1,
             registers=registers,
+            others=others,
             read=partial(read_samples, values),
             signed=signed_texts(values, "/3/transactionData"),
             flags=_flags(id_flag, meter_flag, time_flag) + sample_flags,

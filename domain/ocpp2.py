@@ -12,11 +12,12 @@ from domain.facts import (
     ConnectorStatusReported,
     Fact,
     MeterValuesReported,
+    SettlementReported,
     StationBooted,
     TransactionEventReported,
 )
 from domain.meter_values_2 import read_registers, read_samples
-from domain.readings import SCHEMA_DEVIATION, read_integer, read_text, read_time
+from domain.readings import SCHEMA_DEVIATION, read_decimal, read_integer, read_text, read_time
 from domain.signed_values import signed_texts
 from domain.station import answer_payload
 from domain.told import Payload, Told
@@ -129,6 +130,8 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
     seq_no, seq_flag = read_integer(get("seqNo"))
     at, time_flag = read_time(get("timestamp"))
     event_type = _shown(get("eventType", ""))
+    kept_as = told.transactions.event_id(transaction_id, event_type, at)
+    reuse_flag = "TXID_REUSED" if kept_as != transaction_id else ""
     type_flag = "" if event_type in EVENT_TYPES else SCHEMA_DEVIATION
     values = get("meterValue")
     readings = read_registers(values)
@@ -138,7 +141,7 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
             offset=told.offset,
             recorded_at=told.recorded_at,
             superseded=told.superseded,
-            transaction_id=transaction_id,
+            transaction_id=kept_as,
             answered=told.answered,
             registry=told.answer.registry if told.answer is not None else -1,
             event_type=event_type,
@@ -163,9 +166,30 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
             begin=readings.begin,
             end=readings.end,
             registers=readings.registers,
-            flags=_flags(id_flag, type_flag, token_flag, seq_flag, time_flag) + readings.flags,
+            others=readings.others,
+            flags=_flags(id_flag, reuse_flag, type_flag, token_flag, seq_flag, time_flag)
+            + readings.flags,
             read=partial(read_samples, values),
             signed=signed_texts(values, "/3/meterValue"),
+        ),
+    )
+
+
+def settlement_reported(told: Told) -> tuple[Fact, ...]:
+    """NotifySettlement (2.1); one without an amount, or that failed, settles nothing."""
+    get = told.payload.get
+    transaction_id = read_text(get("transactionId"), TRANSACTION_ID_MAX)[0]
+    amount = read_decimal(get("settlementAmount"))
+    if not transaction_id or amount is None or get("status") != "Settled":
+        return ()
+    return (
+        SettlementReported(
+            offset=told.offset,
+            recorded_at=told.recorded_at,
+            superseded=told.superseded,
+            transaction_id=transaction_id,
+            amount=amount,
+            status=_shown(get("status")),
         ),
     )
 

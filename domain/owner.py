@@ -16,7 +16,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, cast
 
-from domain import following, judging, passwords, routes
+from domain import closing, following, judging, passwords, routes
 from domain.answering import Context, Policy
 from domain.billing import Billing
 from domain.conversation import fold
@@ -48,6 +48,10 @@ REGISTRY_WAIT_US = 1_000_000
 """An owner that took over may have folded less of the registry than the one before it."""
 _MAY_SETTLE = ("MeterValues", "TransactionEvent")
 """Beside StopTransaction: what may change a CDR that waits for its release, or begin its wait."""
+
+
+_MAY_CLOSE = ("StartTransaction", "BootNotification", "TransactionEvent")
+"""What may begin the wait of a transaction for its end."""
 
 
 class Owner:
@@ -149,7 +153,7 @@ class Owner:
         if isinstance(record, MessageSent):
             if record.action == "StartTransaction":
                 self._count_ids(station)
-            elif (
+            if (station.transactions.closing and record.action in _MAY_CLOSE) or (
                 record.message_type == CALL
                 or record.action == "StopTransaction"
                 or (
@@ -333,6 +337,8 @@ class Owner:
             heappush(self._timers, (0, key))
         for due in self._billing.dues(station):
             heappush(self._timers, (due, key))
+        for due in closing.dues(station, self.policy):
+            heappush(self._timers, (due, key))
 
     def _arm_expiry(self, key: Key, due: int) -> None:
         if self._expiries.get(key) != due:
@@ -366,6 +372,8 @@ class Owner:
         ):
             return decided
         billing, epoch = self._billing, self.epoch or 0
+        if (decided := closing.decide(station, now, epoch, self.policy)) is not None:
+            return decided
         if (decided := billing.settled(station, now, epoch)) is not None:
             return decided
         return billing.told(station, now, epoch, self.policy)

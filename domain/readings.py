@@ -70,6 +70,11 @@ def read_decimal(value: Any) -> Decimal | None:
     return None
 
 
+def whole(value: Decimal) -> int | Decimal:
+    """Return the same number: an integer if it is one, else without trailing zeros."""
+    return int(value) if value == value.to_integral_value() else value.normalize()
+
+
 def read_text(value: Any, length_max: int) -> tuple[str, str]:
     """Return (text, flag): what is no text is "" and one that is too long is kept, both flagged."""
     if type(value) is not str:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from domain import cdr
 from domain.cdr_requests import CdrRequest
 from domain.corrections import credit_of, differs, document_of, may_replace, replacement_of
+from domain.judgement import is_over
 from domain.reference import Reference
 from domain.repricing import reprice
 from domain.station import Station
@@ -78,7 +79,7 @@ def _release_asked(d: Deciding, request: CdrRequest) -> OwnerRecord:
     wanted = replace(transaction, estimate=_estimate(transaction, request))
     if request.tariff_id:
         wanted.repriced = Repriced(tariff_id=request.tariff_id, registry=d.registry)
-    if not (wanted.is_ended or wanted.succeeded) and None in (request.energy_wh, request.ended_at):
+    if not is_over(wanted) and None in (request.energy_wh, request.ended_at):
         raise Refused("the transaction still runs: say energy_wh and ended_at to end it")
     document = _document(d, wanted)
     if document.energy_wh is None:
@@ -110,7 +111,7 @@ def _reject_asked(d: Deciding, request: CdrRequest) -> OwnerRecord:
     transaction = _unreleased(d, request)
     if transaction.rejected is not None:
         raise Refused("it was rejected before")
-    if not (transaction.is_ended or transaction.succeeded):
+    if not is_over(transaction):
         raise Refused("the transaction still runs")
     return CdrRejected(
         tenant=d.station.tenant,
@@ -187,7 +188,7 @@ def _estimate(transaction: Transaction, request: CdrRequest) -> Estimate | None:
 def _within_bounds(d: Deciding, transaction: Transaction, request: CdrRequest) -> None:
     if request.energy_wh is None:
         return
-    lower, upper = cdr.bounds_of(transaction)
+    lower, upper = cdr.bounds_of(transaction, d.station.tenant, d.station.station, d.reference)
     if request.energy_wh < max(lower or 0, 0) or (upper is not None and request.energy_wh > upper):
         raise Refused(f"energy_wh is outside what the registers allow: {lower} to {upper}")
 

@@ -115,3 +115,8 @@ def _ended(held: Holdings, reservation_id: int | None, state: str) -> Iterator[C
     known = held.kept(FACET, str(reservation_id))
     if known is not None and known.get("state") == "active":
         yield put(FACET, str(reservation_id), {**known, "state": state})
+
+
+def find(held: Holdings, reservation_id: int) -> Value | None:
+    """Return what is kept of the reservation."""
+    return held.kept(FACET, str(reservation_id))

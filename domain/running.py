@@ -9,6 +9,8 @@ from msgspec import Struct
 from domain.cdr import facts_of
 from domain.cdr_pricing import running_cost
 from domain.cost_document import cost_document
+from domain.judgement import judge
+from domain.limits import limits_of
 from domain.pricing_session import exact
 from domain.pricing_totals import Cost
 from domain.readings import time_text
@@ -34,7 +36,9 @@ def cost_so_far(
     inside = [(at, wh) for at, wh in t.readings if at >= t.started_at and wh >= start]
     at, register = max(inside, default=(t.started_at, start))
     energy = exact(register) - exact(start)
-    cost = running_cost(facts_of(tenant, station, t, energy, at, t.flags), reference)
+    judged = judge(t, limits_of(reference.attributes_at(tenant, station, t.registry)))
+    facts = facts_of(tenant, station, t, judged, energy, at, t.flags)
+    cost = running_cost(facts, reference)
     return None if cost is None else (at, cost)
 
 

@@ -1,19 +1,14 @@
 """What a CDR says of the signed meter values of its transaction."""
 
-from decimal import Decimal
-
+from domain.metering import Wh
+from domain.readings import whole
 from domain.signed_values import SignedEnergy, SignedValue, digest
 from domain.transaction import Transaction
 from schemas.cdr import CdrSigned, CdrSignedValue
 
 
-def whole(value: Decimal) -> int | Decimal:
-    """Return the same number: an integer if it is one, else without trailing zeros."""
-    return int(value) if value == value.to_integral_value() else value.normalize()
-
-
 def signed_document(
-    t: Transaction, partition: int, signed: SignedEnergy, reported_wh: int | None
+    t: Transaction, partition: int, signed: SignedEnergy, reported_wh: Wh | None
 ) -> CdrSigned | None:
     """None: nothing was signed, and nothing had to be."""
     if not t.signed and not t.is_calibrated:

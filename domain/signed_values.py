@@ -102,7 +102,7 @@ def signed_energy(
     *,
     is_calibrated: bool,
     id_token: str,
-    reported_wh: int | None,
+    reported_wh: int | Decimal | None,
 ) -> SignedEnergy:
     """`validities`: by the digest of a value's text; what has none is not verified."""
     if not values:
@@ -210,7 +210,7 @@ def _reading_flags(found: Container, reading: Reading, id_token: str) -> list[st
     return flags
 
 
-def _difference_flags(energy: Decimal | None, reported_wh: int | None) -> list[str]:
+def _difference_flags(energy: Decimal | None, reported_wh: int | Decimal | None) -> list[str]:
     if energy is None:
         return []
     if energy < 0:

@@ -82,6 +82,8 @@ class Station(Struct):
     """Of the last record folded."""
     connection: Connection | None = None
     seen_at: int = 0
+    is_catching_up: bool = False
+    """It is back, and what it says now may have waited in a queue."""
     identity: StationBooted | None = None
     boot_status: str = ""
     """What its last BootNotification was answered; empty: it never booted here."""

@@ -8,30 +8,18 @@ figures.
 
 from decimal import Decimal
 
+import msgspec
 from msgspec import Struct
 
-from domain.facts import (
-    Fact,
-    MeterValuesReported,
-    Registers,
-    SignedTexts,
-    TransactionEnded,
-    TransactionStarted,
-)
-from domain.signed_values import SignedValue, keep
+from domain.clocks import reading_time
+from domain.seq_numbers import SeqNumbers
+from domain.signed_values import SignedValue
 from domain.tariff_changes import CHANGES_MAX, ChangedTariff
 from schemas.cdr import Decided
 from schemas.records import SignaturesJudged
 from schemas.signatures import SignatureVerdict
 
-_REGISTER_MAX = 2**63 - 1
-"""No register says more, and no snapshot and no CDR can hold it; the frame keeps it."""
-
-
-READINGS_MAX = 3_000
-"""Two days with one a minute; what comes later splits no energy."""
-
-STATES_MAX = 1_000
+INTERRUPTIONS_MAX = 16
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
@@ -41,7 +29,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
     ended_at: int | None
     ended: int
     """As the evidence stood: the offset of its end, -1 for none, and its end register."""
-    meter_stop_wh: int | None
+    meter_stop_wh: int | Decimal | None
 
 
 class Repriced(Struct, frozen=True, kw_only=True):
@@ -64,21 +52,44 @@ class Transaction(Struct, kw_only=True):
     start_received: int
     """When we were first told of it."""
     started_at: int | None
-    meter_start_wh: int | None
-    conflicting_start_wh: int | None = None
+    meter_start_wh: int | Decimal | None
+    conflicting_starts: list[int] = []
+    """Registers that a repeated start told, and the first did not."""
     ended: int = -1
     end_answered: int = -1
     end_received: int = 0
     ended_at: int | None = None
-    meter_stop_wh: int | None = None
+    meter_stop_wh: int | Decimal | None = None
+    conflicting_stops: list[int] = []
     stop_reason: str | None = None
     stop_token: str = ""
-    first_register_wh: int | None = None
+    stop_group: str = ""
+    start_is_live: bool = True
+    """Nothing says that its start, as we were told it, had waited in a queue."""
+    end_is_live: bool = True
     last_register_wh: int | None = None
     last_register_at: int | None = None
-    successor_start_wh: int | None = None
-    """meterStart of the next transaction on the connector, if one began before this one ended."""
     succeeded: bool = False
+    """Another one began on its EVSE before it was told to have ended."""
+    successor_start_wh: int | Decimal | None = None
+    """The register as that one began, and when that was."""
+    successor_at: int | None = None
+    previous: str = ""
+    """Id of the one before it on its EVSE."""
+    previous_stop_wh: int | Decimal | None = None
+    interrupted: list[int] = []
+    """When the station started anew while it ran."""
+    silent_since: int = 0
+    """The station is back since then, and has not shown that it still runs; 0: it has."""
+    has_booted: bool = False
+    """It came back by starting anew, not only by connecting."""
+    asked: bool = False
+    """Its station was asked for it since."""
+    status_told: str = ""
+    """As the station answered: ongoing, queued (more is to come of it) or gone."""
+    closed: int = -1
+    """Offset of our record that it is over though no end was told; -1: there is none."""
+    closed_reason: str = ""
     flags: list[str] = []
     revision: int = 1
     changed: int
@@ -94,9 +105,23 @@ class Transaction(Struct, kw_only=True):
     group: str = ""
     """Of the token that started it, as we answered."""
     readings: list[tuple[int, Decimal]] = []
-    """(station time, Wh) of the import register, as told, in the order of telling."""
+    """(station time, Wh) of the import register as told, in order of time; none twice."""
+    intervals: list[tuple[int, Decimal]] = []
+    """(station time, Wh) of measurand Energy.Active.Import.Interval, as told."""
+    exports: list[tuple[int, Decimal]] = []
+    """The first and the last reading of the export register."""
     states: list[tuple[int, str]] = []
     """(station time, charging state of 2.0.1), as told; each where it is another one."""
+    seq: SeqNumbers = msgspec.field(default_factory=SeqNumbers)
+    authorized_at: int | None = None
+    """When its token was first presented (2.x), and the number of that event."""
+    token_seq: int | None = None
+    reserved_at: int | None = None
+    """When the reservation began with which it began, and until when that lasted."""
+    reserved_until: int | None = None
+    station_cost: tuple[Decimal | None, Decimal | None] | None = None
+    """What the station says it costs, excluding and including tax (2.1)."""
+    settled: Decimal | None = None
     reservation_id: int | None = None
     document: bytes = b""
     """The latest released one, while the transaction is kept whole."""
@@ -136,66 +161,38 @@ class Transaction(Struct, kw_only=True):
 
     @property
     def is_ended(self) -> bool:
+        """Whether its end was told."""
         return self.ended >= 0
 
+    @property
+    def told_id(self) -> str:
+        """The id by which the station means it."""
+        return self.transaction_id.partition("~")[0]
 
-def begin(fact: TransactionStarted) -> Transaction:
-    transaction = Transaction(
-        transaction_id=fact.transaction_id,
-        evse_id=fact.evse_id,
-        connector_id=fact.connector_id,
-        id_token=fact.id_token,
-        token_status=fact.token_status,
-        started=fact.offset,
-        start_answered=fact.answered,
-        start_received=fact.recorded_at,
-        started_at=fact.started_at,
-        meter_start_wh=fact.meter_start_wh,
-        changed=fact.offset,
-        flags=[],
-        registry=fact.registry,
-        group=fact.group,
-        reservation_id=fact.reservation_id,
-    )
-    flag(transaction, fact.flags)
-    return transaction
+    @property
+    def is_closed(self) -> bool:
+        """Whether we have concluded that it is over; the true end makes that void."""
+        return self.closed >= 0
 
 
-def evolve(transaction: Transaction, fact: Fact) -> bool:
-    """Apply what was said of this transaction; return whether its CDR is another one now.
-
-    Of a released transaction it is what a correction would be made of; its CDR stays.
-    """
-    if isinstance(fact, MeterValuesReported):
-        changed = flag(transaction, fact.flags)
-        if fact.signed:
-            changed |= read_signed(transaction, fact.offset, fact.signed)
-        is_told = read_registers(transaction, fact.registers)
-        if is_told:
-            transaction.readings_told.append(fact.offset)
-        if transaction.is_ended or transaction.succeeded:
-            # A late sample moves its bounds, contradicts its end, or splits its energy.
-            changed = changed or is_told
-    elif isinstance(fact, TransactionEnded):
-        changed = _end(transaction, fact)
-    elif isinstance(fact, TransactionStarted):
-        changed = _start_again(transaction, fact)
-    else:
-        return False
-    if changed:
-        transaction.revision += 1
-        transaction.changed = fact.offset
-        transaction.changed_at = fact.recorded_at
-    return changed
-
-
-def succeed(transaction: Transaction, fact: TransactionStarted) -> None:
-    """Another transaction began on the connector: this one is over, by evidence only."""
-    transaction.succeeded = True
-    transaction.succeeded_by = fact.offset
-    transaction.successor_start_wh = fact.meter_start_wh
+def touch(transaction: Transaction, offset: int, at: int) -> None:
+    """Its CDR is another one, because of the record at this offset."""
     transaction.revision += 1
-    transaction.changed = fact.offset
+    transaction.changed = offset
+    transaction.changed_at = at
+
+
+def succeed(transaction: Transaction, by: Transaction) -> None:
+    """Another transaction began on its EVSE: so it is over, unless its end is still to come."""
+    transaction.succeeded = True
+    transaction.succeeded_by = by.started
+    transaction.successor_start_wh = by.meter_start_wh
+    transaction.successor_at = reading_time(by.started_at, by.start_received)
+
+
+def close(transaction: Transaction, offset: int, at: int, reason: str) -> None:
+    transaction.closed, transaction.closed_reason = offset, reason
+    touch(transaction, offset, at)
 
 
 def change_tariff(transaction: Transaction, change: ChangedTariff) -> bool:
@@ -216,6 +213,13 @@ def release(transaction: Transaction, offset: int, document: bytes) -> None:
     transaction.changed = offset
 
 
+def shed(transaction: Transaction) -> None:
+    """Forget what only a correction of our own needs: a person can have it priced anew all the same
+    by its released document."""
+    transaction.document = b""
+    transaction.readings, transaction.states = [], []
+
+
 def reject(transaction: Transaction, offset: int, decided: Decided) -> None:
     transaction.rejected = decided
     transaction.revision += 1
@@ -231,70 +235,10 @@ def verified(transaction: Transaction, offset: int, record: SignaturesJudged) ->
     transaction.changed = offset
 
 
-def _start_again(transaction: Transaction, fact: TransactionStarted) -> bool:
-    if fact.meter_start_wh == transaction.meter_start_wh:
-        return flag(transaction, ("DUPLICATE_START",))
-    transaction.conflicting_start_wh = fact.meter_start_wh
-    return flag(transaction, ("CONFLICTING_START",))
-
-
-def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
-    if fact.signed:
-        read_signed(transaction, fact.offset, fact.signed)
-    if transaction.is_ended:
-        same = (fact.ended_at, fact.meter_stop_wh) == (
-            transaction.ended_at,
-            transaction.meter_stop_wh,
-        )
-        return flag(transaction, ("DUPLICATE_STOP" if same else "CONFLICTING_STOP",))
-    transaction.ended = fact.offset
-    transaction.end_answered = fact.answered
-    transaction.end_received = fact.recorded_at
-    transaction.ended_at = fact.ended_at
-    transaction.meter_stop_wh = fact.meter_stop_wh
-    transaction.stop_reason = fact.reason
-    transaction.stop_token = fact.id_token
-    flag(transaction, fact.flags)
-    if fact.reason == "PowerLoss":
-        flag(transaction, ("POWER_LOSS",))
-    if fact.id_token and fact.id_token.casefold() != transaction.id_token.casefold():
-        flag(transaction, ("STOP_TAG_MISMATCH",))
-    read_registers(transaction, fact.registers)
-    return True
-
-
-def charging_state(transaction: Transaction, at: int, state: str) -> bool:
-    """Keep the state if it is another one than the last; return whether it was."""
-    states = transaction.states
-    if (states and states[-1][1] == state) or len(states) >= STATES_MAX:
-        return False
-    states.append((at, state))
-    return True
-
-
-def read_registers(transaction: Transaction, registers: Registers) -> bool:
-    """Take these readings; return whether they say anything new."""
-    readings = transaction.readings
-    before = (len(readings), transaction.first_register_wh, transaction.last_register_wh)
-    for at, value in registers:
-        if abs(value) > _REGISTER_MAX:
-            continue
-        if at is not None and len(readings) < READINGS_MAX and (at, value) not in readings[-2:]:
-            readings.append((at, value))
-        if transaction.first_register_wh is None:
-            transaction.first_register_wh = int(value)
-        if transaction.last_register_at is None or (
-            at is not None and at >= transaction.last_register_at
-        ):
-            transaction.last_register_wh = int(value)
-            transaction.last_register_at = at
-    return before != (len(readings), transaction.first_register_wh, transaction.last_register_wh)
-
-
-def read_signed(transaction: Transaction, offset: int, signed: SignedTexts) -> bool:
-    """Keep what decides; return whether there is something new, which waits for its verdict."""
-    new = (SignedValue(offset=offset, path=path, text=text) for path, text in signed)
-    return keep(transaction.signed, new)
+def interrupt(transaction: Transaction, at: int) -> None:
+    """It was cut off, and went on, at this time."""
+    if len(transaction.interrupted) < INTERRUPTIONS_MAX and at not in transaction.interrupted:
+        transaction.interrupted.append(at)
 
 
 def flag(transaction: Transaction, flags: tuple[str, ...]) -> bool:

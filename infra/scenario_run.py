@@ -48,7 +48,10 @@ class ScenarioRun:
     async def run(self) -> Ran:
         world = self.world
         await world.register(self.scenario, list(self.tariffs.values()))
+        reserved = sorted(self.scenario.config.get("reservations") or (), key=_reserved_at)
         for event in self.scenario.events:
+            while reserved and _reserved_at(reserved[0]) <= event.at:
+                await self._reserves(reserved.pop(0))
             await world.passes_to(event.at)
             await self._happens(event)
         await world.passes_to(world.now + SETTLE_US)
@@ -76,7 +79,7 @@ class ScenarioRun:
             await self._said(station, event)
         elif event.raw[0] == CALL:
             command_id = await self.world.commands(
-                station, event.raw[2], self._filled(event.raw[3])
+                station, self.scenario.version, event.raw[2], self._filled(event.raw[3])
             )
             self._commands[event.raw[1]] = command_id
         else:
@@ -119,6 +122,22 @@ class ScenarioRun:
             case unknown:
                 self.problems.append(f"unknown control {unknown}")
 
+    async def _reserves(self, reservation: Json) -> None:
+        """An operator reserves, and the station accepts."""
+        world = self.world
+        await world.passes_to(_reserved_at(reservation))
+        station = world.rename + self.scenario.config["cs"]
+        token, expires = reservation.get("idTag", ""), reservation.get("expiryDate")
+        number, version = reservation["reservationId"], self.scenario.version
+        payload: Json = {"id": number, "expiryDateTime": expires}
+        payload["idToken"] = {"idToken": token, "type": "ISO14443"}
+        if version == "1.6":
+            payload = {"reservationId": number, "connectorId": reservation.get("connectorId", 0)}
+            payload |= {"idTag": token, "expiryDate": expires}
+        await world.is_reached(station, version)
+        command_id = await world.commands(station, version, "ReserveNow", payload)
+        await world.says(station, version, [CALLRESULT, command_id, {"status": "Accepted"}])
+
     async def _reprices(self, control: Json) -> None:
         tariff = copy.deepcopy(self.tariffs[control["tariff_id"]])
         for element in tariff["elements"]:
@@ -160,6 +179,10 @@ class ScenarioRun:
         if isinstance(value, dict):
             return {name: self._filled(each) for name, each in value.items()}
         return value
+
+
+def _reserved_at(reservation: Json) -> int:
+    return read_time(reservation.get("reserved_at"))[0] or 0
 
 
 async def projected(world: ScenarioWorld, limits: Limits | None = None) -> MemoryRows:

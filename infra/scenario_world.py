@@ -84,7 +84,6 @@ class ScenarioWorld:
                 "register_modulus_wh",
                 "eichrecht",
                 "public_key_hex",
-                "reservations",
             )
             if config.get(name) is not None
         }
@@ -165,6 +164,11 @@ class ScenarioWorld:
         )
         return connection
 
+    async def is_reached(self, station: str, version: str) -> None:
+        """Let the station connect, if it has not."""
+        if station not in self._opened:
+            await self.opens(station, version)
+
     async def closes(self, station: str) -> None:
         connection = self._opened.pop(station, "")
         if connection:
@@ -203,7 +207,7 @@ class ScenarioWorld:
         )
         return connection
 
-    async def commands(self, station: str, action: str, payload: Json) -> str:
+    async def commands(self, station: str, version: str, action: str, payload: Json) -> str:
         """Issue a command, unless the owner has one of this action under way; return its id."""
         known = self.owner.stations.get((TENANT, station))
         for command in known.commands.values() if known is not None else ():
@@ -218,6 +222,7 @@ class ScenarioWorld:
                 recorded_at=self.now,
                 command_id=command_id,
                 action=action,
+                version=version,
                 payload=_raw(payload),
                 payload_digest=command_id,
                 actor=ACTOR,
@@ -254,7 +259,7 @@ class ScenarioWorld:
         admitted = LogFilter()
         for offset, value in enumerate(self.values):
             record = decode(value)
-            if not record.station or not admitted.admit(offset, record):
+            if not admitted.admit(offset, record) or not record.station:
                 continue
             station = stations.setdefault(
                 record.station, Station(TENANT, record.station, PARTITION)

@@ -99,6 +99,12 @@ class Settings(BaseSettings):
         description="Seconds after its end until a transaction without contradictions is released"
         " as a FINAL CDR; late messages still count until then. `up` on loopback: 0 unless set.",
     )
+    close_grace_s: float = Field(
+        default=86_400.0,
+        ge=60,
+        description="Seconds after a boot until a transaction of which nothing more was heard is"
+        " closed, and its CDR held. Its true stop still counts whenever it comes.",
+    )
     ping_s: float = Field(
         default=45.0,
         ge=5,

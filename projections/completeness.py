@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from domain.signed_documents import whole
+from domain.readings import whole
 from projections.ports import Database
 from projections.progress import find_progress
 from projections.times import microseconds, utc_text

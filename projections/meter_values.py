@@ -5,6 +5,7 @@ station sends again has another place and the same `sample_key`, which ClickHous
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from domain.facts import (
     MeterValuesReported,
@@ -101,7 +102,12 @@ def _head(station: Station, transaction_id: str) -> Row:
 
 
 def _register(
-    head: Row, at: int | None, recorded_at: int, kind: tuple[str, str], wh: int | None, tail: Row
+    head: Row,
+    at: int | None,
+    recorded_at: int,
+    kind: tuple[str, str],
+    wh: int | Decimal | None,
+    tail: Row,
 ) -> Row:
     context, source = kind
     number = "" if wh is None else str(wh)

@@ -21,10 +21,12 @@ from domain.facts import (
     Fact,
     MessageOrphaned,
     MeterValuesReported,
+    SettlementReported,
     SignaturesVerified,
     StateChanged,
     StationBooted,
     TariffChanged,
+    TransactionConcluded,
     TransactionEnded,
     TransactionEventReported,
     TransactionStarted,
@@ -161,13 +163,16 @@ class ReadModel:
         self._event(station, offset, fact, "connector-status", subject, detail)
 
     def _started(self, station: Station, offset: int, fact: TransactionStarted, _: Record) -> None:
-        # The start may end others on its connector; they come first, in the order of their starts.
-        for transaction in station.transactions.known.values():
-            if transaction.changed == fact.offset:
-                self._transaction(station, offset, transaction)
-                self._cdr_changed(station, offset, fact, transaction)
+        self._changed_with(station, offset, fact)
         if not fact.repeated:
             self._start(station, offset, fact, fact.evse_id, fact.id_token)
+
+    def _changed_with(self, station: Station, offset: int, fact: Fact, but: str = "") -> None:
+        # Its neighbours on the EVSE know the register where one ended and the next began.
+        for transaction in station.transactions.known.values():
+            if transaction.changed == fact.offset and transaction.transaction_id != but:
+                self._transaction(station, offset, transaction)
+                self._cdr_changed(station, offset, fact, transaction)
 
     def _sampled(self, station: Station, offset: int, fact: MeterValuesReported, _: Record) -> None:
         transaction = station.transactions.known.get(fact.transaction_id)
@@ -183,6 +188,7 @@ class ReadModel:
         self._transaction(station, offset, transaction)
         self._cdr_changed(station, offset, fact, transaction)
         if not fact.repeated:
+            self._changed_with(station, offset, fact, but=fact.transaction_id)
             self._end(station, offset, fact, fact.reason)
 
     def _event_reported(
@@ -195,6 +201,8 @@ class ReadModel:
         if transaction.changed != fact.offset:
             return
         self._cdr_changed(station, offset, fact, transaction)
+        if fact.offset in (transaction.started, transaction.ended):
+            self._changed_with(station, offset, fact, but=fact.transaction_id)
         if transaction.started == fact.offset:
             self._start(station, offset, fact, transaction.evse_id, transaction.id_token)
         if transaction.ended == fact.offset:
@@ -257,10 +265,15 @@ class ReadModel:
         self._event(station, offset, fact, "command-moved", command.command_id, detail)
 
     def _changed_otherwise(
-        self, station: Station, offset: int, fact: CdrDenied | TariffChanged, _: Record
+        self,
+        station: Station,
+        offset: int,
+        fact: CdrDenied | SettlementReported | TariffChanged | TransactionConcluded,
+        _: Record,
     ) -> None:
         transaction = station.transactions.known.get(fact.transaction_id)
         if transaction is not None:
+            self._transaction(station, offset, transaction)
             self._cdr_changed(station, offset, fact, transaction)
 
     def _requested(self, station: Station, offset: int, fact: CdrRequestMoved, _: Record) -> None:
@@ -315,6 +328,8 @@ class ReadModel:
         TransactionEventReported: _event_reported,
         CdrFixed: _fixed,
         SignaturesVerified: _verified,
+        TransactionConcluded: _changed_otherwise,
+        SettlementReported: _changed_otherwise,
         CdrDenied: _changed_otherwise,
         TariffChanged: _changed_otherwise,
         CdrRequestMoved: _requested,
@@ -340,7 +355,10 @@ class ReadModel:
             ("stations.write_closed", list(new.closed.values())),
             (
                 "transactions.write",
-                [session_rows.transaction_row(*touched) for touched in new.transactions.values()],
+                [
+                    session_rows.transaction_row(*touched, self.reference)
+                    for touched in new.transactions.values()
+                ],
             ),
             ("transactions.write_costs", self._running_costs(new)),
             ("cdrs.count", [session_rows.cdr_count_row(row) for row in new.cdrs.values()]),

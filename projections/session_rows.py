@@ -8,6 +8,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from domain.cdr import cdr_of
+from domain.judgement import is_over
 from domain.readings import read_time
 from domain.reference import Reference
 from domain.running import RunningCost, running_document
@@ -116,10 +117,17 @@ def token_key(id_token: str) -> str:
     return id_token.casefold()[:TOKEN_KEY_CHARACTERS]
 
 
-def transaction_row(station: Station, t: Transaction, offset: int) -> TransactionRow:
+def _floor(register: int | Decimal | None) -> int | None:
+    # Columns of registers have whole Wh; the document has what was told.
+    return None if register is None else int(register)
+
+
+def transaction_row(
+    station: Station, t: Transaction, offset: int, reference: Reference
+) -> TransactionRow:
     energy_wh, flags = None, tuple(sorted(t.flags))
-    if t.is_ended or t.succeeded:
-        cdr = cdr_of(station.tenant, station.station, station.partition, t)
+    if is_over(t):
+        cdr = cdr_of(station.tenant, station.station, station.partition, t, reference)
         energy_wh, flags = cdr.energy_wh, cdr.flags
     return TransactionRow(
         id=cdr_id(station.tenant, station.station, t.transaction_id),
@@ -134,8 +142,8 @@ def transaction_row(station: Station, t: Transaction, offset: int) -> Transactio
         started_at=t.started_at,
         received_at=t.start_received,
         ended_at=t.ended_at,
-        meter_start_wh=t.meter_start_wh,
-        meter_stop_wh=t.meter_stop_wh,
+        meter_start_wh=_floor(t.meter_start_wh),
+        meter_stop_wh=_floor(t.meter_stop_wh),
         meter_last_wh=t.last_register_wh,
         energy_wh=energy_wh,
         stop_reason=t.stop_reason,
@@ -184,8 +192,8 @@ def cdr_row(cdr: Cdr, document: bytes | None, partition: int, offset: int, index
         id_token_key=token_key(cdr.id_token),
         started_at=read_time(cdr.started_at)[0],
         ended_at=read_time(cdr.ended_at)[0],
-        meter_start_wh=cdr.meter_start_wh,
-        meter_stop_wh=cdr.meter_stop_wh,
+        meter_start_wh=_floor(cdr.meter_start_wh),
+        meter_stop_wh=_floor(cdr.meter_stop_wh),
         energy_wh=cdr.energy_wh,
         energy_lower_wh=None if lower is None else str(lower),
         energy_upper_wh=None if upper is None else str(upper),

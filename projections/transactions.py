@@ -8,8 +8,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from domain.readings import whole
 from domain.running import RunningCost
-from domain.signed_documents import whole
 from projections.ports import Database
 from projections.session_rows import token_key
 from projections.times import utc

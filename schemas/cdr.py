@@ -39,7 +39,7 @@ class CdrSigned(Struct, frozen=True, kw_only=True):
     """The signed difference, exactly, whatever it is worth."""
     is_energy: bool
     """Calibration law binds: the signed difference is the energy, or nothing is."""
-    reported_wh: int | None
+    reported_wh: int | Decimal | None
     """The difference of the registers of start and stop."""
     cross_check_wh: str | None
     """The one of the two that is not the energy."""
@@ -70,12 +70,13 @@ class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id_token: str
     started_at: str | None
     ended_at: str | None
-    meter_start_wh: int | None
-    meter_stop_wh: int | None
+    meter_start_wh: int | Decimal | None
+    meter_stop_wh: int | Decimal | None
     energy_wh: int | Decimal | None
     """Whole, but for a signed difference that is not: that one is a decimal, as text."""
-    energy_bounds_wh: tuple[int | None, int | None] | None
-    """[lower, upper] while the energy is unknown: what the evidence allows."""
+    energy_bounds_wh: tuple[int | Decimal | None, int | Decimal | None] | None
+    """[lower, upper] where the energy is unknown or was told in contradiction: what the evidence
+    allows."""
     stop_reason: str | None
     flags: tuple[str, ...]
     """Sorted; what was seen. FLAGS in docs/cdr.md."""
@@ -87,7 +88,7 @@ class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When its token was first presented (2.x)."""
     missing_seq: tuple[int, ...] = ()
     """Numbers of events between Started and Ended that never came (2.x); the first of many."""
-    missing_energy_wh: int | None = None
+    missing_energy_wh: int | Decimal | None = None
     """What flowed on the connector between the session before and this one: nobody's bill."""
     energy_export_wh: str | None = None
     """What the vehicle gave back, as its own register says; never set against the import."""
@@ -120,6 +121,8 @@ class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a replacement: the CDR in whose place it stands."""
     causes: tuple[str, ...] = ()
     """Of a correction: the records because of which, "partition:offset"."""
+    closed_by: str | None = None
+    """The policy by which it was closed for want of an end, while that was not told."""
 
 
 _encoder = msgspec.json.Encoder()

@@ -254,6 +254,33 @@ class SignaturesJudged(OwnerRecord, frozen=True, kw_only=True, tag="signatures-j
     verdicts: tuple[SignatureVerdict, ...] = ()
 
 
+class TransactionClosed(
+    OwnerRecord, frozen=True, kw_only=True, tag="transaction-closed-by-policy.v1"
+):
+    """A transaction is over by policy, though no end was told. Its true end makes this void.
+
+    `reason`: "next-start" (another began on its EVSE), "grace-after-boot" (its station started anew
+    and has not spoken of it since), "transaction-status" (its station knows nothing of it any more
+    and has nothing queued).
+    """
+
+    transaction_id: str
+    reason: str
+
+
+class TransactionAsked(OwnerRecord, frozen=True, kw_only=True, tag="transaction-asked.v1"):
+    """We ask a station (2.x) what became of a transaction: its GetTransactionStatus is a command.
+
+    The station is back, and has not spoken of the transaction since.
+    """
+
+    transaction_id: str
+    command_id: str
+    payload: Raw
+    expires_at: int
+    version: str = "2.0.1"
+
+
 class JournalCreated(Record, frozen=True, kw_only=True, tag="journal-created.v1"):
     """The first record of partition 0: what this log is, for whoever opens it later."""
 
@@ -339,6 +366,8 @@ AnyRecord = (
     | ConnectionLost
     | CdrReleased
     | SignaturesJudged
+    | TransactionAsked
+    | TransactionClosed
     | CdrActionRequested
     | CdrActionRefused
     | CdrRejected

@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.engines", "tests.kafka_fixtures"]
+pytest_plugins = ["tests.engines", "tests.kafka_fixtures", "tests.node_fixtures"]
 
 # No deadlines: a busy machine is not a failure. `make test-long` takes the second.
 settings.register_profile("seeded", derandomize=True, deadline=None)

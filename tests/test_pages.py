@@ -17,7 +17,7 @@ _SETTING = re.compile(r"CHARGELEDGER_([A-Z_]*[A-Z])(?![A-Z_*])")
 _FIGURE = re.compile(r"`(chargeledger_[a-z_]+)")
 _COMMAND = re.compile(r"^(?:\.venv/bin/|[A-Z_]+=\S+ )*chargeledger ([a-z-]+)", re.MULTILINE)
 
-NOT_SETTINGS = {"REQUIRE_KAFKA"}
+NOT_SETTINGS = {"REQUIRE_KAFKA", "REQUIRE_NODE"}
 """Read by tests only."""
 
 

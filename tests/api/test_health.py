@@ -1,5 +1,7 @@
 """Readiness and figures: true, and naming what is not so."""
 
+import re
+
 import httpx
 import pytest
 
@@ -65,7 +67,7 @@ async def test_readiness_says_which_projection_is_behind(
     answer = await client.get("/readyz")
 
     assert answer.status_code == 503
-    assert answer.json()["projections"].startswith("read is 7200 s and 1 records behind")
+    assert re.match(r"read is 72\d\d s and 1 records behind", answer.json()["projections"])
 
 
 class ClosedLog:

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from domain import cdr_pricing
-from domain.cdr import HOLDING
 from domain.cdr_pricing import DOUBTS_OF_TIME
+from domain.judgement import HOLDING
 from schemas.cdr import Cdr
 
 ROOT = Path(__file__).parents[2]
@@ -13,20 +13,26 @@ PAGE = (ROOT / "docs/cdr.md").read_text("utf-8")
 SPEAKERS = (
     "cdr",
     "cdr_pricing",
-    "effects",
+    "clocks",
+    "judgement",
+    "metering",
     "meter_values_16",
     "ocpp16",
+    "ocpp2",
     "pricing_totals",
     "readings",
     "signed_values",
     "transaction",
+    "transaction_effects",
+    "transaction_events",
+    "transaction_messages",
     "transactions",
 )
 """The modules of which a CDR has its flags, and an orphan its reason."""
 
 ORPHANED = {"STOP_UNKNOWN_TX", "TXID_MINUS_ONE_AMBIGUOUS"}
 
-_FLAG = re.compile(r'"([A-Z]+(?:_[A-Z0-9]+)+|INTERPOLATED)"')
+_FLAG = re.compile(r'"([A-Z]+(?:_[A-Z0-9]+)+|INTERPOLATED|OFFLINE|RECONSTRUCTED)"')
 _ROW = re.compile(r"^\| `([A-Z_]+)` \| (yes)? ?\|", re.MULTILINE)
 
 

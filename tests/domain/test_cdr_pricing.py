@@ -1,17 +1,19 @@
 """What money does to a CDR: cost, periods, and which doubts hold it under which tariff."""
 
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.cdr_pricing import Priced, PricedFacts, price_facts
-from domain.charging_periods import Evidence, usable_readings
-from domain.pricing import TariffChange
+from domain.cdr_pricing import Priced, PricedFacts, price_edges, price_facts
+from domain.charging_periods import Evidence, session_of, usable_readings
+from domain.pricing import TariffChange, price
 from domain.pricing_ocpi import time_of
 from domain.tariff_for_stations import from_station
+from domain.tariff_reading import read_tariff
 from tests.domain.log import NOW
 from tests.domain.registering import Registrar, document, energy_priced
 
@@ -314,3 +316,46 @@ def test_a_tariff_that_was_changed_on_the_way_prices_what_follows() -> None:
     assert found.cost.incl_vat == "5.1"
     assert unreadable.cost is None
     assert unreadable.holds == {"TARIFF_MISSING"}
+
+
+@given(
+    wh=st.integers(0, 40_000),
+    told=st.lists(st.tuples(st.integers(0, 240), st.integers(0, 100)), max_size=25),
+    states=st.lists(
+        st.tuples(st.integers(0, 245), st.sampled_from(["Charging", "SuspendedEV", "Idle"])),
+        max_size=5,
+    ),
+    hours=st.lists(st.integers(0, 1439), min_size=2, max_size=6, unique=True),
+    after_s=st.integers(1, 14_000),
+)
+def test_readings_that_are_next_to_no_edge_of_a_price_split_nothing_that_counts(
+    wh: int,
+    told: list[tuple[int, int]],
+    states: list[tuple[int, str]],
+    hours: list[int],
+    after_s: int,
+) -> None:
+    clock = [f"{each // 60:02}:{each % 60:02}" for each in sorted(hours)]
+    elements = [
+        element(component("ENERGY", f"0.{number}1"), start_time=first, end_time=after)
+        for number, (first, after) in enumerate(pairwise(clock), 1)
+    ]
+    late = element(component("ENERGY", 1), component("PARKING_TIME", 2), min_duration=after_s)
+    tariff = read_tariff(document("K", elements=[*elements, late]))
+    minute, start = 60_000_000, at("12:00")
+    evidence = Evidence(
+        start_us=start,
+        end_us=start + 240 * minute,
+        start_wh=0,
+        energy_wh=wh,
+        readings=[(start + when * minute, wh * share // 100) for when, share in told],
+        states=[(start + when * minute, state) for when, state in states],
+    )
+    times = price_edges(tariff, "Europe/Amsterdam", evidence.start_us, evidence.end_us)
+    thin, whole = (
+        price(session_of(evidence, edges), tariff, "Europe/Amsterdam") for edges in (times, None)
+    )
+
+    assert times is not None
+    assert (thin.excl, thin.incl, thin.flags) == (whole.excl, whole.incl, whole.flags)
+    assert thin.periods == whole.periods

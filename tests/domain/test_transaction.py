@@ -44,7 +44,7 @@ def test_the_energy_is_the_difference_of_the_two_registers() -> None:
     log.calls("StopTransaction", stop(transaction_id, 9000))
     worker.settle()
     [cdr] = cdrs(worker)
-    assert (cdr.state, cdr.energy_wh, cdr.flags) == ("FINAL", 8000, ())
+    assert (cdr.state, cdr.energy_wh, cdr.flags) == ("FINAL", 8000, ("LATE_DELIVERY",))
     assert cdr.started_at == "2026-11-23T09:00:00Z"
     ends = {"start", "start_answer", "stop", "stop_answer"}
     assert set(cdr.positions) == {*ends, "readings"}
@@ -113,7 +113,7 @@ def test_a_register_written_as_text_is_read_and_flagged() -> None:
     log.calls("StartTransaction", payload, error="TypeConstraintViolation")
     worker.settle()
     [cdr] = cdrs(worker)
-    assert (cdr.meter_start_wh, cdr.flags) == (1000, ("SCHEMA_DEVIATION",))
+    assert (cdr.meter_start_wh, cdr.flags) == (1000, ("LATE_DELIVERY", "SCHEMA_DEVIATION"))
 
 
 def test_a_start_that_cannot_be_read_gets_the_versions_error() -> None:

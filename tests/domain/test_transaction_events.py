@@ -48,7 +48,7 @@ def test_a_session_of_events_becomes_a_final_cdr(version: str) -> None:
     worker = told(started(), updated, ended(), version=version)
 
     [cdr] = cdrs(worker)
-    assert (cdr.state, cdr.energy_wh, cdr.flags) == ("FINAL", 8000, ())
+    assert (cdr.state, cdr.energy_wh, cdr.flags) == ("FINAL", 8000, ("LATE_DELIVERY",))
     assert (cdr.transaction_id, cdr.id_token) == ("T-1", "TAG")
     assert (cdr.evse, cdr.connector, cdr.stop_reason) == (2, 1, "EVDisconnected")
     assert (cdr.started_at, cdr.ended_at) == ("2026-11-23T09:00:00Z", "2026-11-23T10:00:00Z")
@@ -83,7 +83,7 @@ def test_a_token_that_may_not_charge_holds_the_cdr() -> None:
 
     assert worker.frames()[0][2] == {"idTokenInfo": {"status": "Unknown"}}
     [cdr] = cdrs(worker)
-    assert (cdr.state, cdr.flags) == ("HELD", ("TOKEN_NOT_ACCEPTED",))
+    assert (cdr.state, cdr.flags) == ("HELD", ("LATE_DELIVERY", "TOKEN_NOT_ACCEPTED"))
 
 
 def test_a_start_button_needs_no_token() -> None:

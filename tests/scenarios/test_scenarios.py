@@ -1,0 +1,21 @@
+"""Every scenario comes out as it says; the variants are others of the same rules."""
+
+import pytest
+
+from infra.scenario_file import Scenario
+from infra.scenario_run import judge
+from tests.scenarios.telling import ALL, run
+
+
+@pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.id)
+def test_a_scenario_comes_out_as_it_says(scenario: Scenario) -> None:
+    assert judge(scenario, run(scenario)) == []
+
+
+def test_what_differs_is_said() -> None:
+    scenario = next(each for each in ALL if each.id == "A01")
+    expect = {**scenario.expect, "cdrs": [{**scenario.expect["cdrs"][0], "total_energy_wh": "1"}]}
+
+    assert judge(scenario._replace(expect=expect), run(scenario)) == [
+        "S1: total_energy_wh: 8000 instead of 1"
+    ]
