@@ -4,14 +4,15 @@ An answer is decided at once and sent; its effect (`then`) begins only after tha
 for an answer of the same socket.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from infra.simulator import frames
 from infra.simulator.answers import known_action
+from infra.simulator.features import FEATURES, sign_certificate
 from infra.simulator.json_types import Json, Payload
 from infra.simulator.outbox import Message
+from infra.simulator.reply import Answer, CallError, status
 
 if TYPE_CHECKING:
     from infra.simulator.connector import Connector
@@ -19,22 +20,6 @@ if TYPE_CHECKING:
 
 Configuration: TypeAlias = dict[str, tuple[str, bool]]
 """Key to value and whether it is read-only."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallError:
-    code: str
-    description: str
-
-
-async def _nothing() -> None:
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    payload: Payload | CallError
-    then: Callable[[], Awaitable[None]] = _nothing
 
 
 def default_configuration() -> Configuration:
@@ -51,7 +36,11 @@ def default_configuration() -> Configuration:
         ),
         "NumberOfConnectors": ("2", True),
         "StopTransactionOnInvalidId": ("false", True),
-        "SupportedFeatureProfiles": ("Core,FirmwareManagement,RemoteTrigger", True),
+        "SupportedFeatureProfiles": (
+            "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,"
+            "RemoteTrigger",
+            True,
+        ),
         "TransactionMessageAttempts": ("3", True),
         "WebSocketPingInterval": ("60", False),
     }
@@ -67,16 +56,12 @@ def answer(station: "Station", action: str, payload: Json, *, valid: bool) -> An
     return decide(station, payload)
 
 
-def _status(status: str, then: Callable[[], Awaitable[None]] = _nothing) -> Answer:
-    return Answer({"status": status}, then)
-
-
 def _remote_start(station: "Station", payload: Payload) -> Answer:
     wanted = payload.get("connectorId")
     for connector in station.connectors:
         if wanted in (None, connector.id) and connector.start_remotely(payload["idTag"]):
-            return _status("Accepted")
-    return _status("Rejected")
+            return status("Accepted")
+    return status("Rejected")
 
 
 def _remote_stop(station: "Station", payload: Payload) -> Answer:
@@ -84,46 +69,46 @@ def _remote_stop(station: "Station", payload: Payload) -> Answer:
         running = connector.transaction
         if running is not None and running.transaction_id == payload["transactionId"]:
             connector.end_session("Remote")
-            return _status("Accepted")
-    return _status("Rejected")
+            return status("Accepted")
+    return status("Rejected")
 
 
 def _reset(station: "Station", payload: Payload) -> Answer:
     for connector in station.connectors:
         connector.end_session(f"{payload['type']}Reset")
-    return _status("Accepted", station.reboot)
+    return status("Accepted", station.reboot)
 
 
 def _unlock(station: "Station", payload: Payload) -> Answer:
     connector = _connector(station, payload["connectorId"])
     if connector is None:
-        return _status("NotSupported")
+        return status("NotSupported")
     connector.end_session("UnlockCommand")
-    return _status("Unlocked")
+    return status("Unlocked")
 
 
 def _change_availability(station: "Station", payload: Payload) -> Answer:
     wanted = payload["connectorId"]
     chosen = [each for each in station.connectors if wanted in (0, each.id)]
     if not chosen:
-        return _status("Rejected")
+        return status("Rejected")
     operative = payload["type"] == "Operative"
     scheduled = [each for each in chosen if not each.change_availability(operative)]
-    return _status("Scheduled" if scheduled else "Accepted")
+    return status("Scheduled" if scheduled else "Accepted")
 
 
 def _change_configuration(station: "Station", payload: Payload) -> Answer:
     key, value = payload["key"], payload["value"]
     if key == "AuthorizationKey":
         station.password = value
-        return _status("Accepted")
+        return status("Accepted")
     if key not in station.configuration:
-        return _status("NotSupported")
+        return status("NotSupported")
     old, read_only = station.configuration[key]
     if read_only or (old.isdigit() and not value.isdigit()):
-        return _status("Rejected")
+        return status("Rejected")
     station.configuration[key] = (value, False)
-    return _status("Accepted")
+    return status("Accepted")
 
 
 def _get_configuration(station: "Station", payload: Payload) -> Answer:
@@ -145,7 +130,7 @@ def _trigger(station: "Station", payload: Payload) -> Answer:
     wanted = payload.get("connectorId")
     chosen = [each for each in station.connectors if wanted in (None, 0, each.id)]
     if not chosen:
-        return _status("Rejected")
+        return status("Rejected")
     messages: list[Message] = []
     match payload["requestedMessage"]:
         case "BootNotification":
@@ -158,24 +143,28 @@ def _trigger(station: "Station", payload: Payload) -> Answer:
             messages = [connector.reading() for connector in chosen]
         case "FirmwareStatusNotification" | "DiagnosticsStatusNotification" as action:
             messages = [Message(action=action, payload={"status": "Idle"})]
+        case "LogStatusNotification" as action:
+            messages = [Message(action=action, payload={"status": "Idle"})]
+        case "SignChargePointCertificate":
+            messages = [sign_certificate(station)]
         case _:
-            return _status("NotImplemented")
+            return status("NotImplemented")
 
     async def send() -> None:
         station.outbox.put_first(messages)
 
-    return _status("Accepted", send)
+    return status("Accepted", send)
 
 
 def _data_transfer(station: "Station", payload: Payload) -> Answer:
     if payload["vendorId"] != frames.VENDOR:
-        return _status("UnknownVendorId")
+        return status("UnknownVendorId")
     data = payload.get("data")
     return Answer({"status": "Accepted"} | ({} if data is None else {"data": data}))
 
 
 def _clear_cache(station: "Station", payload: Payload) -> Answer:
-    return _status("Accepted")
+    return status("Accepted")
 
 
 def _connector(station: "Station", connector_id: int) -> "Connector | None":
@@ -183,10 +172,12 @@ def _connector(station: "Station", connector_id: int) -> "Connector | None":
 
 
 COMMANDS: dict[str, Callable[["Station", Payload], Answer]] = {
+    **FEATURES,
     "ChangeAvailability": _change_availability,
     "ChangeConfiguration": _change_configuration,
     "ClearCache": _clear_cache,
     "DataTransfer": _data_transfer,
+    "ExtendedTriggerMessage": _trigger,
     "GetConfiguration": _get_configuration,
     "RemoteStartTransaction": _remote_start,
     "RemoteStopTransaction": _remote_stop,

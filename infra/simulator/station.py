@@ -20,9 +20,11 @@ from websockets.typing import Subprotocol
 from infra.simulator import commands, frames, frames_2
 from infra.simulator.answers import known_action, request_violation, retry_after_s
 from infra.simulator.call_lane import CallLane, Witness, acknowledged
+from infra.simulator.features import Features
 from infra.simulator.json_types import Json, Payload
 from infra.simulator.oplog import Operation, Outcome, TransactionRecord
 from infra.simulator.outbox import ATTEMPTS_MAX, Message, Outbox
+from infra.simulator.reply import CallError
 
 if TYPE_CHECKING:
     from infra.simulator.connector import Connector
@@ -61,6 +63,7 @@ class Station:
         self.witness = witness
         self.connectors: Sequence[Connector] = ()
         self.configuration = commands.default_configuration()
+        self.features = Features()
         self.password = options.password
         self.connections = 0
         self.connected = False
@@ -289,7 +292,7 @@ class Station:
         if violation is not None:
             self.wrong(f"the CALL {action} is wrong: {violation}")
         answer = commands.answer(self, action, payload, valid=violation is None)
-        if isinstance(answer.payload, commands.CallError):
+        if isinstance(answer.payload, CallError):
             text = frames.error(message_id, answer.payload.code, answer.payload.description)
         else:
             text = frames.result(message_id, answer.payload)

@@ -170,6 +170,11 @@ class Point(ChargePoint):  # type: ignore[misc]
         await self._note("FirmwareStatusNotification", payload)
         return call_result.FirmwareStatusNotification()
 
+    @handles(Action.diagnostics_status_notification)
+    async def on_diagnostics(self, **payload: Any) -> call_result.DiagnosticsStatusNotification:
+        await self._note("DiagnosticsStatusNotification", payload)
+        return call_result.DiagnosticsStatusNotification()
+
 
 def port_of(server: Server) -> int:
     port: int = next(iter(server.sockets)).getsockname()[1]

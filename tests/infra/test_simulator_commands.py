@@ -182,7 +182,7 @@ async def test_data_transfer_and_clear_cache_are_answered() -> None:
 async def test_a_command_the_station_lacks_is_refused_by_the_right_error() -> None:
     async with one_station() as station:
         connection = station.point._connection  # noqa: SLF001 - to send what `ocpp` would not.
-        await connection.send('[2,"a","GetLocalListVersion",{}]')
+        await connection.send('[2,"a","Authorize",{"idTag":"A"}]')
         await connection.send('[2,"b","MakeCoffee",{}]')
         await station.until(lambda: len(station.errors()) == 2)
 
