@@ -4,7 +4,7 @@ All of it is over by `BREAKING_S`; what a run then leaves behind must be as if n
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from random import Random
 
 from tests.simulation.broker import Weather
@@ -18,7 +18,7 @@ KINDS_MAX = 5
 
 CLOCK_AHEAD_US = 4 * 3_600 * 1_000_000
 
-Fault = Callable[["Faults"], Awaitable[None]]
+Fault = Callable[["Faults"], Coroutine[None, None, None]]
 
 
 class Faults:
