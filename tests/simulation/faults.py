@@ -4,7 +4,7 @@ All of it is over by `BREAKING_S`; what a run then leaves behind must be as if n
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from random import Random
 
 from tests.simulation.broker import Weather
