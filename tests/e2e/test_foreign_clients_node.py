@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.e2e.foreign_station import is_online
 from tests.e2e.running import Up, eventually
 
 pytestmark = [pytest.mark.postgres, pytest.mark.clickhouse, pytest.mark.slow]
@@ -59,6 +60,7 @@ def told_and_reset(up: Up, npm: Path, name: str, version: str, arguments: Sequen
     run = Run(npm, *arguments)
     try:
         run.wait_ready()
+        eventually(lambda: is_online(up, name), f"{name} is online", 60.0)
         command = up.command(name, "Reset", 20, type=RESET[version])
         run.assert_content()
     finally:

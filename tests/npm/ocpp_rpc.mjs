@@ -2,16 +2,25 @@
 // checks every frame of both sides against the schemas of the version. Then it waits for a Reset.
 // Exits with 0 if every answer was valid, and the Reset was.
 
+import { createRequire } from "node:module";
+
 import rpc from "ocpp-rpc";
 
 import { expect, session16, session2 } from "./sessions.mjs";
 
 const [endpoint, identity, version] = process.argv.slice(2);
+// The package looks for "urn:Action.req" in its schemas of 2.1, which call it "urn:ActionRequest".
+const load = createRequire(import.meta.url);
+const schemas21 = load("ocpp-rpc/lib/schemas/ocpp2_1.json").map((schema) => ({
+  ...schema,
+  $id: schema.$id.replace(/Request$/, ".req").replace(/Response$/, ".conf"),
+}));
 const station = new rpc.RPCClient({
   endpoint,
   identity,
   protocols: [`ocpp${version}`],
   strictMode: true,
+  strictModeValidators: version === "2.1" ? [rpc.createValidator("ocpp2.1", schemas21)] : [],
   reconnect: false,
   callTimeoutMs: 20_000,
 });
@@ -43,7 +52,7 @@ try {
   console.log("ready");
   const params = await Promise.race([
     reset,
-    new Promise((_, reject) => setTimeout(() => reject(new Error("no Reset came")), 30_000)),
+    new Promise((_, reject) => setTimeout(() => reject(new Error("no Reset came")), 90_000)),
   ]);
   expect(params.type !== undefined, "what is reset", params);
   await station.close({ code: 1000 });

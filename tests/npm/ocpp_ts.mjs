@@ -32,5 +32,5 @@ station.on("connect", async () => {
     fail(error);
   }
 });
-setTimeout(() => fail(new Error("not in time")), 60_000);
+setTimeout(() => fail(new Error("not in time")), 120_000);
 station.connect(`${endpoint}/`);
