@@ -107,14 +107,7 @@ ORDER BY partition, record_offset;
 -- name: write_revisions
 INSERT INTO read.cdr_revisions
 SELECT * FROM json_populate_recordset(NULL::read.cdr_revisions, %(rows)s)
-ON CONFLICT (id, revision) DO UPDATE SET
-    state = excluded.state,
-    partition = excluded.partition,
-    record_offset = excluded.record_offset,
-    recorded_at = excluded.recorded_at,
-    body = excluded.body,
-    sha256 = excluded.sha256
-WHERE excluded.state = 'FINAL' AND cdr_revisions.state <> 'FINAL';
+ON CONFLICT DO NOTHING;
 
 -- name: of_transaction
 -- Every document of a transaction, in the order of the chain.
