@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from domain.answering import Policy
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds
+from infra.clock import now_us
 from infra.dispatcher import VALUE_CHARACTERS_MAX, Dispatcher
 from infra.domain_worker import Fenced, PartitionWorker
 from infra.journal_batches import joined
@@ -18,8 +21,19 @@ from infra.kafka_dispatch import KafkaDispatch
 from infra.node_watch import NodeWatch
 from infra.snapshots import Snapshots
 from schemas.deliveries import DispatchedFrame, decode_frames
-from schemas.journal import AppendUnknown, Unavailable
-from schemas.records import ConnectionOpened, MessageReceived, MessageSent, decode, encode
+from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Unavailable
+from schemas.records import (
+    CALLRESULT,
+    CommandRequested,
+    ConnectionOpened,
+    MessageReceived,
+    MessageSent,
+    StationPasswordOffered,
+    StationPasswordSettled,
+    StationRegistered,
+    decode,
+    encode,
+)
 
 SOON_S = 10.0
 NODE = "0/node"
@@ -52,13 +66,18 @@ def snapshots(tmp_path: Path) -> Snapshots:
     return Snapshots(tmp_path / "snapshots.sqlite")
 
 
-def worker(journal: MemoryJournal, dispatcher: Dispatcher, snapshots: Snapshots) -> PartitionWorker:
+def worker(
+    journal: MemoryJournal,
+    dispatcher: Dispatcher,
+    snapshots: Snapshots,
+    registry: Registry | None = None,
+) -> PartitionWorker:
     return PartitionWorker(
         1,
         journal=journal,
         dispatcher=dispatcher,
         watch=NodeWatch(Mailbox()),
-        registry=Registry(),
+        registry=registry or Registry(),
         snapshots=snapshots,
         policy=Policy(accept_unknown_tokens=True),
         ids=TransactionIds(b"k" * 32),
@@ -165,6 +184,54 @@ async def test_a_successor_starts_from_the_snapshot_and_sends_again_what_nobody_
 
     assert len(mailbox.frames) == 4
     assert mailbox.frames[2:] == mailbox.frames[:2]
+
+
+async def test_what_is_decided_of_a_password_is_said_to_the_registry_once(
+    snapshots: Snapshots,
+) -> None:
+    named: dict[str, Any] = {"tenant": "default", "station": "A", "recorded_at": now_us()}
+    registry = Registry()
+    for record in (
+        StationRegistered(**named, actor="a", credential="secret:old"),
+        StationPasswordOffered(**named, actor="a", command_id="k1", credential="secret:new"),
+    ):
+        registry.fold(registry.position, record)
+    asked = CommandRequested(
+        **named,
+        command_id="k1",
+        action="ChangeConfiguration",
+        payload=Raw(b'{"key":"AuthorizationKey","value":"secret:s"}'),
+        payload_digest="",
+        expires_at=now_us() + 60_000_000,
+        actor="a",
+        secrets=("s",),
+    )
+    accepted = MessageReceived(
+        **named,
+        connection="c",
+        number=2,
+        frame='[3,"k1",{"status":"Accepted"}]',
+        message_type=CALLRESULT,
+        message_id="k1",
+    )
+    journal, mailbox = MemoryJournal(1), Mailbox()
+    created = await journal.head(REGISTRY_PARTITION)
+    async with Dispatcher(mailbox) as dispatcher, asyncio.TaskGroup() as group:
+        owner = worker(journal, dispatcher, snapshots, registry)
+        running = group.create_task(owner.run())
+        await say(journal, 1)
+        await journal.append(1, [encode(asked, "api", 1)])
+        await frames_in(mailbox, 2)
+        await journal.append(1, [encode(accepted, "ingress", 3)])
+        # The registry is not read back here, so the owner sees its offer open all the while.
+        reader = journal.reader({REGISTRY_PARTITION: created})
+        [entry] = await reader.poll(records_max=99, timeout_s=SOON_S)
+        again = await reader.poll(records_max=99, timeout_s=2.5)
+        running.cancel()
+
+    settled = decode(entry.value)
+    assert isinstance(settled, StationPasswordSettled)
+    assert (settled.command_id, settled.counts, len(again)) == ("k1", True, 0)
 
 
 async def test_frames_that_leave_at_once_share_a_value_of_bounded_size() -> None:
