@@ -16,7 +16,10 @@ from domain.facts import (
     ConnectorStatusReported,
     Fact,
     MeterValuesReported,
+    SettlementReported,
     SignaturesVerified,
+    TariffChanged,
+    TransactionConcluded,
     TransactionEnded,
     TransactionEventReported,
     TransactionStarted,
@@ -68,9 +71,12 @@ class ClickHouseSink:
             TransactionStarted: self._started,
             TransactionEnded: self._ended,
             TransactionEventReported: self._event_reported,
-            SignaturesVerified: self._verified,
+            SignaturesVerified: self._sessions.changed,
+            SettlementReported: self._sessions.changed,
+            TariffChanged: self._sessions.changed,
+            TransactionConcluded: self._sessions.changed,
+            CdrDenied: self._sessions.changed,
             CdrFixed: self._sessions.cdr_fixed,
-            CdrDenied: self._sessions.cdr_denied,
             ConnectorStatusReported: self._status_reported,
             ConnectionChanged: self._connection_changed,
         }
@@ -132,22 +138,19 @@ class ClickHouseSink:
     def _meter_values(self, station: Station, fact: MeterValuesReported) -> None:
         meter_values.samples_reported(station, fact, self._values.extend)
         if fact.transaction_id:
-            self._sessions.transaction_changed(station, fact, fact.transaction_id)
+            self._sessions.changed(station, fact)
 
     def _started(self, station: Station, fact: TransactionStarted) -> None:
         meter_values.transaction_started(station, fact, self._values.extend)
-        self._sessions.transaction_changed(station, fact, fact.transaction_id)
+        self._sessions.changed(station, fact)
 
     def _ended(self, station: Station, fact: TransactionEnded) -> None:
         meter_values.transaction_ended(station, fact, self._values.extend)
-        self._sessions.transaction_changed(station, fact, fact.transaction_id)
+        self._sessions.changed(station, fact)
 
     def _event_reported(self, station: Station, fact: TransactionEventReported) -> None:
         meter_values.transaction_event(station, fact, self._values.extend)
-        self._sessions.transaction_changed(station, fact, fact.transaction_id)
-
-    def _verified(self, station: Station, fact: SignaturesVerified) -> None:
-        self._sessions.transaction_changed(station, fact, fact.transaction_id)
+        self._sessions.changed(station, fact)
 
     def _status_reported(self, station: Station, fact: ConnectorStatusReported) -> None:
         connector_status.status_reported(station, fact, self._status.extend)

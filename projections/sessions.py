@@ -8,10 +8,21 @@ import msgspec
 
 from domain.cdr import cdr_of
 from domain.cdr_requests import CdrDenied
-from domain.facts import CdrFixed, Fact, TransactionStarted
+from domain.facts import (
+    CdrFixed,
+    MeterValuesReported,
+    SettlementReported,
+    SignaturesVerified,
+    TariffChanged,
+    TransactionConcluded,
+    TransactionEnded,
+    TransactionEventReported,
+    TransactionStarted,
+)
 from domain.readings import read_time
 from domain.reference import Reference
 from domain.station import Station
+from domain.transaction import Transaction
 from projections.clickhouse_ports import Row, Rows, Table, storable
 from schemas.cdr import Cdr
 
@@ -41,6 +52,18 @@ TABLE = Table(
 )
 _decode = msgspec.json.Decoder(Cdr).decode
 _Key = tuple[str, str, str]
+OfTransaction = (
+    CdrDenied
+    | MeterValuesReported
+    | SettlementReported
+    | SignaturesVerified
+    | TariffChanged
+    | TransactionConcluded
+    | TransactionEnded
+    | TransactionEventReported
+    | TransactionStarted
+)
+"""What may make a transaction's CDR another one before it is released."""
 
 
 class SessionRows:
@@ -49,17 +72,20 @@ class SessionRows:
         self._changed: dict[_Key, Station] = {}
         self._fixed: dict[_Key, Row] = {}
 
-    def transaction_changed(self, station: Station, fact: Fact, transaction_id: str) -> None:
-        """A fact was told of this transaction; a start may end the one before it, too."""
-        tenant, name = station.tenant, station.station
-        if isinstance(fact, TransactionStarted):
+    def changed(self, station: Station, fact: OfTransaction) -> None:
+        """A fact was told of a transaction; a start or an end may change its neighbours, too."""
+        transaction = station.transactions.known.get(fact.transaction_id)
+        if transaction is None:
+            return
+        if transaction.changed == fact.offset:
+            self._mark(station, transaction)
+        if fact.offset in (transaction.started, transaction.ended):
             for other in station.transactions.known.values():
                 if other.changed == fact.offset:
-                    self._changed[tenant, name, other.transaction_id] = station
-            return
-        transaction = station.transactions.known.get(transaction_id)
-        if transaction is not None and transaction.changed == fact.offset:
-            self._changed[tenant, name, transaction_id] = station
+                    self._mark(station, other)
+
+    def _mark(self, station: Station, transaction: Transaction) -> None:
+        self._changed[station.tenant, station.station, transaction.transaction_id] = station
 
     def cdr_fixed(self, station: Station, fact: CdrFixed) -> None:
         """A credit is no session: what stands is the replacement that comes with it."""
@@ -69,9 +95,6 @@ class SessionRows:
             return
         self._fixed[key] = _row(cdr, station.partition, fact.offset)
         self._changed.pop(key, None)
-
-    def cdr_denied(self, station: Station, fact: CdrDenied) -> None:
-        self._changed[station.tenant, station.station, fact.transaction_id] = station
 
     def cut(self) -> Rows:
         rows: Rows = []

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from domain.cdr import cdr_of
@@ -251,9 +251,12 @@ def converse(history: list[Step]) -> tuple[Log, Worker]:
     max_examples=20,
     deadline=None,
     derandomize=True,
+    # A history takes the engine a second: to shrink one would take minutes.
+    phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(history=steps, batch=st.integers(15, 80))
+@example(history=[("start", 0, 0, 1)] * 12, batch=15)
 async def test_whatever_is_said_how_often_the_energy_is_that_of_the_cdrs(
     series: Series, history: list[Step], batch: int
 ) -> None:

@@ -17,55 +17,72 @@ COMMENT 'Each meter value once, also if the station sent it again or the project
 -- name: session_energy
 CREATE OR REPLACE VIEW session_energy AS
 SELECT
-    r.tenant AS tenant, r.station AS station, r.transaction_id AS transaction_id,
+    s.tenant AS tenant, s.station AS station, s.transaction_id AS transaction_id,
     s.evse AS evse, s.connector AS connector, s.cdr_id AS cdr_id, s.state AS state,
-    r.started AS started, r.ended AS ended,
-    r.meter_start_wh AS meter_start_wh, r.meter_stop_wh AS meter_stop_wh,
-    if(isNull(s.energy_wh), NULL, r.meter_stop_wh - r.meter_start_wh) AS energy_wh,
-    s.energy_wh AS cdr_energy_wh, ifNull(s.signed, false) AS signed,
+    s.started_at AS started, s.ended_at AS ended,
+    r.start_wh AS meter_start_wh, r.stop_wh AS meter_stop_wh,
+    multiIf(
+        isNull(s.energy_wh), NULL,
+        isNull(meter_stop_wh - meter_start_wh) OR meter_stop_wh < meter_start_wh, s.energy_wh,
+        meter_stop_wh - meter_start_wh
+    ) AS energy_wh,
+    s.energy_wh AS cdr_energy_wh, s.signed AS signed,
     energy_wh - cdr_energy_wh AS difference_wh
 FROM
 (
     SELECT
+        tenant, station, transaction_id, evse, connector, cdr_id, toString(state) AS state,
+        started_at, ended_at, energy_wh, signed
+    FROM sessions FINAL
+) AS s
+LEFT JOIN
+(
+    SELECT
         tenant, station, transaction_id,
-        argMaxIf(time, offset, source = 'register_start') AS started,
-        if(countIf(source = 'register_stop') = 0, NULL, argMaxIf(time, offset, source = 'register_stop')) AS ended,
-        toInt64OrNull(argMaxIf(raw, offset, source = 'register_start')) AS meter_start_wh,
-        toInt64OrNull(argMaxIf(raw, offset, source = 'register_stop')) AS meter_stop_wh
+        toDecimal128OrNull(argMaxIf(raw, offset, source = 'register_start'), 9) AS start_wh,
+        toDecimal128OrNull(argMaxIf(raw, offset, source = 'register_stop'), 9) AS stop_wh
     FROM meter_values
     WHERE source IN ('register_start', 'register_stop') AND NOT repeated
     GROUP BY tenant, station, transaction_id
 ) AS r
-LEFT JOIN
-(
-    SELECT tenant, station, transaction_id, evse, connector, cdr_id, toString(state) AS state, energy_wh, signed
-    FROM sessions FINAL
-) AS s
 ON r.tenant = s.tenant AND r.station = s.station AND r.transaction_id = s.transaction_id
-COMMENT 'Wh of each transaction from its two registers, beside what its CDR says: difference_wh is 0, but where the energy was signed (calibration law): there it is below 1. NULL: the CDR''s energy is unknown'
+COMMENT 'Wh of each transaction from its two registers, beside what its CDR says: difference_wh is 0, but where the energy was signed (calibration law): there it is below 1. NULL: the CDR''s energy is unknown. Where no register was told at the end, or it went over its highest number, energy_wh is the CDR''s'
 
 -- name: energy_by_station_hour
 CREATE OR REPLACE VIEW energy_by_station_hour AS
 WITH
+    known AS
+    (
+        SELECT
+            tenant, station, transaction_id,
+            coalesce(started, ended, toDateTime64(0, 6, 'UTC')) AS began,
+            greatest(began, coalesce(ended, began)) AS over,
+            ifNull(meter_start_wh, 0) AS low, low + assumeNotNull(cdr_energy_wh) AS high
+        FROM session_energy
+        WHERE isNotNull(cdr_energy_wh)
+    ),
     points AS
     (
         SELECT
-            m.tenant AS tenant, m.station AS station, m.transaction_id AS transaction_id,
-            e.started AS began, greatest(e.started, assumeNotNull(e.ended)) AS over,
-            multiIf(m.source = 'register_start', began, m.source = 'register_stop', over, m.time) AS t,
-            toInt128(CAST(m.value, 'Decimal(76, 16)') * 1000) AS mwh,
-            m.source IN ('register_start', 'register_stop') AS is_register
+            m.tenant AS tenant, m.station AS station, m.transaction_id AS transaction_id, m.time AS t,
+            toInt128(CAST(m.value, 'Decimal(76, 16)') * 1000) AS mwh
         FROM
         (
-            SELECT tenant, station, transaction_id, time, assumeNotNull(value) AS value, source
+            SELECT tenant, station, transaction_id, time, assumeNotNull(value) AS value
             FROM meter_values
             WHERE measurand = 'Energy.Active.Import.Register' AND phase = '' AND location = 'Outlet'
                 AND isNotNull(meter_values.value) AND NOT repeated AND transaction_id != ''
+                AND source NOT IN ('register_start', 'register_stop')
         ) AS m
-        INNER JOIN session_energy AS e
+        INNER JOIN known AS e
         ON m.tenant = e.tenant AND m.station = e.station AND m.transaction_id = e.transaction_id
-        WHERE isNotNull(e.energy_wh) AND m.value BETWEEN e.meter_start_wh AND e.meter_stop_wh
-            AND (is_register OR (t > began AND t < over))
+        WHERE m.value BETWEEN e.low AND e.high AND t > began AND t < over
+        UNION ALL
+        SELECT tenant, station, transaction_id, began AS t, toInt128(CAST(low, 'Decimal(76, 16)') * 1000) AS mwh
+        FROM known
+        UNION ALL
+        SELECT tenant, station, transaction_id, over AS t, toInt128(CAST(high, 'Decimal(76, 16)') * 1000) AS mwh
+        FROM known
     ),
     curve AS
     (
