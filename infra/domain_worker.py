@@ -12,15 +12,24 @@ from collections.abc import Iterator, Sequence
 from domain.answering import Policy
 from domain.owner import Owner
 from domain.registry import Registry
+from domain.station import Connection
 from domain.transaction_ids import TransactionIds
 from infra import clock
 from infra.dispatcher import Dispatcher
 from infra.node_watch import NodeWatch
 from infra.recovery import POLL_RECORDS_MAX, fold_range, owner_from, record_in
 from infra.snapshots import PartitionSnapshot, Snapshots, StationSnapshot, take
-from schemas.deliveries import DispatchedFrame, slot_of
+from schemas.deliveries import CLOSE, DispatchedFrame, slot_of
 from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Entry, Journal, Unavailable
-from schemas.records import MessageSent, PartitionClaimed, Record, StationPasswordSettled
+from schemas.records import (
+    ConnectionClosed,
+    ConnectionLost,
+    ConnectionOpened,
+    MessageSent,
+    PartitionClaimed,
+    Record,
+    StationPasswordSettled,
+)
 from schemas.records import encode as encode_record
 
 DECISIONS_MAX = 1_000
@@ -34,6 +43,8 @@ decisions and every delivery costs as much as dozens of records. A single CALL d
 
 RETRY_S = 0.2
 LOST_CHECK_S = 1.0
+SUPERSEDED_MAX = 1_000
+"""Remembered until there is an owner. More do not come apart from their nodes' death."""
 SNAPSHOT_RECORDS = 100_000
 SNAPSHOT_CHUNK = 20
 """Stations dumped per turn of the loop: about a millisecond."""
@@ -75,6 +86,9 @@ class PartitionWorker:
         self._snapped = 0
         self._has_claimed = False
         self._settled: set[str] = set()
+        self._superseded: dict[str, tuple[int, Record, Connection]] = {}
+        """Connections that are open as far as the log knows and get no answers, until their nodes
+        are told; by nobody while nobody owns."""
 
     async def run(self) -> None:
         """Own the partition until cancelled.
@@ -91,7 +105,11 @@ class PartitionWorker:
             raise Unavailable(
                 f"partition {self.partition} ends before its snapshot: restore the log"
             )
-        await fold_range(self._journal, self.partition, owner.position, end, owner.fold)
+
+        def fold(offset: int, record: Record) -> None:
+            self._fold_one(owner, offset, record)
+
+        await fold_range(self._journal, self.partition, owner.position, end, fold)
         try:
             async with asyncio.TaskGroup() as tasks:
                 # Beside reading: a claim of unknown fate may be in the log all the same.
@@ -135,6 +153,8 @@ class PartitionWorker:
                         leaving = owner.unconfirmed(clock.now_us())
                         _logger.info("partition %d is ours", self.partition)
                     self._dispatch(owner, leaving)
+                    if self._superseded:
+                        self._close_superseded()
                     await self._dispatcher.room()
                     if len(entries) >= BUSY_RECORDS:
                         await asyncio.sleep(GATHER_S)
@@ -148,13 +168,43 @@ class PartitionWorker:
         leaving: list[tuple[int, MessageSent]] = []
         for entry in entries:
             record = record_in(entry)
-            if record is None or not owner.fold(entry.offset, record):
+            if record is None:
+                continue
+            if not self._fold_one(owner, entry.offset, record):
                 continue
             if isinstance(record, MessageSent):
                 leaving.append((entry.offset, record))
             elif isinstance(record, PartitionClaimed):
                 self._has_claimed = self._has_claimed or record.owner == self._name
         return leaving
+
+    def _fold_one(self, owner: Owner, offset: int, record: Record) -> bool:
+        older = _newest(owner, record) if isinstance(record, ConnectionOpened) else None
+        if not owner.fold(offset, record):
+            return False
+        if older is not None:
+            self._superseded[older.id] = (offset, record, older)
+            if len(self._superseded) > SUPERSEDED_MAX:
+                del self._superseded[next(iter(self._superseded))]
+        elif isinstance(record, ConnectionClosed | ConnectionLost):
+            self._superseded.pop(record.connection, None)
+        return True
+
+    def _close_superseded(self) -> None:
+        for offset, record, older in self._superseded.values():
+            self._close(offset, record, older)
+        self._superseded.clear()
+
+    def _close(self, offset: int, record: Record, older: Connection) -> None:
+        """The station's socket may be on another node, and open for all that one knows.
+
+        An opening whose append took long may even come after that of a younger connection. Whoever
+        is superseded in the log gets no answers; its station is to come again.
+        """
+        close = DispatchedFrame(
+            *(older.node, record.tenant, record.station, older.id, offset, "", CLOSE)
+        )
+        self._dispatcher.put(slot_of(older.node), close)
 
     async def _decide(self, owner: Owner) -> None:
         while True:
@@ -253,3 +303,8 @@ class PartitionWorker:
         except BaseException:
             owner.touched |= touched
             raise
+
+
+def _newest(owner: Owner, record: Record) -> Connection | None:
+    station = owner.stations.get((record.tenant, record.station))
+    return station.connection if station is not None else None

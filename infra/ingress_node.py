@@ -19,7 +19,8 @@ from infra.recovery import fold_registry, follow_registry
 from ingress.options import Options
 from ingress.ports import Secrets
 from ingress.server import Server
-from schemas.deliveries import Heartbeat, decode_frames, encode
+from ingress.stream import POLICY_VIOLATION
+from schemas.deliveries import CLOSE, Heartbeat, decode_frames, encode
 from schemas.journal import AppendUnknown, Journal, Reader, Unavailable
 
 HEARTBEAT_S = 3.0
@@ -73,7 +74,7 @@ class IngressNode:
         mail = await self._deliveries.tail(self._slot)
         try:
             # Owners know that an earlier life of this slot is over before we hold a connection.
-            await self._beat()
+            await self._announce()
             async with self.log, self.server, asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(self._receive(mail)),
@@ -98,7 +99,13 @@ class IngressNode:
                 await asyncio.sleep(1.0)
                 continue
             for sent in chain.from_iterable(decode_frames(entry.value) for entry in entries):
-                if sent.node == self.node:
+                if sent.node != self.node:
+                    continue
+                if sent.message_type == CLOSE:
+                    self.server.close_connection(
+                        sent.connection, POLICY_VIOLATION, "replaced by a newer connection"
+                    )
+                else:
                     deliver(
                         sent.connection,
                         sent.offset,
@@ -109,6 +116,15 @@ class IngressNode:
                         tenant=sent.tenant,
                         station=sent.station,
                     )
+
+    async def _announce(self) -> None:
+        while True:
+            try:
+                await self._beat()
+            except AppendUnknown as error:
+                _logger.warning("nobody says whether we were heard: %s", error)
+            else:
+                return
 
     async def _beat(self) -> None:
         await self._nodes.send(0, [encode(Heartbeat(self.node))])

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 
 class DispatchedFrame(Struct, array_like=True, frozen=True):
-    """A frame of the journal for the node that holds the connection."""
+    """A frame of the journal for the node that holds the connection; or `CLOSE` and no frame."""
 
     node: str
     tenant: str
@@ -21,6 +21,10 @@ class DispatchedFrame(Struct, array_like=True, frozen=True):
     message_type: int
     deadline: int = 0
     secrets: tuple[str, ...] = ()
+
+
+CLOSE = 0
+"""The message type of no frame: the connection was superseded in the log; close its socket."""
 
 
 class Heartbeat(Struct, array_like=True, frozen=True):

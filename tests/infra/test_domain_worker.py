@@ -20,11 +20,12 @@ from infra.kafka_cluster import KafkaCluster
 from infra.kafka_dispatch import KafkaDispatch
 from infra.node_watch import NodeWatch
 from infra.snapshots import Snapshots
-from schemas.deliveries import DispatchedFrame, decode_frames
+from schemas.deliveries import CLOSE, DispatchedFrame, decode_frames
 from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Unavailable
 from schemas.records import (
     CALLRESULT,
     CommandRequested,
+    ConnectionClosed,
     ConnectionOpened,
     MessageReceived,
     MessageSent,
@@ -84,19 +85,22 @@ def worker(
     )
 
 
-async def say(journal: MemoryJournal, heartbeats: int) -> None:
-    opened = ConnectionOpened(
+def opened(connection: str, node: str) -> ConnectionOpened:
+    return ConnectionOpened(
         tenant="default",
         station="A",
         recorded_at=1,
-        connection="c",
+        connection=connection,
         protocol="1.6",
-        node=NODE,
+        node=node,
         remote="",
         proof="none",
         registered=False,
     )
-    values = [encode(opened, "ingress", 1)]
+
+
+async def say(journal: MemoryJournal, heartbeats: int) -> None:
+    values = [encode(opened("c", NODE), "ingress", 1)]
     for number in range(1, heartbeats + 1):
         frame = MessageReceived(
             tenant="default",
@@ -246,3 +250,39 @@ async def test_frames_that_leave_at_once_share_a_value_of_bounded_size() -> None
 
     assert mailbox.frames == frames
     assert [len(batch) for batch in mailbox.batches] == [4, 4, 2]
+
+
+async def test_a_superseded_connection_is_closed_on_whichever_node_it_is(
+    snapshots: Snapshots,
+) -> None:
+    journal, mailbox = MemoryJournal(1), Mailbox()
+    async with Dispatcher(mailbox) as dispatcher, asyncio.TaskGroup() as group:
+        running = group.create_task(worker(journal, dispatcher, snapshots).run())
+        await say(journal, 1)
+        await frames_in(mailbox, 1)
+        await journal.append(1, [encode(opened("c2", "0/other"), "other ingress", 1)])
+        await frames_in(mailbox, 2)
+        running.cancel()
+
+    closing = mailbox.frames[1]
+    assert (closing.message_type, closing.node, closing.connection) == (CLOSE, NODE, "c")
+
+
+async def test_a_connection_superseded_while_nobody_owned_is_closed_by_the_next_owner(
+    snapshots: Snapshots,
+) -> None:
+    journal, mailbox = MemoryJournal(1), Mailbox()
+    await journal.append(1, [encode(opened("c", NODE), "ingress", 1)])
+    await journal.append(1, [encode(opened("c2", "0/other"), "other ingress", 1)])
+    await journal.append(1, [encode(opened("c3", NODE), "ingress", 2)])
+    ended = ConnectionClosed(
+        tenant="default", station="A", recorded_at=4, connection="c2", code=1008, reason=""
+    )
+    await journal.append(1, [encode(ended, "other ingress", 2)])
+    async with Dispatcher(mailbox) as dispatcher, asyncio.TaskGroup() as group:
+        running = group.create_task(worker(journal, dispatcher, snapshots).run())
+        await frames_in(mailbox, 1)
+        running.cancel()
+
+    closed = [sent.connection for sent in mailbox.frames if sent.message_type == CLOSE]
+    assert closed == ["c"]

@@ -9,17 +9,26 @@ from typing import Any
 
 import orjson
 import pytest
+from msgspec import Raw
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from domain.answering import Policy
+from infra import clock
 from infra.edge import Edge, EdgeOptions, edge
 from infra.journal_sqlite import SqliteJournal
 from infra.metrics import edge_metrics
 from ingress.options import Options
-from schemas.records import ConnectionLost, MessageReceived, MessageSent, decode
+from schemas.records import (
+    CommandRequested,
+    ConnectionLost,
+    MessageReceived,
+    MessageSent,
+    decode,
+    encode,
+)
 
 ENOUGH_S = 20.0
 
@@ -178,3 +187,29 @@ async def test_the_edges_figures_are_prometheus_text(tmp_path: Path) -> None:
         samples = families["chargeledger_answer_seconds"].samples
         assert [s.value for s in samples if s.name.endswith("_count")] == [1.0]
         assert families["chargeledger_connections"].samples[0].value == 1.0
+
+
+async def test_a_station_is_told_at_its_next_connection_what_an_operator_wanted_meanwhile(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as at:
+        async with station(at) as socket:
+            await call(socket, "1", "Heartbeat", {})
+        now = clock.now_us()
+        wanted = CommandRequested(
+            tenant="default",
+            station="CP1",
+            recorded_at=now,
+            command_id="k1",
+            action="ClearCache",
+            payload=Raw(b"{}"),
+            payload_digest="",
+            expires_at=now + 60_000_000,
+            actor="operator",
+        )
+        await at.log.append_values(1, [encode(wanted, "api", 1)])
+
+        async with station(at) as socket, asyncio.timeout(ENOUGH_S):
+            told = orjson.loads(await socket.recv())
+
+    assert told == [2, "k1", "ClearCache", {}]
