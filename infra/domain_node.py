@@ -6,11 +6,13 @@ to, or when it cannot go on (`AppenderFailed`): whoever runs the deployment star
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domain.answering import Policy
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds
+from infra import watchdog
 from infra.dispatcher import Dispatcher
 from infra.domain_worker import Fenced, PartitionWorker
 from infra.journal_kafka import KafkaJournal
@@ -47,17 +49,20 @@ class DomainNode:
 
         Raises:
             AppenderFailed: the producer is broken; a new process must take over.
+            Stalled, in a group: a partition's loop takes no step; the process is to be ended.
             Unavailable: the cluster could not be reached at the start.
         """
         registry = Registry()
         log_filter = await fold_registry(self.journal, registry)
         watch = NodeWatch(self.nodes)
         failed: Exception | None = None
+        working: dict[int, PartitionWorker] = {}
         try:
             async with Dispatcher(self.deliveries) as dispatcher, asyncio.TaskGroup() as group:
                 following = [
                     group.create_task(watch.run()),
                     group.create_task(follow_registry(self.journal, registry, log_filter)),
+                    group.create_task(watchdog.watch(lambda: _steps(working.values()))),
                 ]
 
                 def worker(partition: int) -> PartitionWorker:
@@ -73,8 +78,13 @@ class DomainNode:
                     )
 
                 async def own(partition: int) -> None:
-                    while True:
-                        await _one_life(worker(partition), assignment)
+                    try:
+                        while True:
+                            working[partition] = worker(partition)
+                            await _one_life(working[partition], assignment)
+                            del working[partition]
+                    finally:
+                        working.pop(partition, None)
 
                 assignment = Assignment(self.cluster, self.prefix, own)
                 await assignment.run(self.journal.partitions, self.replication, stop)
@@ -101,6 +111,15 @@ async def _one_life(worker: PartitionWorker, assignment: Assignment) -> None:
     except* Unavailable as errors:
         _logger.warning("partition %d: %s", partition, _first(errors))
         await asyncio.sleep(RETRY_S)
+
+
+def _steps(workers: Iterable[PartitionWorker]) -> dict[str, int]:
+    steps = {}
+    for worker in workers:
+        if worker.reading_steps:
+            steps[f"partition {worker.partition} is read"] = worker.reading_steps
+            steps[f"partition {worker.partition} is decided for"] = worker.deciding_steps
+    return steps
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> Exception:

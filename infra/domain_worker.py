@@ -89,6 +89,9 @@ class PartitionWorker:
         self._superseded: dict[str, tuple[int, Record, Connection]] = {}
         """Connections that are open as far as the log knows and get no answers, until their nodes
         are told; by nobody while nobody owns."""
+        self.reading_steps = 0
+        self.deciding_steps = 0
+        """Turns of the two loops so far; each takes one in seconds, whatever is away."""
 
     async def run(self) -> None:
         """Own the partition until cancelled.
@@ -137,6 +140,7 @@ class PartitionWorker:
         owned = False
         try:
             while True:
+                self.reading_steps += 1
                 try:
                     entries = await reader.poll(records_max=POLL_RECORDS_MAX, timeout_s=1.0)
                 except Unavailable as error:
@@ -208,6 +212,7 @@ class PartitionWorker:
 
     async def _decide(self, owner: Owner) -> None:
         while True:
+            self.deciding_steps += 1
             due = owner.next_due()
             wait_s = 1.0 if due is None else min(1.0, max(0.001, (due - clock.now_us()) / 1e6))
             try:
@@ -256,6 +261,7 @@ class PartitionWorker:
 
     async def _append_batch(self, values: list[bytes], partition: int | None = None) -> None:
         while True:
+            self.deciding_steps += 1
             try:
                 await self._journal.append(
                     self.partition if partition is None else partition, values

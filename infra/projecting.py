@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from infra.watchdog import watch
 from projections.run import Projection
 
 
@@ -10,6 +11,7 @@ async def run_projections(projections: Sequence[Projection], *stops: asyncio.Eve
     """Project until one of the events is set; what is folded by then is written.
 
     Raises:
+        Stalled: one of them takes no step any more; the process is to be ended.
         WrongJournal, RebuildNeeded: see `Projection.run`; the others have been cancelled.
     """
 
@@ -18,8 +20,12 @@ async def run_projections(projections: Sequence[Projection], *stops: asyncio.Eve
         for projection in projections:
             projection.stop()
 
+    def steps() -> dict[str, int]:
+        return {name: n for each in projections for name, n in each.steps.items()}
+
     async with asyncio.TaskGroup() as group:
         stopping = [group.create_task(stop_on(stop)) for stop in stops]
+        stopping.append(group.create_task(watch(steps)))
         async with asyncio.TaskGroup() as running:
             for projection in projections:
                 running.create_task(projection.run())

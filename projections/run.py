@@ -40,6 +40,9 @@ logger = logging.getLogger(__name__)
 
 RETRY_DELAY_S = 0.1
 RETRY_DELAY_MAX_S = 10.0
+IDLE_S = 5.0
+"""Between signs of life of a writer that has nothing to write."""
+
 CHUNK_RECORDS = 250
 """Folded without a pause, some 5 ms: each pause lets the writer take one step."""
 
@@ -75,6 +78,9 @@ class Projection:
         self._on_progress = on_progress
         self._stopping = asyncio.Event()
         self._failures = 0
+        self.steps = {f"{sink.name} reads": 0, f"{sink.name} writes": 0}
+        """Turns of its two loops so far, idle and failed ones too: a count stands still only if
+        something takes for ever."""
 
     def stop(self) -> None:
         """Let `run` write what it has folded, with a checkpoint, and return.
@@ -159,6 +165,7 @@ class Projection:
             await batches.put(folding.cut(self._journal.id, with_checkpoint=True))
 
     async def _poll(self, reader: Reader, records_max: int, timeout_s: float) -> Sequence[Entry]:
+        self.steps[f"{self._sink.name} reads"] += 1
         try:
             return await reader.poll(records_max=records_max, timeout_s=timeout_s)
         except Unavailable as error:
@@ -180,7 +187,15 @@ class Projection:
     async def _write_all(
         self, batches: Queue[tuple[Any, Progress] | None], states: StationStates
     ) -> None:
-        while (item := await batches.get()) is not None:
+        while True:
+            self._steps_to_write()
+            try:
+                async with asyncio.timeout(IDLE_S):
+                    item = await batches.get()
+            except TimeoutError:
+                continue
+            if item is None:
+                return
             batch, progress = item
             await self._write(batch)
             if progress.checkpoint is not None:
@@ -190,6 +205,7 @@ class Projection:
 
     async def _write(self, batch: Any) -> None:
         while True:
+            self._steps_to_write()
             try:
                 await self._sink.write(batch)
             except StoreUnavailable as error:
@@ -200,6 +216,9 @@ class Projection:
             else:
                 self._failures = 0
                 return
+
+    def _steps_to_write(self) -> None:
+        self.steps[f"{self._sink.name} writes"] += 1
 
     async def _pause(self) -> None:
         delay_s = min(RETRY_DELAY_MAX_S, RETRY_DELAY_S * 2 ** min(self._failures, 10))

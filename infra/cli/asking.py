@@ -177,6 +177,24 @@ def rebuild(
     run_rebuild(name, data)
 
 
+def verify(
+    data: Data = DATA_DEFAULT,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", help="Compare only what is this tenant's.")
+    ] = None,
+) -> None:
+    """Compare the log, the CDRs and the series: counts, Wh, digests, appenders.
+
+    Folds the log up to where each view stands and says what differs. Exit code 1 if anything does.
+    Works beside a running `up`, without one, and with CHARGELEDGER_JOURNAL=kafka on servers.
+
+    Example: chargeledger verify --data data
+    """
+    from infra.cli.verifying import run_verify
+
+    run_verify(data, tenant)
+
+
 def sql(
     query: Annotated[str, typer.Argument(help="One statement; it may only read.")],
     postgres: Annotated[bool, typer.Option("--postgres", help="Ask Postgres.")] = False,

@@ -35,10 +35,10 @@ def run_sql(query: str, *, postgres: bool, form: str, data: Path) -> None:
     if postgres:
         asyncio.run(_ask_postgres(query, form, settings))
         return
-    sys.stdout.buffer.write(_ask_clickhouse(query, CLICKHOUSE_FORMATS[form], settings))
+    sys.stdout.buffer.write(ask_clickhouse(query, CLICKHOUSE_FORMATS[form], settings))
 
 
-def _ask_clickhouse(query: str, form: str, settings: Settings) -> bytes:
+def ask_clickhouse(query: str, form: str, settings: Settings) -> bytes:
     dsn = settings.clickhouse_dsn.get_secret_value()
     if dsn.startswith("http"):
         return _by_http(dsn, query, form, settings.clickhouse_database)

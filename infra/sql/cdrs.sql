@@ -148,3 +148,6 @@ SELECT
     partition || ':' || record_offset AS position
 FROM read.cdr_requests
 WHERE tenant = %(tenant)s AND request_id = %(id)s;
+
+-- name: verify
+SELECT id::text, tenant, state, revision, energy_wh, sha256 FROM read.cdrs;
