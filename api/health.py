@@ -1,6 +1,7 @@
 """Whether this process lives, whether it can do its work, and its figures."""
 
 import logging
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -12,10 +13,13 @@ from api.lag import Lag, find_lag
 from api.metrics import CONTENT_TYPE, Metrics
 from api.ports import Ports
 from projections.ports import StoreUnavailable
+from projections.read_model import NAME as READ
 from schemas.journal import Unavailable
 
 LAG_READY_S = 60.0
 """Behind by more, what is read here misleads; the journal and the stations do not care."""
+OWNER_READY_S = 30.0
+"""Stations give up at about that."""
 
 _log = logging.getLogger(__name__)
 router = APIRouter(tags=["operation"])
@@ -26,6 +30,7 @@ class Readiness(Struct, frozen=True):
     postgres: str
     journal: str
     projections: str
+    owners: str
     """Each: "ok", or what is wrong; why, says the log, because everybody may ask this."""
 
 
@@ -55,23 +60,34 @@ async def metrics(
 
 
 async def _readiness(ports: Ports) -> Readiness:
-    postgres = projections = "ok"
+    postgres = projections = owners = "ok"
     trouble = await ports.log.trouble()
     if trouble:
         _log.info("not ready: %s", trouble)
     journal = "not writable" if trouble else "ok"
     try:
-        slow = [each for each in await find_lag(ports) if each.seconds > LAG_READY_S]
+        lags = await find_lag(ports)
+        slow = [each for each in lags if each.seconds > LAG_READY_S]
         if slow:
             projections = "; ".join(map(_told, slow))
+        owners = _owners(lags)
     except StoreUnavailable as error:
         _log.info("not ready: %s", error)
         postgres, projections = "not reachable", "not known without Postgres"
+        owners = projections
     except Unavailable as error:
         _log.info("not ready: %s", error)
-        projections = "not known without the journal"
-    is_ready = (postgres, journal, projections) == ("ok", "ok", "ok")
-    return Readiness(is_ready, postgres, journal, projections)
+        projections = owners = "not known without the journal"
+    is_ready = {postgres, journal, projections, owners} == {"ok"}
+    return Readiness(is_ready, postgres, journal, projections, owners)
+
+
+def _owners(lags: Sequence[Lag]) -> str:
+    """What the read model, which is not behind itself, knows of the owners."""
+    waiting_s = next((each.waiting_s for each in lags if each.name == READ), {})
+    stuck = {p: seconds for p, seconds in sorted(waiting_s.items()) if seconds > OWNER_READY_S}
+    told = [f"partition {p}: no decision for {seconds:.0f} s" for p, seconds in stuck.items()]
+    return "; ".join(told) or "ok"
 
 
 def _told(lag: Lag) -> str:

@@ -1,6 +1,6 @@
 """How far the projections are behind the journal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -14,6 +14,8 @@ class Lag(Struct, frozen=True):
     seconds: float
     """See `projections.progress.Lateness`."""
     poison: int
+    waiting_s: Mapping[int, float]
+    """By partition: how long stations wait for its owner, who decided nothing meanwhile."""
 
 
 async def find_lag(ports: Ports) -> Sequence[Lag]:
@@ -27,6 +29,8 @@ async def find_lag(ports: Ports) -> Sequence[Lag]:
     found = []
     for progress in await find_progress(ports.db):
         records = records_behind(progress, heads)
-        seconds = ports.lateness.seconds(progress, heads, ports.now_us())
-        found.append(Lag(progress.name, records, seconds, progress.poison))
+        now = ports.now_us()
+        seconds = ports.lateness.seconds(progress, heads, now)
+        waiting_s = {p: max(0, now - at) / 1e6 for p, at in progress.waiting.items()}
+        found.append(Lag(progress.name, records, seconds, progress.poison, waiting_s))
     return found

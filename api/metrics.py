@@ -16,6 +16,7 @@ from api.lag import find_lag
 from api.ports import Ports
 from projections.ports import StoreUnavailable
 from projections.progress import count
+from projections.read_model import NAME as READ
 from schemas.journal import Unavailable
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -114,11 +115,20 @@ async def _lags(ports: Ports) -> list[GaugeMetricFamily]:
         "Records set aside because they cannot be folded; above 0 somebody must look.",
         labels=["projection"],
     )
+    owners = GaugeMetricFamily(
+        "chargeledger_owner_waiting_seconds",
+        "How long stations of a partition wait while its owner decides nothing; rises if it is"
+        " stuck, or gone.",
+        labels=["partition"],
+    )
     for lag in await find_lag(ports):
         seconds.add_metric([lag.name], lag.seconds)
         records.add_metric([lag.name], lag.records)
         poison.add_metric([lag.name], lag.poison)
-    return [seconds, records, poison]
+        for partition, waiting_s in lag.waiting_s.items():
+            if lag.name == READ:
+                owners.add_metric([str(partition)], waiting_s)
+    return [seconds, records, poison, owners]
 
 
 async def _counts(ports: Ports) -> list[GaugeMetricFamily]:

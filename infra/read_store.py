@@ -75,12 +75,13 @@ class PostgresReadStore:
             row = await cursor.fetchone()
         if row is None:
             return None
-        journal_id, fold_version, positions, recorded_at, checkpoint = row
+        journal_id, fold_version, positions, recorded_at, waiting, checkpoint = row
         return Stored(
             journal_id=journal_id,
             fold_version=fold_version,
             positions=_numbers(positions),
             recorded_at=recorded_at,
+            waiting=_numbers(waiting),
             checkpoint=_decode_checkpoint(checkpoint),
         )
 
@@ -127,6 +128,7 @@ class PostgresReadStore:
             "fold_version": progress.fold_version,
             "positions": msgspec.json.encode(progress.positions).decode(),
             "recorded_at": progress.recorded_at,
+            "waiting": msgspec.json.encode(progress.waiting).decode(),
             "checkpoint": None if progress.checkpoint is None else _encode(progress.checkpoint),
         }
         if stored is None:

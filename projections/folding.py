@@ -7,6 +7,7 @@ from typing import Any
 from domain.conversation import fold
 from domain.facts import Fact
 from domain.log_filter import LogFilter
+from domain.station import Station
 from projections.ports import Checkpoint, Poison, Progress, SavedState, Sink, StationKey
 from projections.registry import RegistryFollower
 from projections.states import FOLD_VERSION, StationStates
@@ -31,6 +32,7 @@ class Folding:
         written: dict[int, int],
         filters: dict[int, LogFilter],
         recorded_at: int,
+        waiting: dict[int, int],
     ) -> None:
         self.states = states
         self.positions = positions
@@ -43,6 +45,7 @@ class Folding:
         self._registry = registry
         self._filters = filters
         self._recorded_at = recorded_at
+        self._waiting = waiting
         self._cut_at = dict(written)
         self._poison: list[Poison] = []
 
@@ -81,6 +84,7 @@ class Folding:
     def _fold_admitted(self, admitted: list[tuple[int, int, Record, StationKey]]) -> None:
         stations, dirty = self.states.by_key, self.states.dirty
         written, apply = self.written_next, self._sink.apply
+        waiting = self._waiting
         for partition, offset, record, key in admitted:
             try:
                 station = stations[key] if partition and key[1] else None
@@ -92,6 +96,7 @@ class Folding:
                     facts = fold(station, offset, record)
                 if offset >= written[partition]:
                     apply(partition, offset, record, facts, station)
+                    _wait(waiting, partition, offset, record, station)
             except MemoryError:
                 raise
             except Exception as error:  # noqa: BLE001 - folds are pure: it fails so every time.
@@ -130,6 +135,7 @@ class Folding:
             before=self._cut_at,
             positions=dict(self.written_next),
             recorded_at=self._recorded_at,
+            waiting=dict(self._waiting),
             checkpoint=checkpoint,
             states=states,
             poison=tuple(self._poison),
@@ -138,3 +144,12 @@ class Folding:
         self._poison = []
         self.records = 0
         return self._sink.cut(progress), progress
+
+
+def _wait(
+    waiting: dict[int, int], partition: int, offset: int, record: Record, station: Station | None
+) -> None:
+    if isinstance(record, OwnerRecord):
+        waiting.pop(partition, None)
+    elif station is not None and offset in station.open_calls:
+        waiting.setdefault(partition, record.recorded_at)

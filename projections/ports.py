@@ -71,6 +71,8 @@ class Progress(Struct, frozen=True, kw_only=True):
     positions: Mapping[int, int]
     recorded_at: int
     """The latest of the records so far, by our clock; microseconds."""
+    waiting: Mapping[int, int] = {}
+    """By partition: when the first CALL came since its owner's last record."""
     checkpoint: Checkpoint | None = None
     """None: the one stored before stays."""
     states: Sequence[SavedState] = ()
@@ -85,6 +87,7 @@ class Stored(Struct, frozen=True, kw_only=True):
     positions: Mapping[int, int]
     recorded_at: int
     checkpoint: Checkpoint
+    waiting: Mapping[int, int] = {}
 
 
 class Positions(Protocol):

@@ -17,6 +17,8 @@ class ProjectionProgress(Struct, frozen=True, kw_only=True):
     """Our clock in the last record projected."""
     poison: int
     """Records set aside."""
+    waiting: Mapping[int, int] = {}
+    """By partition: when (microseconds) the first CALL came since its owner's last record."""
 
 
 class Counts(Struct, frozen=True, kw_only=True):
@@ -39,6 +41,7 @@ async def find_progress(db: Database) -> list[ProjectionProgress]:
             positions={int(key): value for key, value in row["positions"].items()},
             recorded_at=utc(row["recorded_at"]),
             poison=row["poison"],
+            waiting={int(key): value for key, value in row["waiting"].items()},
         )
         for row in rows
     ]

@@ -125,6 +125,7 @@ class Projection:
             written={p: written.get(p, 0) for p in partitions},
             filters={p: LogFilter(checkpoint.filters.get(p)) for p in partitions},
             recorded_at=stored.recorded_at if stored else 0,
+            waiting=dict(stored.waiting) if stored else {},
         )
         # What a session before this one applied and did not cut is folded again: forget it.
         folding.cut(self._journal.id, with_checkpoint=False)

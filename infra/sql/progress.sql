@@ -1,6 +1,6 @@
 -- name: all
 SELECT
-    name, positions, recorded_at,
+    name, positions, recorded_at, waiting,
     (SELECT count(*) FROM read.poison WHERE poison.name = positions.name) AS poison
 FROM read.positions
 ORDER BY name;
@@ -32,7 +32,7 @@ FROM read.cdr_totals
 WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s;
 
 -- name: load
-SELECT journal_id, fold_version, positions, recorded_at, checkpoint
+SELECT journal_id, fold_version, positions, recorded_at, waiting, checkpoint
 FROM read.positions
 WHERE name = %(name)s;
 
@@ -60,10 +60,12 @@ SET LOCAL synchronous_commit = off;
 SELECT journal_id, positions FROM read.positions WHERE name = %(name)s FOR UPDATE;
 
 -- name: begin
-INSERT INTO read.positions (name, journal_id, fold_version, positions, recorded_at, checkpoint)
+INSERT INTO read.positions (
+    name, journal_id, fold_version, positions, recorded_at, waiting, checkpoint
+)
 VALUES (
     %(name)s, %(journal_id)s, %(fold_version)s, %(positions)s::jsonb, %(recorded_at)s,
-    %(checkpoint)s
+    %(waiting)s::jsonb, %(checkpoint)s
 );
 
 -- name: advance
@@ -71,6 +73,7 @@ UPDATE read.positions SET
     fold_version = %(fold_version)s,
     positions = %(positions)s::jsonb,
     recorded_at = %(recorded_at)s,
+    waiting = %(waiting)s::jsonb,
     checkpoint = coalesce(%(checkpoint)s, checkpoint)
 WHERE name = %(name)s;
 

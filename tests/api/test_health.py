@@ -7,9 +7,10 @@ import pytest
 
 from infra.clock import now_us
 from schemas.journal import Unavailable
-from schemas.records import IdTokenPut
+from schemas.partitions import partition_of
+from schemas.records import IdTokenPut, MessageReceived
 from tests.api.charging import Talk
-from tests.api.deployment import Deployment
+from tests.api.deployment import PARTITIONS, Deployment
 
 pytestmark = pytest.mark.postgres
 
@@ -68,6 +69,48 @@ async def test_readiness_says_which_projection_is_behind(
 
     assert answer.status_code == 503
     assert re.match(r"read is 72\d\d s and 1 records behind", answer.json()["projections"])
+
+
+async def test_readiness_says_which_partitions_owner_is_stuck_until_it_decides_again(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    talk = Talk(deployment, "default", "CS-1")
+    await talk.open()
+    await talk.call("Heartbeat", {}, {"currentTime": "2026-01-02T03:04:05Z"})
+    await deployment.project()
+    assert (await client.get("/readyz")).json()["owners"] == "ok"
+
+    partition = partition_of("default", "CS-1", PARTITIONS)
+    await deployment.append(unanswered(now_us() - 40_000_000))
+    await deployment.append(unanswered(now_us()))
+    await deployment.project()
+    stuck = await client.get("/readyz")
+    assert stuck.status_code == 503
+    assert re.fullmatch(rf"partition {partition}: no decision for 4\d s", stuck.json()["owners"])
+    assert stuck.json()["projections"] == "ok"
+    figures = (await client.get("/metrics")).text
+    (waiting,) = re.findall(
+        rf'^chargeledger_owner_waiting_seconds{{partition="{partition}"}} (.*)$', figures, re.M
+    )
+    assert 40 <= float(waiting) < 60
+
+    await talk.call("Heartbeat", {}, {"currentTime": "2026-01-02T03:04:05Z"})
+    await deployment.project()
+    assert (await client.get("/readyz")).json()["owners"] == "ok"
+
+
+def unanswered(recorded_at: int) -> MessageReceived:
+    return MessageReceived(
+        tenant="default",
+        station="CS-1",
+        recorded_at=recorded_at,
+        connection="connection-of-default-CS-1",
+        number=99,
+        frame='[2,"m99","Heartbeat",{}]',
+        message_type=2,
+        message_id="m99",
+        action="Heartbeat",
+    )
 
 
 class ClosedLog:
