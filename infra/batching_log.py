@@ -99,6 +99,10 @@ class BatchingLog:
     def accepts(self, tenant: str, station: str) -> bool:
         return not self._lanes[self._partition_of(tenant, station)].is_down
 
+    def closed_partitions(self) -> list[int]:
+        """Return the partitions that cannot be written; handshakes of their stations get 503."""
+        return [partition for partition, lane in enumerate(self._lanes) if lane.is_down]
+
     def _partition_of(self, tenant: str, station: str) -> int:
         return partition_of(tenant, station, self._journal.partitions)
 

@@ -7,7 +7,7 @@ to, or when it cannot go on (`AppenderFailed`): whoever runs the deployment star
 import asyncio
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.answering import Policy
 from domain.registry import Registry
@@ -43,6 +43,12 @@ class DomainNode:
     policy: Policy
     id_key: bytes
     """Of the transaction ids; the same for the life of the deployment."""
+    working: dict[int, PartitionWorker] = field(default_factory=dict)
+    """What is assigned to us, by partition."""
+
+    def parts(self, now_us: int) -> dict[str, str]:
+        """Return the condition of each partition that is ours; "ok" for one that is decided for."""
+        return {f"partition {p}": each.condition(now_us) for p, each in self.working.items()}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Own what is assigned until `stop` is set.
@@ -56,7 +62,7 @@ class DomainNode:
         log_filter = await fold_registry(self.journal, registry)
         watch = NodeWatch(self.nodes)
         failed: Exception | None = None
-        working: dict[int, PartitionWorker] = {}
+        working = self.working
         try:
             async with Dispatcher(self.deliveries) as dispatcher, asyncio.TaskGroup() as group:
                 following = [

@@ -22,9 +22,11 @@ from infra.snapshots import PartitionSnapshot, Snapshots, StationSnapshot, take
 from schemas.deliveries import CLOSE, DispatchedFrame, slot_of
 from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Entry, Journal, Unavailable
 from schemas.records import (
+    CALL,
     ConnectionClosed,
     ConnectionLost,
     ConnectionOpened,
+    MessageReceived,
     MessageSent,
     PartitionClaimed,
     Record,
@@ -42,6 +44,8 @@ GATHER_S = 0.004
 decisions and every delivery costs as much as dozens of records. A single CALL does not wait."""
 
 RETRY_S = 0.2
+STUCK_S = 30.0
+"""Stations give up at about that."""
 LOST_CHECK_S = 1.0
 SUPERSEDED_MAX = 1_000
 """Remembered until there is an owner. More do not come apart from their nodes' death."""
@@ -92,6 +96,9 @@ class PartitionWorker:
         self.reading_steps = 0
         self.deciding_steps = 0
         """Turns of the two loops so far; each takes one in seconds, whatever is away."""
+        self._owner: Owner | None = None
+        self._waiting = 0
+        """When the first CALL came since the last record of an owner; 0: none waits."""
 
     async def run(self) -> None:
         """Own the partition until cancelled.
@@ -101,7 +108,7 @@ class PartitionWorker:
             Unavailable: the log cannot be read or written at the start; try again.
             AppenderFailed: the producer is broken; a new process must take over.
         """
-        owner = await asyncio.to_thread(self._load)
+        owner = self._owner = await asyncio.to_thread(self._load)
         self._snapped = owner.position
         end = await self._journal.head(self.partition)
         if owner.position > end:
@@ -123,6 +130,33 @@ class PartitionWorker:
         finally:
             # So that the next start is short, here at least.
             await self._snapshot(owner)
+
+    @property
+    def owns(self) -> bool:
+        return self._owner is not None and self._owner.owns
+
+    @property
+    def position(self) -> int:
+        return self._owner.position if self._owner is not None else 0
+
+    @property
+    def stations(self) -> int:
+        return len(self._owner.stations) if self._owner is not None else 0
+
+    @property
+    def set_aside(self) -> int:
+        return len(self._owner.poisoned) if self._owner is not None else 0
+
+    def waiting_s(self, now_us: int) -> float:
+        """Return how long stations wait and nothing is decided; 0 while none waits."""
+        return max(0, now_us - self._waiting) / 1e6 if self._waiting else 0.0
+
+    def condition(self, now_us: int) -> str:
+        """Return "ok", or why nothing is decided for this partition."""
+        if not self.owns:
+            return f"not ours yet, folded up to {self.position}"
+        waiting_s = self.waiting_s(now_us)
+        return "ok" if waiting_s <= STUCK_S else f"no decision for {waiting_s:.0f} s"
 
     def _load(self) -> Owner:
         return owner_from(
@@ -178,8 +212,11 @@ class PartitionWorker:
                 continue
             if isinstance(record, MessageSent):
                 leaving.append((entry.offset, record))
+                self._waiting = 0
             elif isinstance(record, PartitionClaimed):
                 self._has_claimed = self._has_claimed or record.owner == self._name
+            elif not self._waiting and _is_asking(record):
+                self._waiting = record.recorded_at
         return leaving
 
     def _fold_one(self, owner: Owner, offset: int, record: Record) -> bool:
@@ -309,6 +346,10 @@ class PartitionWorker:
         except BaseException:
             owner.touched |= touched
             raise
+
+
+def _is_asking(record: Record) -> bool:
+    return isinstance(record, MessageReceived) and record.message_type == CALL
 
 
 def _newest(owner: Owner, record: Record) -> Connection | None:

@@ -51,6 +51,8 @@ class IngressNode:
         self._deliveries = deliveries
         self._nodes = nodes
         self._registry = Registry()
+        self._heard: float | None = None
+        self._listening = "not yet"
         self.log = BatchingLog(journal, on_closed=self._close_where)
         self.server = Server(
             log=self.log,
@@ -82,12 +84,30 @@ class IngressNode:
                     tasks.create_task(follow_registry(self._journal, self._registry, log_filter)),
                 ]
                 ready(await self.server.listen(host, port))
+                self._listening = "ok"
                 await stop.wait()
+                self._listening = "draining"
                 await self.server.close()
                 for task in running:
                     task.cancel()
         finally:
             await mail.close()
+
+    def parts(self) -> dict[str, str]:
+        """Return what this node consists of; each "ok", or what is wrong with it."""
+        closed = self.log.closed_partitions()
+        unheard_s = self.unheard_s()
+        return {
+            "listening": self._listening,
+            "journal": f"not writable: partitions {closed}" if closed else "ok",
+            "heartbeat": "ok" if unheard_s <= SILENT_MAX_S else f"not heard for {unheard_s:.0f} s",
+        }
+
+    def unheard_s(self) -> float:
+        """Return how long ago the cluster last took our heartbeat; 0 before the first."""
+        if self._heard is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._heard
 
     async def _receive(self, mail: Reader) -> None:
         deliver = self.server.deliver
@@ -131,7 +151,7 @@ class IngressNode:
 
     async def _beat_on(self) -> None:
         loop = asyncio.get_running_loop()
-        heard = loop.time()
+        heard = self._heard = loop.time()
         while True:
             await asyncio.sleep(HEARTBEAT_S)
             try:
@@ -147,7 +167,7 @@ class IngressNode:
                 _logger.critical("no heartbeat for %.0f s: closing sockets", now - heard)
                 self.server.close_all(TRY_AGAIN_LATER, "this node was cut off")
             if is_heard:
-                heard = now
+                heard = self._heard = now
 
     def _close_where(self, wanted: Callable[[str, str], bool]) -> None:
         self.server.close_where(wanted, TRY_AGAIN_LATER, "the journal cannot be written")

@@ -1,4 +1,4 @@
-"""The edge's figures as Prometheus' text. Names, units and what a rise of each means: one table.
+"""Figures of processes as Prometheus' text. Names, units and what a rise of each means: one table.
 
 They are counted where things happen, as plain numbers, and put into words only when somebody asks:
 a frame costs no look-up of a label.
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from infra.edge import Edge
+    from ingress.server import Server
 
 Name = Literal[
     "chargeledger_connections",
@@ -23,6 +24,14 @@ Name = Literal[
     "chargeledger_journal_refuses",
     "chargeledger_stations_set_aside",
     "chargeledger_answer_seconds",
+    "chargeledger_heartbeat_age_seconds",
+    "chargeledger_partition_owned",
+    "chargeledger_partition_position",
+    "chargeledger_owner_waiting_seconds",
+    "chargeledger_stations_owned",
+    "chargeledger_projection_lag_seconds",
+    "chargeledger_projection_lag_records",
+    "chargeledger_projection_poison_records",
 ]
 HELP: Mapping[Name, str] = {
     "chargeledger_connections": "WebSocket connections of stations that are open.",
@@ -42,6 +51,18 @@ HELP: Mapping[Name, str] = {
     " Anything but 0 is a bug: look at the log.",
     "chargeledger_answer_seconds": "From reading a frame to sending what was decided because of it,"
     " durably, by action. Rises with the load and with the disk's fsync.",
+    "chargeledger_heartbeat_age_seconds": "Since the cluster last took this node's heartbeat."
+    " At 10 it closes its connections; owners take it for lost soon after.",
+    "chargeledger_partition_owned": "1 once this process decides for the partition; 0 while it"
+    " still folds its log.",
+    "chargeledger_partition_position": "The next offset that the owner folds.",
+    "chargeledger_owner_waiting_seconds": "How long stations of the partition wait while its owner"
+    " decides nothing. Rises if it is stuck.",
+    "chargeledger_stations_owned": "Stations of the partition.",
+    "chargeledger_projection_lag_seconds": "Age of the records that wait to be projected.",
+    "chargeledger_projection_lag_records": "Records that are not projected yet.",
+    "chargeledger_projection_poison_records": "Records set aside because they cannot be folded."
+    " Anything but 0 is a bug.",
 }
 
 Labels = tuple[tuple[str, str], ...]
@@ -68,7 +89,17 @@ def text_of(samples: Iterator[Sample]) -> str:
 
 
 def _edge_samples(edge: "Edge") -> Iterator[Sample]:
-    counters = edge.server.counters()
+    yield from server_samples(edge.server)
+    yield "chargeledger_records_total", (), edge.log.records
+    for partition, offset in enumerate(edge.journal.durable):
+        yield "chargeledger_journal_offset", (("partition", str(partition)),), offset
+    yield "chargeledger_journal_refuses", (), float(not edge.log.accepts("", ""))
+    aside = sum(len(owner.poisoned) for owner in edge.log.owners)
+    yield "chargeledger_stations_set_aside", (), aside
+
+
+def server_samples(server: "Server") -> Iterator[Sample]:
+    counters = server.counters()
     yield "chargeledger_connections", (), _number(counters["connections"])
     yield "chargeledger_sockets", (), _number(counters["sockets"])
     yield "chargeledger_handshakes_opening", (), _number(counters["opening"])
@@ -81,12 +112,6 @@ def _edge_samples(edge: "Edge") -> Iterator[Sample]:
         yield "chargeledger_frames_total", (("action", action), ("error", error)), count
     for outcome, count in _mapping(counters["deliveries"]):
         yield "chargeledger_deliveries_total", (("outcome", str(outcome)),), count
-    yield "chargeledger_records_total", (), edge.log.records
-    for partition, offset in enumerate(edge.journal.durable):
-        yield "chargeledger_journal_offset", (("partition", str(partition)),), offset
-    yield "chargeledger_journal_refuses", (), float(not edge.log.accepts("", ""))
-    aside = sum(len(owner.poisoned) for owner in edge.log.owners)
-    yield "chargeledger_stations_set_aside", (), aside
 
 
 def _latency_lines(latencies: Mapping[str, Sequence[int]]) -> Iterator[str]:

@@ -53,6 +53,13 @@ class Settings(BaseSettings):
     api_port: int = Field(
         default=8080, ge=0, le=65535, description="Port of the API; 0 takes a free one."
     )
+    health_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port on loopback where the roles `ingress`, `domain` and `projections` answer"
+        " /healthz, /readyz and /metrics; 0 takes a free one. Unset: nowhere.",
+    )
     clickhouse_port: int = Field(
         default=8123,
         ge=0,

@@ -5,11 +5,12 @@ import asyncio
 from infra.cli.child_edge import policy
 from infra.cli.databases import secrets_directory
 from infra.cli.journals import cluster
-from infra.cli.servers import kafka_journal
+from infra.cli.servers import answering, kafka_journal
 from infra.collector import calm_collector
 from infra.deployment import Layout, read_key
 from infra.domain_node import DomainNode
 from infra.kafka_dispatch import deliveries, nodes
+from infra.role_health import of_domain
 from infra.settings import Settings
 from infra.snapshots import Snapshots
 
@@ -37,7 +38,8 @@ async def run_domain(settings: Settings, stop: asyncio.Event) -> None:
             id_key=id_key,
         )
         try:
-            await node.run(stop)
+            async with answering(settings, of_domain(node)):
+                await node.run(stop)
         finally:
             await mail.close()
             await beats.close()

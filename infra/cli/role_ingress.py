@@ -7,10 +7,11 @@ from infra.cli.child_edge import ingress_options, vault_keys
 from infra.cli.databases import secrets_directory
 from infra.cli.failures import Failed
 from infra.cli.journals import cluster
-from infra.cli.servers import database, kafka_journal
+from infra.cli.servers import answering, database, kafka_journal
 from infra.collector import calm_collector
 from infra.ingress_node import IngressNode
 from infra.kafka_dispatch import deliveries, nodes
+from infra.role_health import of_ingress
 from infra.settings import Settings
 from infra.vault import Vault
 from infra.verifier_cache import CachedVerifiers
@@ -43,7 +44,7 @@ async def run_ingress(settings: Settings, stop: asyncio.Event) -> None:
             secrets=vault,
         )
         try:
-            async with asyncio.TaskGroup() as group:
+            async with answering(settings, of_ingress(node)), asyncio.TaskGroup() as group:
                 group.create_task(verifiers.run(stop))
                 await node.run(settings.ocpp_host, settings.ocpp_port, stop, _listening)
         finally:

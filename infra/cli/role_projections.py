@@ -2,9 +2,10 @@
 
 import asyncio
 
-from infra.cli.servers import database, kafka_journal, series
+from infra.cli.servers import answering, database, kafka_journal, series
 from infra.projecting import run_projections
 from infra.read_store import PostgresReadStore
+from infra.role_health import of_projections
 from infra.settings import Settings
 from projections.clickhouse_schema import prepare
 from projections.clickhouse_sink import LIMITS, ClickHouseSink
@@ -20,10 +21,11 @@ async def run_projections_role(settings: Settings, stop: asyncio.Event) -> None:
     ):
         await prepare(tables)
         store = PostgresReadStore(postgres)
-        await run_projections(
-            [
-                Projection(journal, ReadModel(store), store),
-                Projection(journal, ClickHouseSink(tables, store), store, limits=LIMITS),
-            ],
-            stop,
-        )
+        async with answering(settings, of_projections(journal, store)):
+            await run_projections(
+                [
+                    Projection(journal, ReadModel(store), store),
+                    Projection(journal, ClickHouseSink(tables, store), store, limits=LIMITS),
+                ],
+                stop,
+            )

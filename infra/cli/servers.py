@@ -1,6 +1,7 @@
 """What the roles of a deployment on servers open: the log in Kafka, Postgres, ClickHouse."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
@@ -10,9 +11,12 @@ from infra.cli.journals import cluster
 from infra.clickhouse import ChdbEngine, quoted, server_client
 from infra.clickhouse_http import serve
 from infra.clickhouse_tables import ClickHouseTables
+from infra.health_http import Health, health_http
 from infra.journal_kafka import KafkaJournal
 from infra.postgres import Postgres
 from infra.settings import Settings
+
+_logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -32,6 +36,15 @@ async def kafka_journal(settings: Settings) -> AsyncIterator[KafkaJournal]:
         yield journal
     finally:
         await journal.close()
+
+
+@asynccontextmanager
+async def answering(settings: Settings, health: Health) -> AsyncIterator[None]:
+    """Answer /healthz, /readyz and /metrics where the settings say."""
+    async with health_http(settings.health_port, health) as port:
+        if port is not None:
+            _logger.info("health and figures on port %d", port)
+        yield
 
 
 @asynccontextmanager

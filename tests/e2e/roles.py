@@ -31,7 +31,8 @@ class Roles(Views):
         self.prefix = prefix
         self.starts: dict[str, int] = {}
         self._directory = directory
-        self._ocpp_port, self._api_port, self._clickhouse_port = free_ports(3)
+        self._ocpp_port, self._api_port, self._clickhouse_port, *health = free_ports(6)
+        self._health_ports = dict(zip(("ingress", "domain", "projections"), health, strict=True))
         ensure_keys(directory / "secrets")
         self._settings = {
             "journal": "kafka",
@@ -72,6 +73,8 @@ class Roles(Views):
         with self._turn:
             own = self._directory / name.replace(":", "-")
             self._wanted[name] = {**self._settings, "data": str(own), **settings}
+            if name in self._health_ports:
+                self._wanted[name]["health_port"] = str(self._health_ports[name])
             if name == "projections":
                 self._wanted[name]["clickhouse_dsn"] = f"chdb://{self._directory}/clickhouse"
             self._spawn(name)
@@ -79,6 +82,9 @@ class Roles(Views):
     def start_all(self) -> None:
         for name in ("ingress", "domain", "projections", "api"):
             self.start(name)
+
+    def health(self, name: str, path: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self._health_ports[name]}{path}")
 
     def process(self, name: str) -> "subprocess.Popen[bytes]":
         return self._processes[name]

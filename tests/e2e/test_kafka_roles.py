@@ -99,6 +99,19 @@ async def test_a_command_reaches_its_station_and_has_its_answer(roles: Roles) ->
         await fated(roles, call[1], "answered", 10)
 
 
+def test_each_role_says_that_it_is_ready_and_how_much_it_does(roles: Roles) -> None:
+    figures = {
+        "ingress": "chargeledger_heartbeat_age_seconds",
+        "domain": 'chargeledger_partition_owned{partition="2"} 1',
+        "projections": 'chargeledger_projection_poison_records{projection="read"} 0',
+    }
+    for name, figure in figures.items():
+        ready = roles.health(name, "/readyz")
+        assert (ready.status_code, ready.json()["ready"]) == (200, True), ready.text
+        assert roles.health(name, "/healthz").status_code == 200
+        assert figure in roles.health(name, "/metrics").text
+
+
 async def killed_in_turn(
     roles: Roles, broker: Cluster, load: Load, names: tuple[str, ...], seed: int
 ) -> None:

@@ -99,21 +99,24 @@ def opened(connection: str, node: str) -> ConnectionOpened:
     )
 
 
+def heartbeat(number: int, recorded_at: int) -> bytes:
+    frame = MessageReceived(
+        tenant="default",
+        station="A",
+        recorded_at=recorded_at,
+        connection="c",
+        number=number,
+        frame=f'[2,"{number}","Heartbeat",{{}}]',
+        message_type=2,
+        message_id=str(number),
+        action="Heartbeat",
+    )
+    return encode(frame, "ingress", 1 + number)
+
+
 async def say(journal: MemoryJournal, heartbeats: int) -> None:
     values = [encode(opened("c", NODE), "ingress", 1)]
-    for number in range(1, heartbeats + 1):
-        frame = MessageReceived(
-            tenant="default",
-            station="A",
-            recorded_at=1 + number,
-            connection="c",
-            number=number,
-            frame=f'[2,"{number}","Heartbeat",{{}}]',
-            message_type=2,
-            message_id=str(number),
-            action="Heartbeat",
-        )
-        values.append(encode(frame, "ingress", 1 + number))
+    values += [heartbeat(number, 1 + number) for number in range(1, heartbeats + 1)]
     await journal.append(1, values)
 
 
