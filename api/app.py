@@ -17,6 +17,7 @@ from api import (
     id_tokens,
     locations,
     problems,
+    set_aside,
     station_state,
     stations,
     tariffs,
@@ -100,6 +101,7 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
         telling_tariffs,
         locations,
         station_state,
+        set_aside,
         events,
         health,
     ):

@@ -22,6 +22,8 @@ class Policy(NamedTuple):
     """After a station (2.x) is back: then it is asked for transactions it has not spoken of."""
     close_grace_us: int = 24 * 60 * 60 * 1_000_000
     """After a station started anew: then what it has not spoken of since is over."""
+    set_aside_max: int = 100
+    """Stations and records of a partition; with more nothing of it is decided any more."""
 
 
 class Context(NamedTuple):

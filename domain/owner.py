@@ -10,7 +10,7 @@ the owner away and folds anew.
     new owner:  fold to the head → append `claim` → fold up to it → decide
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from itertools import chain
 from operator import itemgetter
@@ -24,6 +24,7 @@ from domain.dispatching import dispatch
 from domain.endings import connection_lost
 from domain.log_filter import LogFilter
 from domain.registry import Registry
+from domain.set_aside import SetAside, reason_of
 from domain.station import Station
 from domain.transaction_ids import ID_MAX, TransactionIds
 from schemas.records import (
@@ -67,8 +68,11 @@ class Owner:
         stations: Iterable[Station] = (),
         position: int = 0,
         next_counter: int = 0,
+        poisoned: Mapping[Key, SetAside] | None = None,
+        unreadable: Mapping[int, str] | None = None,
     ) -> None:
-        """Start from nothing, or from a snapshot: its filter, stations, position and counter."""
+        """Start from nothing, or from a snapshot: its filter, stations, position and counter, and
+        what was set aside."""
         self.partition = partition
         self.name = name
         self.policy = policy
@@ -82,8 +86,10 @@ class Owner:
         self.epoch: int | None = None
         self.touched: set[Key] = set()
         """Stations folded since the last snapshot; whoever takes one clears it."""
-        self.poisoned: dict[Key, int] = {}
-        """Stations with a record that could not be folded, and its offset. They are set aside."""
+        self.poisoned = dict(poisoned or {})
+        """Stations that are set aside: nothing is decided for them."""
+        self.unreadable = dict(unreadable or {})
+        """Why a value of the log is no record, by its offset."""
         self._ids = ids
         self._ready: dict[Key, None] = {}
         self._undecided: dict[Key, int] = {}
@@ -111,6 +117,11 @@ class Owner:
         self._apply(offset, record, None)
         return True
 
+    def pass_over(self, offset: int, reason: str) -> None:
+        """What stands there is no record; nobody knows whose it was to be."""
+        self.position = offset + 1
+        self.unreadable[offset] = reason
+
     def fold_queued(
         self, offset: int, record: Record, incarnation: str, sequence: int, payload: Any = None
     ) -> None:
@@ -132,8 +143,8 @@ class Owner:
             return
         try:
             fold(station, offset, record, payload)
-        except Exception:  # noqa: BLE001 - a fold is pure: this fails the same way every time.
-            self.poisoned[key] = offset
+        except Exception as error:  # noqa: BLE001 - it is pure: it fails the same way every time.
+            self.poisoned[key] = SetAside(offset, reason_of(error), True)
             self._undecided.pop(key, None)
             return
         self.touched.add(key)
@@ -244,8 +255,8 @@ class Owner:
         station = self.stations[key]
         try:
             decided = decide(station, now)
-        except Exception:  # noqa: BLE001 - a decision is pure: it fails the same way every time.
-            self.poisoned[key] = station.offset
+        except Exception as error:  # noqa: BLE001 - it is pure: it fails the same way every time.
+            self.poisoned[key] = SetAside(station.offset, reason_of(error), False)
             return None
         if decided is not None:
             self._undecided[key] = 1

@@ -21,6 +21,7 @@ from infra.kafka_cluster import KafkaCluster
 from infra.kafka_dispatch import KafkaDispatch
 from infra.node_watch import NodeWatch
 from infra.recovery import fold_registry, follow_registry
+from infra.set_aside import TooManySetAside
 from infra.snapshots import Snapshots
 from schemas.journal import AppenderFailed, Unavailable
 
@@ -117,12 +118,17 @@ async def _one_life(worker: PartitionWorker, assignment: Assignment) -> None:
     except* Unavailable as errors:
         _logger.warning("partition %d: %s", partition, _first(errors))
         await asyncio.sleep(RETRY_S)
+    except* TooManySetAside as errors:
+        # The other partitions go on; another process would come no further with this one.
+        worker.stopped = str(_first(errors))
+        _logger.critical("stopped: %s", worker.stopped)
+        await asyncio.Event().wait()
 
 
 def _steps(workers: Iterable[PartitionWorker]) -> dict[str, int]:
     steps = {}
     for worker in workers:
-        if worker.reading_steps:
+        if worker.reading_steps and not worker.stopped:
             steps[f"partition {worker.partition} is read"] = worker.reading_steps
             steps[f"partition {worker.partition} is decided for"] = worker.deciding_steps
     return steps

@@ -18,7 +18,8 @@ from infra import clock
 from infra.dispatcher import Dispatcher
 from infra.node_watch import NodeWatch
 from infra.recovery import POLL_RECORDS_MAX, fold_range, owner_from, record_in
-from infra.snapshots import PartitionSnapshot, Snapshots, StationSnapshot, take
+from infra.set_aside import SetAsideAlarm
+from infra.snapshots import Snapshots, StationSnapshot, header_of, take
 from schemas.deliveries import CLOSE, DispatchedFrame, slot_of
 from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Entry, Journal, Unavailable
 from schemas.records import (
@@ -96,6 +97,9 @@ class PartitionWorker:
         self.reading_steps = 0
         self.deciding_steps = 0
         """Turns of the two loops so far; each takes one in seconds, whatever is away."""
+        self.stopped = ""
+        """Why nobody works on the partition any more, although it is ours."""
+        self._alarm = SetAsideAlarm(policy.set_aside_max)
         self._owner: Owner | None = None
         self._waiting = 0
         """When the first CALL came since the last record of an owner; 0: none waits."""
@@ -107,6 +111,7 @@ class PartitionWorker:
             Fenced: another owner's claim is in the log after ours.
             Unavailable: the log cannot be read or written at the start; try again.
             AppenderFailed: the producer is broken; a new process must take over.
+            TooManySetAside: let nobody decide for the partition until a person has looked.
         """
         owner = self._owner = await asyncio.to_thread(self._load)
         self._snapped = owner.position
@@ -119,7 +124,9 @@ class PartitionWorker:
         def fold(offset: int, record: Record) -> None:
             self._fold_one(owner, offset, record)
 
-        await fold_range(self._journal, self.partition, owner.position, end, fold)
+        first = owner.position
+        await fold_range(self._journal, self.partition, first, end, fold, owner.pass_over)
+        self._alarm.look(owner)
         try:
             async with asyncio.TaskGroup() as tasks:
                 # Beside reading: a claim of unknown fate may be in the log all the same.
@@ -128,8 +135,9 @@ class PartitionWorker:
                 tasks.create_task(self._decide(owner))
                 tasks.create_task(self._notice_lost_nodes(owner))
         finally:
-            # So that the next start is short, here at least.
-            await self._snapshot(owner)
+            # So that the next start is short, here at least; unless another version may fold it.
+            if not self._alarm.has_rung:
+                await self._snapshot(owner)
 
     @property
     def owns(self) -> bool:
@@ -145,7 +153,8 @@ class PartitionWorker:
 
     @property
     def set_aside(self) -> int:
-        return len(self._owner.poisoned) if self._owner is not None else 0
+        owner = self._owner
+        return len(owner.poisoned) + len(owner.unreadable) if owner is not None else 0
 
     def waiting_s(self, now_us: int) -> float:
         """Return how long stations wait and nothing is decided; 0 while none waits."""
@@ -153,6 +162,8 @@ class PartitionWorker:
 
     def condition(self, now_us: int) -> str:
         """Return "ok", or why nothing is decided for this partition."""
+        if self.stopped:
+            return self.stopped
         if not self.owns:
             return f"not ours yet, folded up to {self.position}"
         waiting_s = self.waiting_s(now_us)
@@ -182,6 +193,7 @@ class PartitionWorker:
                     await asyncio.sleep(RETRY_S)
                     continue
                 leaving = self._fold(owner, entries)
+                self._alarm.look(owner)
                 if self._has_claimed and not owner.owns:
                     raise Fenced(f"partition {self.partition}")
                 if owner.owns:
@@ -205,7 +217,7 @@ class PartitionWorker:
         """Fold what was read; return the frames in it that count."""
         leaving: list[tuple[int, MessageSent]] = []
         for entry in entries:
-            record = record_in(entry)
+            record = record_in(entry, owner.pass_over)
             if record is None:
                 continue
             if not self._fold_one(owner, entry.offset, record):
@@ -260,6 +272,7 @@ class PartitionWorker:
             self._work.clear()
             while records := owner.decide(clock.now_us(), DECISIONS_MAX):
                 await self._append(records)
+            self._alarm.look(owner)
             for settled in owner.settled_passwords(clock.now_us()):
                 await self._register(settled)
 
@@ -332,9 +345,7 @@ class PartitionWorker:
     async def _snapshot(self, owner: Owner) -> None:
         # What is folded was read, so it is durable; nothing is read meanwhile.
         self._snapped = owner.position
-        header = PartitionSnapshot(
-            self._journal.id, owner.position, owner.log_filter.dump(), owner.next_counter
-        )
+        header = header_of(owner, self._journal.id)
         touched, owner.touched = owner.touched, set()
         try:
             states: list[StationSnapshot] = []

@@ -25,7 +25,8 @@ from infra.directory import RegistryDirectory
 from infra.edge_log import EdgeLog
 from infra.journal_sqlite import SWITCH_INTERVAL_S, SqliteJournal
 from infra.recovery import fold_range, fold_registry, owner_from
-from infra.snapshots import PartitionSnapshot, Snapshots, StationSnapshot, take
+from infra.set_aside import SetAsideAlarm
+from infra.snapshots import Snapshots, StationSnapshot, header_of, take
 from ingress.options import Options
 from ingress.ports import Secrets
 from ingress.server import Server
@@ -81,6 +82,7 @@ class Edge:
         self._registry = Registry()
         self._failed = asyncio.Event()
         self._snapped: dict[int, int] = {}
+        self._alarms: dict[int, SetAsideAlarm] = {}
         self.log = EdgeLog(
             journal,
             self._registry,
@@ -129,7 +131,11 @@ class Edge:
         if owner.position > end:
             raise Unavailable(f"partition {partition} ends before its snapshot: restore the log")
         self._snapped[partition] = owner.position
-        await fold_range(self.journal, partition, owner.position, end, _fold(owner))
+        await fold_range(
+            self.journal, partition, owner.position, end, _fold(owner), owner.pass_over
+        )
+        self._alarms[partition] = SetAsideAlarm(self.options.policy.set_aside_max)
+        self._alarms[partition].look(owner)
         return owner
 
     async def run(
@@ -138,6 +144,9 @@ class Edge:
         """Serve until `stop` is set; then close every connection and commit what is queued.
 
         `ready` is told the port once stations can connect.
+
+        Raises:
+            TooManySetAside, in a group: nothing is decided any more until a person has looked.
         """
         self.port = await self.server.listen(self.options.host, self.options.port)
         ready(self.port)
@@ -166,6 +175,8 @@ class Edge:
     async def _watch_timers(self) -> None:
         while True:
             due = self.log.elapse(clock.now_us())
+            for owner in self.log.owners:
+                self._alarms[owner.partition].look(owner)
             wait_s = TIMER_S if due is None else (due - clock.now_us()) / 1e6
             await asyncio.sleep(min(max(wait_s, 0.001), TIMER_S))
 
@@ -205,9 +216,7 @@ class Edge:
 
     async def snapshot(self, owner: Owner) -> None:
         """Keep the owner's state, a few stations a turn; all that is kept is durable by then."""
-        header = PartitionSnapshot(
-            self.journal.id, owner.position, owner.log_filter.dump(), owner.next_counter
-        )
+        header = header_of(owner, self.journal.id)
         touched, owner.touched = owner.touched, set()
         states: list[StationSnapshot] = []
         for key in touched:
@@ -234,6 +243,7 @@ async def edge(options: EdgeOptions) -> AsyncIterator[Edge]:
 
     Raises:
         JournalInUse, WrongJournal, Unavailable: as the journal says.
+        TooManySetAside: this version cannot fold what is in the log.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.set_threshold(*GC_THRESHOLD)

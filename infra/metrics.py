@@ -47,7 +47,8 @@ HELP: Mapping[Name, str] = {
     "chargeledger_journal_offset": "Durable records by partition; less a projection's position:"
     " its lag in records.",
     "chargeledger_journal_refuses": "1 while the journal cannot be written and doors are closed.",
-    "chargeledger_stations_set_aside": "Stations with a record that could not be folded."
+    "chargeledger_stations_set_aside": "Stations for which nothing is decided, because a record"
+    " could not be folded, and values of the log that are no records."
     " Anything but 0 is a bug: look at the log.",
     "chargeledger_answer_seconds": "From reading a frame to sending what was decided because of it,"
     " durably, by action. Rises with the load and with the disk's fsync.",
@@ -62,7 +63,7 @@ HELP: Mapping[Name, str] = {
     "chargeledger_projection_lag_seconds": "Age of the records that wait to be projected.",
     "chargeledger_projection_lag_records": "Records that are not projected yet.",
     "chargeledger_projection_poison_records": "Records set aside because they cannot be folded."
-    " Anything but 0 is a bug.",
+    " Anything but 0 is a bug: GET /v1/set-aside says which.",
 }
 
 Labels = tuple[tuple[str, str], ...]
@@ -94,7 +95,7 @@ def _edge_samples(edge: "Edge") -> Iterator[Sample]:
     for partition, offset in enumerate(edge.journal.durable):
         yield "chargeledger_journal_offset", (("partition", str(partition)),), offset
     yield "chargeledger_journal_refuses", (), float(not edge.log.accepts("", ""))
-    aside = sum(len(owner.poisoned) for owner in edge.log.owners)
+    aside = sum(len(owner.poisoned) + len(owner.unreadable) for owner in edge.log.owners)
     yield "chargeledger_stations_set_aside", (), aside
 
 

@@ -3,8 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
+from infra.settings import Settings
 from infra.watchdog import watch
-from projections.run import Projection
+from projections.run import Limits, Projection
+
+
+def limits_of(settings: Settings, limits: Limits | None = None) -> Limits:
+    return replace(limits or Limits(), poison_max=settings.set_aside_max)
 
 
 async def run_projections(projections: Sequence[Projection], *stops: asyncio.Event) -> None:

@@ -75,7 +75,7 @@ class PostgresReadStore:
             row = await cursor.fetchone()
         if row is None:
             return None
-        journal_id, fold_version, positions, recorded_at, waiting, checkpoint = row
+        journal_id, fold_version, positions, recorded_at, waiting, checkpoint, poison = row
         return Stored(
             journal_id=journal_id,
             fold_version=fold_version,
@@ -83,6 +83,7 @@ class PostgresReadStore:
             recorded_at=recorded_at,
             waiting=_numbers(waiting),
             checkpoint=_decode_checkpoint(checkpoint),
+            poison=poison,
         )
 
     async def load_states(self, name: str, keys: Iterable[StationKey]) -> Sequence[SavedState]:
@@ -163,6 +164,8 @@ class PostgresReadStore:
                 "partitions": [poison.partition for poison in progress.poison],
                 "offsets": [poison.offset for poison in progress.poison],
                 "reasons": [poison.reason.replace("\0", "\ufffd") for poison in progress.poison],
+                "tenants": [poison.tenant for poison in progress.poison],
+                "stations": [poison.station for poison in progress.poison],
             }
             await self._run(connection, "progress.write_poison", parameters)
 

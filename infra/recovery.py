@@ -8,6 +8,7 @@ from domain.answering import Policy
 from domain.log_filter import LogFilter
 from domain.owner import Owner
 from domain.registry import Registry
+from domain.set_aside import reason_of
 from domain.transaction_ids import TransactionIds
 from infra.snapshots import Snapshots
 from schemas.journal import REGISTRY_PARTITION, Entry, Journal, Unavailable
@@ -20,12 +21,19 @@ RETRY_S = 1.0
 _logger = logging.getLogger(__name__)
 
 
-def record_in(entry: Entry) -> Record | None:
+PassOver = Callable[[int, str], object]
+"""Is told the offset of a value that is no record, and why."""
+
+
+def record_in(entry: Entry, pass_over: PassOver | None = None) -> Record | None:
     """Return the record; None for a value that is none, which is told and blocks nobody."""
     try:
         return decode(entry.value)
     except UnreadableRecord as error:
-        _logger.critical("partition %d, offset %d: %s", entry.partition, entry.offset, error)
+        if pass_over is None:
+            _logger.critical("partition %d, offset %d: %s", entry.partition, entry.offset, error)
+        else:
+            pass_over(entry.offset, reason_of(error))
         return None
 
 
@@ -35,6 +43,7 @@ async def fold_range(
     first: int,
     end: int,
     apply: Callable[[int, Record], object],
+    pass_over: PassOver | None = None,
 ) -> None:
     """Apply every record of the partition from `first` up to, not including, `end`."""
     if first >= end:
@@ -47,7 +56,7 @@ async def fold_range(
             for entry in entries:
                 if entry.offset >= end:
                     return
-                record = record_in(entry)
+                record = record_in(entry, pass_over)
                 if record is not None:
                     apply(entry.offset, record)
                 done = entry.offset + 1
@@ -93,6 +102,8 @@ def owner_from(
         stations=stations,
         position=header.position,
         next_counter=header.next_counter,
+        poisoned={(tenant, station): each for tenant, station, each in header.torn},
+        unreadable=header.unreadable,
     )
 
 

@@ -130,6 +130,14 @@ class Settings(BaseSettings):
         description="Frames a second that one station may send for long; then it is read slower.",
     )
 
+    set_aside_max: int = Field(
+        default=100,
+        ge=0,
+        description="Records, or stations, of one partition or projection that may be set aside"
+        " because they cannot be folded. With more it stops: a version that folds little right"
+        " must not go on.",
+    )
+
     # The journal.
     journal: Literal["sqlite", "kafka"] = Field(
         default="sqlite",

@@ -15,6 +15,8 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import SQLiteAggregateRecorder, SQLiteCursor, SQLiteDatastore
 from msgspec import Struct
 
+from domain.owner import Owner
+from domain.set_aside import SetAside
 from domain.station import Station, dump, load
 from schemas.partitions import key_of
 
@@ -32,6 +34,9 @@ class PartitionSnapshot(Struct):
     position: int
     log_filter: bytes
     next_counter: int
+    torn: list[tuple[str, str, SetAside]] = []
+    """Tenant and station of each that is set aside because its fold stopped half-way."""
+    unreadable: dict[int, str] = {}
 
 
 class StationSnapshot(NamedTuple):
@@ -115,6 +120,18 @@ def _of_partition(partition: int, journal_id: str) -> str:
 
 def _of_stations(partition: int, journal_id: str) -> str:
     return f"s{partition}/{journal_id}/"
+
+
+def header_of(owner: Owner, journal_id: str) -> PartitionSnapshot:
+    """Return what to keep with the states of the owner's stations."""
+    return PartitionSnapshot(
+        journal_id,
+        owner.position,
+        owner.log_filter.dump(),
+        owner.next_counter,
+        [(*key, each) for key, each in owner.poisoned.items() if each.is_torn],
+        dict(owner.unreadable),
+    )
 
 
 def take(station: Station) -> StationSnapshot:

@@ -7,16 +7,23 @@ from typing import Any
 from domain.conversation import fold
 from domain.facts import Fact
 from domain.log_filter import LogFilter
+from domain.set_aside import reason_of
 from domain.station import Station
-from projections.ports import Checkpoint, Poison, Progress, SavedState, Sink, StationKey
+from projections.ports import (
+    Checkpoint,
+    Poison,
+    Progress,
+    SavedState,
+    Sink,
+    StationKey,
+    TooMuchPoison,
+)
 from projections.registry import RegistryFollower
 from projections.states import FOLD_VERSION, StationStates
 from schemas.journal import Entry
 from schemas.records import OwnerRecord, Record, UnreadableRecord, decode
 
 logger = logging.getLogger(__name__)
-
-REASON_CHARACTERS_MAX = 300
 
 
 class Folding:
@@ -33,7 +40,9 @@ class Folding:
         filters: dict[int, LogFilter],
         recorded_at: int,
         waiting: dict[int, int],
+        poison_left: int,
     ) -> None:
+        """`poison_left`: how many records may still be set aside."""
         self.states = states
         self.positions = positions
         self.records = 0
@@ -48,8 +57,14 @@ class Folding:
         self._waiting = waiting
         self._cut_at = dict(written)
         self._poison: list[Poison] = []
+        self._poison_left = poison_left
 
     async def fold(self, entries: Sequence[Entry]) -> None:
+        """Fold what was read.
+
+        Raises:
+            TooMuchPoison
+        """
         admitted: list[tuple[int, int, Record, StationKey]] = []
         missing: dict[StationKey, int] = {}
         known = 0
@@ -59,7 +74,7 @@ class Folding:
             try:
                 record = decode(value)
             except UnreadableRecord as error:
-                self._set_aside(partition, offset, error)
+                self._set_aside(partition, offset, error, ("", ""))
                 continue
             if filters[partition].admit(offset, record):
                 key = (record.tenant, record.station)
@@ -100,7 +115,7 @@ class Folding:
             except MemoryError:
                 raise
             except Exception as error:  # noqa: BLE001 - folds are pure: it fails so every time.
-                self._set_aside(partition, offset, error)
+                self._set_aside(partition, offset, error, key)
         if self.states.is_crowded:
             self.states.used({key for _, _, _, key in admitted if key in stations})
         if admitted:
@@ -114,11 +129,17 @@ class Folding:
                 written[partition] = offset + 1
                 self.records += 1
 
-    def _set_aside(self, partition: int, offset: int, error: Exception) -> None:
-        if offset >= self.written_next[partition]:
-            reason = f"{type(error).__name__}: {error}"[:REASON_CHARACTERS_MAX]
-            self._poison.append(Poison(partition, offset, reason))
-            logger.error("record set aside: %s: %d:%d", self._sink.name, partition, offset)
+    def _set_aside(self, partition: int, offset: int, error: Exception, key: StationKey) -> None:
+        if offset < self.written_next[partition]:
+            return
+        name, reason = self._sink.name, reason_of(error)
+        logger.error("record set aside: %s: %d:%d: %s", name, partition, offset, reason)
+        if self._poison_left <= 0:
+            raise TooMuchPoison(
+                f"{name}: one record too many cannot be folded: {partition}:{offset}"
+            )
+        self._poison_left -= 1
+        self._poison.append(Poison(partition, offset, reason, *key))
 
     def cut(self, journal_id: str, *, with_checkpoint: bool) -> tuple[Any, Progress]:
         checkpoint: Checkpoint | None = None

@@ -31,12 +31,19 @@ class RebuildNeeded(Exception):
     """The stored rows and states belong to another version of the fold: rebuild the projection."""
 
 
+class TooMuchPoison(Exception):
+    """More records were set aside than may be: this version may not fit the log. Nothing of the
+    batch in which it was one too many is written."""
+
+
 class Poison(Struct, frozen=True):
     """A record that cannot be folded, set aside: the same error every time it is read."""
 
     partition: int
     offset: int
     reason: str
+    tenant: str = ""
+    station: str = ""
 
 
 class SavedState(Struct, frozen=True):
@@ -88,6 +95,8 @@ class Stored(Struct, frozen=True, kw_only=True):
     recorded_at: int
     checkpoint: Checkpoint
     waiting: Mapping[int, int] = {}
+    poison: int = 0
+    """How many records were set aside."""
 
 
 class Positions(Protocol):

@@ -6,7 +6,8 @@ states and the filters' memories are saved in checkpoints, less often than rows:
 records between the checkpoint and the position are folded again without making rows. So what is in
 the store is the same wherever the process was killed.
 
-A record that cannot be read or folded is set aside (`Poison`) and blocks nothing. Trouble with the
+A record that cannot be read or folded is set aside (`Poison`) and blocks nothing; too many stop the
+loop. Trouble with the
 journal or the store stops the loop and is retried with a bounded, jittered delay; nothing is
 skipped. A store that belongs to another journal or fold version is refused.
 """
@@ -55,6 +56,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     checkpoint_s: float = 30.0
     stations_max: int = 20_000
     """In memory, some 5 KB each; the others are loaded on demand."""
+    poison_max: int = 100
+    """Records set aside in all; more are no accident."""
 
 
 class Projection:
@@ -95,6 +98,7 @@ class Projection:
         Raises:
             WrongJournal: what is stored was projected from another journal.
             RebuildNeeded: what is stored belongs to another version of the fold.
+            TooMuchPoison, in a group: more than `poison_max` records cannot be folded.
         """
         while True:
             try:
@@ -126,6 +130,7 @@ class Projection:
             filters={p: LogFilter(checkpoint.filters.get(p)) for p in partitions},
             recorded_at=stored.recorded_at if stored else 0,
             waiting=dict(stored.waiting) if stored else {},
+            poison_left=self._limits.poison_max - (stored.poison if stored else 0),
         )
         # What a session before this one applied and did not cut is folded again: forget it.
         folding.cut(self._journal.id, with_checkpoint=False)

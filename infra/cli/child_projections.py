@@ -8,13 +8,14 @@ from infra.giving_way import FullFlag, GivingWay
 from infra.journal_sqlite import SqliteJournal
 from infra.postgres import Postgres
 from infra.postgres_embedded import EmbeddedPostgres
-from infra.projecting import run_projections
+from infra.projecting import limits_of, run_projections
 from infra.read_store import PostgresReadStore
+from infra.settings import Settings
 from projections.read_model import ReadModel
 from projections.run import Projection
 
 
-async def run_read_model(layout: Layout, deployment: Deployment) -> None:
+async def run_read_model(settings: Settings, layout: Layout, deployment: Deployment) -> None:
     stop = stop_on(signal.SIGTERM)
     dsn = EmbeddedPostgres(layout.postgres, deployment.postgres_port).dsn
     journal = await SqliteJournal.open_read_only(layout.journal)
@@ -22,5 +23,8 @@ async def run_read_model(layout: Layout, deployment: Deployment) -> None:
     async with Postgres(dsn) as database:
         store = PostgresReadStore(database)
         say_ready()
-        await run_projections([Projection(GivingWay(journal, flag), ReadModel(store), store)], stop)
+        projection = Projection(
+            GivingWay(journal, flag), ReadModel(store), store, limits=limits_of(settings)
+        )
+        await run_projections([projection], stop)
     await journal.close()

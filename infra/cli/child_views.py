@@ -6,6 +6,7 @@ on request.
 
 import asyncio
 import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from infra.child import say_ready, stop_on
@@ -17,7 +18,7 @@ from infra.giving_way import FullFlag, GivingWay
 from infra.journal_sqlite import SqliteJournal
 from infra.postgres import Postgres
 from infra.postgres_embedded import EmbeddedPostgres
-from infra.projecting import run_projections
+from infra.projecting import limits_of, run_projections
 from infra.read_store import PostgresReadStore
 from infra.rebuild_socket import RebuildDesk, Report
 from infra.settings import Settings
@@ -26,7 +27,6 @@ from projections.clickhouse_schema import prepare
 from projections.clickhouse_sink import LIMITS, ClickHouseSink
 from projections.rebuild import Rebuilt
 from projections.run import Projection
-from schemas.journal import Journal
 
 
 async def run_views(settings: Settings, layout: Layout, deployment: Deployment) -> None:
@@ -45,8 +45,18 @@ async def run_views(settings: Settings, layout: Layout, deployment: Deployment) 
             RebuildDesk(Path(deployment.views_socket)) as desk,
         ):
             say_ready(str(http.port))
-            flag = FullFlag(layout.full_flag)
-            await _project(journal, flag, tables, database, desk, stop)
+            store = PostgresReadStore(database)
+
+            def projection() -> Projection:
+                giving_way = GivingWay(journal, FullFlag(layout.full_flag))
+                limits = limits_of(settings, LIMITS)
+                return Projection(giving_way, ClickHouseSink(tables, store), store, limits=limits)
+
+            async def rebuilt(report: Report) -> Rebuilt:
+                rebuilding = PostgresReadStore(database, is_rebuild=True)
+                return await rebuild(journal, tables, rebuilding, on_progress=report)
+
+            await _project(projection, rebuilt, desk, stop)
         client.close()
     finally:
         engine.close()
@@ -54,23 +64,13 @@ async def run_views(settings: Settings, layout: Layout, deployment: Deployment) 
 
 
 async def _project(
-    journal: Journal,
-    flag: FullFlag,
-    tables: ClickHouseTables,
-    database: Postgres,
+    projection: Callable[[], Projection],
+    rebuilt: Callable[[Report], Awaitable[Rebuilt]],
     desk: RebuildDesk,
     stop: asyncio.Event,
 ) -> None:
     """Project until `stop` is set, but for the length of a rebuild."""
-    store = PostgresReadStore(database)
-
-    async def rebuilt(report: Report) -> Rebuilt:
-        rebuilding = PostgresReadStore(database, is_rebuild=True)
-        return await rebuild(journal, tables, rebuilding, on_progress=report)
-
     while not stop.is_set():
-        sink = ClickHouseSink(tables, store)
-        projection = Projection(GivingWay(journal, flag), sink, store, limits=LIMITS)
-        await run_projections([projection], stop, desk.asked)
+        await run_projections([projection()], stop, desk.asked)
         if desk.asked.is_set():
             await desk.serve(rebuilt)

@@ -31,7 +31,7 @@ def _role(
         case "projections":
             from infra.cli.child_projections import run_read_model
 
-            return run_read_model(layout, deployment)
+            return run_read_model(settings, layout, deployment)
         case "views":
             from infra.cli.child_views import run_views
 

@@ -13,9 +13,10 @@ SAYABLE = {
     "infra.migrations": ("WrongSchema",),
     "infra.sqlite_log": ("JournalInUse",),
     "infra.clickhouse": ("ClickHouseUnavailable", "EngineFailed"),
+    "infra.set_aside": ("TooManySetAside",),
     "infra.api_keys": ("KeyNameTaken",),
     "infra.simulator.csv_sessions": ("UnreadableSessions",),
-    "projections.ports": ("StoreUnavailable", "RebuildNeeded"),
+    "projections.ports": ("StoreUnavailable", "RebuildNeeded", "TooMuchPoison"),
     "schemas.journal": ("AppendUnknown", "AppenderFailed", "Unavailable", "WrongJournal"),
 }
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from infra.cli.servers import answering, database, kafka_journal, series
-from infra.projecting import run_projections
+from infra.projecting import limits_of, run_projections
 from infra.read_store import PostgresReadStore
 from infra.role_health import of_projections
 from infra.settings import Settings
@@ -24,8 +24,13 @@ async def run_projections_role(settings: Settings, stop: asyncio.Event) -> None:
         async with answering(settings, of_projections(journal, store)):
             await run_projections(
                 [
-                    Projection(journal, ReadModel(store), store),
-                    Projection(journal, ClickHouseSink(tables, store), store, limits=LIMITS),
+                    Projection(journal, ReadModel(store), store, limits=limits_of(settings)),
+                    Projection(
+                        journal,
+                        ClickHouseSink(tables, store),
+                        store,
+                        limits=limits_of(settings, LIMITS),
+                    ),
                 ],
                 stop,
             )

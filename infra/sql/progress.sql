@@ -32,7 +32,9 @@ FROM read.cdr_totals
 WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s;
 
 -- name: load
-SELECT journal_id, fold_version, positions, recorded_at, waiting, checkpoint
+SELECT
+    journal_id, fold_version, positions, recorded_at, waiting, checkpoint,
+    (SELECT count(*) FROM read.poison WHERE poison.name = positions.name) AS poison
 FROM read.positions
 WHERE name = %(name)s;
 
@@ -86,9 +88,12 @@ FROM unnest(
 ON CONFLICT (name, tenant, station) DO UPDATE SET state = excluded.state;
 
 -- name: write_poison
-INSERT INTO read.poison (name, partition, record_offset, reason)
+INSERT INTO read.poison (name, partition, record_offset, reason, tenant, station)
 SELECT %(name)s, p.*
-FROM unnest(%(partitions)s::integer[], %(offsets)s::bigint[], %(reasons)s::text[]) AS p
+FROM unnest(
+    %(partitions)s::integer[], %(offsets)s::bigint[], %(reasons)s::text[], %(tenants)s::text[],
+    %(stations)s::text[]
+) AS p
 ON CONFLICT DO NOTHING;
 
 -- name: forget_positions
@@ -110,3 +115,13 @@ TRUNCATE read.stations, read.station_state, read.connectors, read.connections,
 SELECT partition, record_offset, reason FROM read.poison
 WHERE name = %(name)s
 ORDER BY partition, record_offset;
+
+-- name: set_aside
+SELECT
+    station, partition, record_offset, array_agg(name ORDER BY name) AS names,
+    min(reason) AS reason
+FROM read.poison
+WHERE tenant = %(tenant)s AND (%(station)s::text IS NULL OR station = %(station)s)
+GROUP BY partition, record_offset, station
+ORDER BY partition, record_offset
+LIMIT %(limit)s;

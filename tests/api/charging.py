@@ -50,6 +50,31 @@ class Talk:
         cause = await self._received(CALL, f"m{self._number}", payload, action)
         await self._sent(cause, "answer", CALLRESULT, f"m{self._number}", action, answer)
 
+    async def call_answered_unreadably(self) -> None:
+        """No fold can read the answer: that record is set aside."""
+        payload = {
+            "connectorId": 1,
+            "idTag": "T",
+            "meterStart": 1,
+            "timestamp": "2026-01-02T03:04:05Z",
+        }
+        cause = await self._received(CALL, f"m{self._number}", payload, "StartTransaction")
+        await self._deployment.append(
+            MessageSent(
+                tenant=self._tenant,
+                station=self._station,
+                recorded_at=now_us(),
+                cause=cause,
+                purpose="answer",
+                epoch=self._epoch,
+                connection=self._connection,
+                frame="[3",
+                message_type=CALLRESULT,
+                message_id="m",
+                action="StartTransaction",
+            )
+        )
+
     async def start(self, transaction_id: int, id_tag: str) -> None:
         await self.call(
             "StartTransaction",

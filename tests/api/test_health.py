@@ -99,6 +99,26 @@ async def test_readiness_says_which_partitions_owner_is_stuck_until_it_decides_a
     assert (await client.get("/readyz")).json()["owners"] == "ok"
 
 
+async def test_a_record_that_cannot_be_folded_is_shown_with_its_place_and_counted(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    talk = Talk(deployment, "default", "CS-1")
+    await talk.open()
+    await talk.call_answered_unreadably()
+    await talk.charge(1, "04A1", 1_500)
+    await deployment.project()
+
+    partition = partition_of("default", "CS-1", PARTITIONS)
+    (item,) = (await client.get("/v1/set-aside")).json()["items"]
+    assert item["station"] == "CS-1"
+    assert item["position"] == f"{partition}:3"
+    assert item["projections"] == ["read"]
+    assert item["reason"]
+    assert (await client.get("/v1/set-aside?station=CS-2")).json()["items"] == []
+    figures = (await client.get("/metrics")).text.splitlines()
+    assert 'chargeledger_projection_poison_records{projection="read"} 1.0' in figures
+
+
 def unanswered(recorded_at: int) -> MessageReceived:
     return MessageReceived(
         tenant="default",

@@ -43,6 +43,7 @@ LISTS = (
     "/v1/work-list",
     "/v1/orphans",
     "/v1/reservations",
+    "/v1/set-aside",
     "/v1/events",
 )
 DECISIONS = {f"/v1/cdrs/{{id}}/{action}" for action in ("release", "reject", "reprice")}
@@ -92,6 +93,8 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         await talk.start(4713, f"token-{MARK}")
         await talk.call("StopTransaction", {**ORPHAN, "transactionId": 4713, "meterStop": -1}, {})
         await deployment.project()
+    await talk.call_answered_unreadably()
+    await deployment.project()
     await deployment.series_reaches_the_head()
     held = {f"/v1/stations/{{station}}/{facet}": f"{station}/{facet}" for facet in ALL}
     return {

@@ -11,7 +11,13 @@ from msgspec.structs import replace
 
 from infra.read_store import PostgresReadStore
 from projections import cdrs, progress, stations, transactions
-from projections.ports import PositionMoved, Progress, RebuildNeeded, StoreUnavailable
+from projections.ports import (
+    PositionMoved,
+    Progress,
+    RebuildNeeded,
+    StoreUnavailable,
+    TooMuchPoison,
+)
 from projections.read_model import NAME, ReadModel
 from projections.rebuild import digest, rebuild
 from projections.run import Limits, Projection
@@ -259,6 +265,27 @@ async def test_a_record_that_cannot_be_folded_is_set_aside_and_blocks_nothing(
     [item] = (await cdrs.feed(store, "default", station="CP2")).items
     assert (item.cdr.state, item.cdr.energy_wh) == ("FINAL", 700)
     assert (await progress.find_progress(store))[0].poison == 1
+
+
+async def test_more_than_a_few_records_that_cannot_be_folded_stop_the_projection(
+    store: PostgresReadStore,
+) -> None:
+    world = await World(partitions=1).start()
+    limits = replace(SMALL, poison_max=2)
+    await world.append_values(1, [b"no record", b"nor this"])
+    await world.opens("CP1")
+    await project(world, store, limits=limits)
+    at = (await progress.find_progress(store))[0].positions
+
+    await world.append_values(1, [b"and this"])
+    for _ in range(2):
+        with pytest.raises(ExceptionGroup) as raised:
+            await project(world, store, limits=limits)
+        assert raised.group_contains(TooMuchPoison)
+    assert (await progress.find_progress(store))[0].positions == at
+
+    await project(world, store, limits=replace(SMALL, poison_max=3))
+    assert (await progress.find_progress(store))[0].poison == 3
 
 
 async def test_trouble_with_the_store_stops_and_skips_nothing(store: PostgresReadStore) -> None:
