@@ -8,12 +8,37 @@ station that was told to wait (Pending) is sent commands too: they are what it w
 from domain import batches
 from domain.answering import Policy
 from domain.commands import Command
+from domain.outages import Outages
 from domain.station import Connection, Station
-from schemas.records import CALL, CommandUndeliverable, MessageSent
+from schemas.records import CALL, CommandUndeliverable, MessageSent, TimeoutElapsed
+
+
+def due(command: Command, outages: Outages) -> int:
+    """When it times out: on its way its answer's deadline, before that its expiry; later by the
+    time that nobody decided meanwhile."""
+    began = command.dispatched_at if command.dispatched >= 0 else command.requested_at
+    return outages.extended(began or command.requested_at, command.due)
+
+
+def timed_out(station: Station, outages: Outages, epoch: int, now: int) -> TimeoutElapsed | None:
+    """Return the end of a command whose time is over, if there is one."""
+    for command in station.commands.values():
+        if command.is_open and command.due <= now and due(command, outages) <= now:
+            is_on_its_way = command.dispatched >= 0
+            return TimeoutElapsed(
+                tenant=station.tenant,
+                station=station.station,
+                recorded_at=now,
+                cause=command.dispatched if is_on_its_way else command.requested,
+                purpose="call-timeout" if is_on_its_way else "command-expired",
+                epoch=epoch,
+                command_id=command.command_id,
+            )
+    return None
 
 
 def dispatch(
-    station: Station, policy: Policy, epoch: int, now: int
+    station: Station, policy: Policy, outages: Outages, epoch: int, now: int
 ) -> MessageSent | CommandUndeliverable | None:
     """Return the next CALL, or the end of a command that never becomes one; None: not now."""
     connection = station.connection
@@ -22,16 +47,20 @@ def dispatch(
     in_flight = station.commands.get(station.in_flight)
     if in_flight is not None:
         if in_flight.has_more:
-            return _call(station, connection, in_flight, policy, epoch, now)
+            expires_at = outages.extended(in_flight.requested_at, in_flight.expires_at)
+            return _call(station, connection, in_flight, policy, expires_at, epoch, now)
         return None
     for command in station.commands.values():
-        if command.fate != "requested" or command.expires_at <= now:
+        if command.fate != "requested":
+            continue
+        expires_at = outages.extended(command.requested_at, command.expires_at)
+        if expires_at <= now:
             continue
         if command.refused_by == connection.id:
             continue
         if command.version != connection.protocol:
             return _undeliverable(station, connection, command, epoch, now)
-        return _call(station, connection, command, policy, epoch, now)
+        return _call(station, connection, command, policy, expires_at, epoch, now)
     return None
 
 
@@ -40,6 +69,7 @@ def _call(
     connection: Connection,
     command: Command,
     policy: Policy,
+    expires_at: int,
     epoch: int,
     now: int,
 ) -> MessageSent:
@@ -57,7 +87,7 @@ def _call(
         message_id=message_id,
         action=command.action,
         command_id=command.command_id,
-        deadline=min(command.expires_at, now + policy.answer_timeout_us),
+        deadline=min(expires_at, now + policy.answer_timeout_us),
         secrets=tuple(secret_id for secret_id in command.secrets if secret_id in payload),
     )
 

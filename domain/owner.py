@@ -20,9 +20,10 @@ from domain import closing, following, judging, passwords, routes
 from domain.answering import Context, Policy
 from domain.billing import Billing
 from domain.conversation import fold
-from domain.dispatching import dispatch
+from domain.dispatching import dispatch, due, timed_out
 from domain.endings import connection_lost
 from domain.log_filter import LogFilter
+from domain.outages import Outages
 from domain.registry import Registry
 from domain.set_aside import SetAside, reason_of
 from domain.station import Station
@@ -37,7 +38,6 @@ from schemas.records import (
     Record,
     SignaturesJudged,
     StationPasswordSettled,
-    TimeoutElapsed,
 )
 
 Key = tuple[str, str]
@@ -70,9 +70,9 @@ class Owner:
         next_counter: int = 0,
         poisoned: Mapping[Key, SetAside] | None = None,
         unreadable: Mapping[int, str] | None = None,
+        outages: Outages | None = None,
     ) -> None:
-        """Start from nothing, or from a snapshot: its filter, stations, position and counter, and
-        what was set aside."""
+        """Start from nothing, or from all that a snapshot keeps."""
         self.partition = partition
         self.name = name
         self.policy = policy
@@ -90,6 +90,7 @@ class Owner:
         """Stations that are set aside: nothing is decided for them."""
         self.unreadable = dict(unreadable or {})
         """Why a value of the log is no record, by its offset."""
+        self.outages = outages or Outages()
         self._ids = ids
         self._ready: dict[Key, None] = {}
         self._undecided: dict[Key, int] = {}
@@ -135,6 +136,7 @@ class Owner:
         if kind is PartitionClaimed:
             self._claimed(offset, cast("PartitionClaimed", record))
             return
+        self.outages.note(record)
         key = (record.tenant, record.station)
         station = self.stations.get(key)
         if station is None:
@@ -193,7 +195,10 @@ class Owner:
         self.next_counter = max(self.next_counter, counter + 1)
 
     def _claimed(self, offset: int, record: PartitionClaimed) -> None:
+        self.outages.end(record.recorded_at)
         self.epoch = offset if record.owner == self.name else None
+        # Whose decisions are not read back by now: those will not count.
+        self._ready.update(dict.fromkeys(self._undecided))
         self._undecided.clear()
         self._ending.clear()
 
@@ -270,7 +275,7 @@ class Owner:
         ):
             return decided
         if station.commands:
-            return dispatch(station, self.policy, self.epoch or 0, now)
+            return dispatch(station, self.policy, self.outages, self.epoch or 0, now)
         return None
 
     def _answer(self, station: Station, now: int) -> MessageSent:
@@ -343,13 +348,11 @@ class Owner:
     def _arm(self, key: Key, station: Station) -> None:
         for command in station.commands.values():
             if command.is_open:
-                heappush(self._timers, (command.due, key))
+                heappush(self._timers, (due(command, self.outages), key))
         if judging.next_unjudged(station, self.registry) is not None:
             heappush(self._timers, (0, key))
-        for due in self._billing.dues(station):
-            heappush(self._timers, (due, key))
-        for due in closing.dues(station, self.policy):
-            heappush(self._timers, (due, key))
+        for at in chain(self._billing.dues(station), closing.dues(station, self.policy)):
+            heappush(self._timers, (at, key))
 
     def _arm_expiry(self, key: Key, due: int) -> None:
         if self._expiries.get(key) != due:
@@ -357,17 +360,11 @@ class Owner:
             heappush(self._timers, (due, key))
 
     def _due(self, station: Station, now: int) -> OwnerRecord | None:
+        if (elapsed := timed_out(station, self.outages, self.epoch or 0, now)) is not None:
+            return elapsed
         for command in station.commands.values():
             if command.is_open and command.due <= now:
-                return TimeoutElapsed(
-                    tenant=station.tenant,
-                    station=station.station,
-                    recorded_at=now,
-                    cause=command.dispatched if command.dispatched >= 0 else command.requested,
-                    purpose="call-timeout" if command.dispatched >= 0 else "command-expired",
-                    epoch=self.epoch or 0,
-                    command_id=command.command_id,
-                )
+                self._again(due(command, self.outages), (station.tenant, station.station))
         if (unjudged := judging.next_unjudged(station, self.registry)) is not None:
             return judging.verdict(
                 station,

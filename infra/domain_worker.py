@@ -6,6 +6,7 @@ ingress node only when it has been read back and counts.
 
 import asyncio
 import logging
+import math
 import secrets as randomness
 from collections.abc import Iterator, Sequence
 
@@ -47,6 +48,9 @@ decisions and every delivery costs as much as dozens of records. A single CALL d
 RETRY_S = 0.2
 STUCK_S = 30.0
 """Stations give up at about that."""
+OUTAGE_S = 5.0
+"""Of a log that cannot be written; after less nobody's deadline is worth a claim."""
+
 LOST_CHECK_S = 1.0
 SUPERSEDED_MAX = 1_000
 """Remembered until there is an owner. More do not come apart from their nodes' death."""
@@ -287,7 +291,22 @@ class PartitionWorker:
     async def _append(self, records: Sequence[Record]) -> None:
         async with self._appending:
             for values in self._batches(records):
-                await self._append_batch(values)
+                if not await self._append_batch(values, within_s=OUTAGE_S):
+                    await self._claim_anew()
+                    return
+
+    async def _claim_anew(self) -> None:
+        """Say in the log that nobody decided for a while: what waits for us is due later.
+
+        What was not appended is decided again once the claim is folded; if it landed all the same,
+        it counts if it stands before the claim.
+        """
+        assert self._owner is not None
+        claimed = False
+        while not claimed:
+            (values,) = self._batches([self._owner.claim(clock.now_us())])
+            claimed = await self._append_batch(values, within_s=OUTAGE_S)
+        _logger.warning("partition %d is claimed anew after an outage", self.partition)
 
     def _batches(self, records: Sequence[Record]) -> Iterator[list[bytes]]:
         values: list[bytes] = []
@@ -309,7 +328,12 @@ class PartitionWorker:
             value = encode_record(record, self._name, len(self._settled))
             await self._append_batch([value], REGISTRY_PARTITION)
 
-    async def _append_batch(self, values: list[bytes], partition: int | None = None) -> None:
+    async def _append_batch(
+        self, values: list[bytes], partition: int | None = None, *, within_s: float = math.inf
+    ) -> bool:
+        """Append, again and again; return False once that failed for so long."""
+        now = asyncio.get_running_loop().time
+        until = now() + within_s
         while True:
             self.deciding_steps += 1
             try:
@@ -319,9 +343,11 @@ class PartitionWorker:
             except (Unavailable, AppendUnknown) as error:
                 # The same ids again: of two that land, the filter lets one count.
                 _logger.warning("partition %d: %s", self.partition, error)
+                if now() >= until:
+                    return False
                 await asyncio.sleep(RETRY_S)
             else:
-                return
+                return True
 
     def _dispatch(self, owner: Owner, leaving: Sequence[tuple[int, MessageSent]]) -> None:
         stations, put = owner.stations, self._dispatcher.put

@@ -104,6 +104,7 @@ def owner_from(
         next_counter=header.next_counter,
         poisoned={(tenant, station): each for tenant, station, each in header.torn},
         unreadable=header.unreadable,
+        outages=header.outages,
     )
 
 

@@ -15,12 +15,13 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import SQLiteAggregateRecorder, SQLiteCursor, SQLiteDatastore
 from msgspec import Struct
 
+from domain.outages import Outages
 from domain.owner import Owner
 from domain.set_aside import SetAside
 from domain.station import Station, dump, load
 from schemas.partitions import key_of
 
-FOLD_VERSION = 11
+FOLD_VERSION = 12
 """Raise it with every change of the shape or the meaning of `domain.station.Station`."""
 
 _STATION = f"station.v{FOLD_VERSION}"
@@ -37,6 +38,7 @@ class PartitionSnapshot(Struct):
     torn: list[tuple[str, str, SetAside]] = []
     """Tenant and station of each that is set aside because its fold stopped half-way."""
     unreadable: dict[int, str] = {}
+    outages: Outages = msgspec.field(default_factory=Outages)
 
 
 class StationSnapshot(NamedTuple):
@@ -131,6 +133,7 @@ def header_of(owner: Owner, journal_id: str) -> PartitionSnapshot:
         owner.next_counter,
         [(*key, each) for key, each in owner.poisoned.items() if each.is_torn],
         dict(owner.unreadable),
+        Outages(owner.outages.last_at, owner.outages.waiting_at, list(owner.outages.periods)),
     )
 
 

@@ -29,6 +29,7 @@ from schemas.records import (
     ConnectionOpened,
     MessageReceived,
     MessageSent,
+    PartitionClaimed,
     StationPasswordOffered,
     StationPasswordSettled,
     StationRegistered,
@@ -289,3 +290,44 @@ async def test_a_connection_superseded_while_nobody_owned_is_closed_by_the_next_
 
     closed = [sent.connection for sent in mailbox.frames if sent.message_type == CLOSE]
     assert closed == ["c"]
+
+
+class AwayJournal(MemoryJournal):
+    """Cannot be written for a while, but by those who bypass it."""
+
+    is_away = False
+
+    async def append(self, partition: int, values: Sequence[bytes]) -> Sequence[int]:
+        if self.is_away:
+            raise Unavailable("not now")
+        return await super().append(partition, values)
+
+
+async def test_after_an_outage_an_owner_claims_anew_and_answers_everything_once(
+    snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.domain_worker.OUTAGE_S", 0.3)
+    journal, mailbox = AwayJournal(1), Mailbox()
+    async with Dispatcher(mailbox) as dispatcher, asyncio.TaskGroup() as group:
+        running = group.create_task(worker(journal, dispatcher, snapshots).run())
+        await say(journal, 1)
+        await frames_in(mailbox, 1)
+        journal.is_away = True
+        await MemoryJournal.append(journal, 1, [heartbeat(2, 3), heartbeat(3, 4)])
+        await asyncio.sleep(0.8)
+        journal.is_away = False
+        await frames_in(mailbox, 3)
+        await MemoryJournal.append(journal, 1, [heartbeat(4, 5)])
+        await frames_in(mailbox, 4)
+        running.cancel()
+
+    log = [decode(e.value) for e in await journal.reader({1: 0}).poll(records_max=99, timeout_s=0)]
+    claims = [(at, each) for at, each in enumerate(log) if isinstance(each, PartitionClaimed)]
+    assert len(claims) == 2
+    assert claims[0][1].owner == claims[1][1].owner
+    answers = [each for each in log if isinstance(each, MessageSent)]
+    assert [each.message_id for each in answers] == ["1", "2", "3", "4"]
+    assert [each.epoch for each in answers] == [claims[0][0], *[claims[1][0]] * 3]
+    assert [frame.frame[:6] for frame in mailbox.frames] == [
+        f'[3,"{number}"' for number in range(1, 5)
+    ]
