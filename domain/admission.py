@@ -6,8 +6,11 @@ nothing obliges it to boot again after a reconnect. While it is Pending or Rejec
 Pending it may also say what we asked it for. Whatever it says of money is kept and answered.
 """
 
+from zlib import crc32
+
 import msgspec
 
+from domain.answering import Context
 from domain.registry import Registry
 from domain.station import OpenCall, Station
 from schemas.tolerance import MONEY
@@ -33,6 +36,18 @@ def boot_policy(registry: Registry, station: Station) -> str:
     registered = registry.stations.get((station.tenant, station.station))
     wanted = registered.attributes.get("boot_policy") if registered is not None else None
     return wanted if wanted in STATUSES else ACCEPTED
+
+
+def interval(context: Context, status: str) -> int:
+    """Return the seconds until the next heartbeat, or the next boot of who is not accepted.
+
+    The same station is always told the same; all together they are spread, so that a fleet that
+    was started at once does not come at once ever after.
+    """
+    policy, station = context.policy, context.station
+    seconds = policy.heartbeat_interval_s if status == ACCEPTED else BOOT_RETRY_S
+    place = crc32(f"{station.tenant}/{station.station}".encode()) / 0xFFFFFFFF
+    return max(1, round(seconds * (1 + (2 * place - 1) * policy.spread_percent / 100)))
 
 
 def may_say(station: Station, call: OpenCall) -> bool:

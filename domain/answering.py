@@ -16,6 +16,8 @@ class Policy(NamedTuple):
 
     accept_unknown_tokens: bool = False
     heartbeat_interval_s: int = 300
+    spread_percent: int = 0
+    """By how much intervals that stations are told differ from station to station."""
     settle_us: int = 15 * 60 * 1_000_000
     answer_timeout_us: int = 30 * 1_000_000
     ask_us: int = 15 * 60 * 1_000_000

@@ -16,8 +16,7 @@ _STATUS = {"Unknown": "Invalid"}
 
 def boot(c: Context) -> str:
     status = admission.boot_policy(c.registry, c.station)
-    accepted = status == admission.ACCEPTED
-    interval = c.policy.heartbeat_interval_s if accepted else admission.BOOT_RETRY_S
+    interval = admission.interval(c, status)
     return f'{{"status":"{status}","currentTime":"{to_iso(c.now)}","interval":{interval}}}'
 
 

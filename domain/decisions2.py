@@ -21,8 +21,7 @@ _GROUP_MAX = {"2.0.1": 36, "2.1": 255}
 
 def boot(c: Context) -> str:
     status = admission.boot_policy(c.registry, c.station)
-    accepted = status == admission.ACCEPTED
-    interval = c.policy.heartbeat_interval_s if accepted else admission.BOOT_RETRY_S
+    interval = admission.interval(c, status)
     return f'{{"currentTime":"{to_iso(c.now)}","interval":{interval},"status":"{status}"}}'
 
 

@@ -94,6 +94,13 @@ class Settings(BaseSettings):
     heartbeat_interval_s: int = Field(
         default=300, ge=10, le=86_400, description="Seconds between the heartbeats of a station."
     )
+    spread_percent: int = Field(
+        default=10,
+        ge=0,
+        le=50,
+        description="By how much the intervals that stations are told (heartbeats, the next boot)"
+        " differ from station to station, up and down: so that they do not come all at once.",
+    )
     answer_timeout_s: float = Field(
         default=30.0,
         ge=1,
@@ -118,6 +125,14 @@ class Settings(BaseSettings):
         le=3_600,
         description="Seconds of silence on a connection after which it is pinged. Below what the"
         " gateways on the way forget a connection after.",
+    )
+    drain_s: float = Field(
+        default=20.0,
+        ge=0,
+        le=3_600,
+        description="Seconds over which an ingress process that is told to stop closes its"
+        " connections (1012), each once what is under way on it is answered. `up` closes all at"
+        " once: there is no other process for them to go to.",
     )
     connections_max: int = Field(
         default=20_000,

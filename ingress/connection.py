@@ -15,7 +15,7 @@ from ingress.delivery import Delivery
 from ingress.identity import Identity
 from ingress.stream import POLICY_VIOLATION, Binary, Message, Stream
 from schemas.journal import Unavailable
-from schemas.records import CALL, MessageReceived
+from schemas.records import CALL, CALLERROR, CALLRESULT, MessageReceived
 from schemas.switches import NONE, Switches
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_code", "_countdown", "_due_us", "_heard", "_held", "_last_id", "_last_said", "_number",
         "_paused", "_pinged", "_reason", "_server", "_silent_s", "_stream", "_switches",
-        "_transport", "_unreadable", "_unreadable_since", "_unwritten", "_version", "id",
-        "identity", "is_open", "last_offset", "order", "outbox",
+        "_transport", "_unreadable", "_unreadable_since", "_unwritten", "_version", "asked", "id",
+        "identity", "is_open", "last_offset", "order", "outbox", "owed",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +79,10 @@ class Connection(asyncio.Protocol):
         self.is_open = True
         self.last_offset = -1
         """Of the deliveries written."""
+        self.owed = 0
+        """CALLs of the station whose answers are not written."""
+        self.asked = False
+        """A CALL of ours is written and not answered."""
         self.outbox: deque[Delivery] | None = None
         """Deliveries that wait for a secret, and those behind them."""
 
@@ -130,6 +134,10 @@ class Connection(asyncio.Protocol):
         return self._held is not None
 
     @property
+    def is_idle(self) -> bool:
+        return not self.owed and not self.asked
+
+    @property
     def is_slowed(self) -> bool:
         """Whether it is not read, because it sends too fast or does not read what we wrote."""
         return self._paused & (RATE | PEER) != 0
@@ -177,6 +185,10 @@ class Connection(asyncio.Protocol):
         self, frame: rpc.Frame, now_us: int, text: str, binary: bytes, redactions: int
     ) -> None:
         self._number += 1
+        if frame.message_type == CALL:
+            self.owed += bool(frame.message_id)
+        elif frame.message_type in (CALLRESULT, CALLERROR):
+            self.asked = False
         tenant, station = self.identity
         self._post(
             MessageReceived(

@@ -114,6 +114,10 @@ class Deliveries:
             self._failed(target.id, *target.identity, delivery, "the connection is closing")
             return False
         target.last_offset = delivery.offset
+        if delivery.message_type == CALL:
+            target.asked = True
+        elif target.owed:
+            target.owed -= 1
         self.counts["written"] += 1
         return True
 

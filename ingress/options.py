@@ -43,5 +43,10 @@ class Options:
     """How long a frame waits for a log that cannot be written before its socket is closed."""
     closing_s: float = 2.0
     """For the peer to answer our close; then the socket is cut."""
+    drain_spread_s: float = 0.0
+    """Over which a node that stops closes its connections: as their stations come to the others."""
+    drain_finish_s: float = 5.0
+    """For what is under way on a connection whose turn it is."""
     drain_s: float = 5.0
+    """For the peers to answer the last closes; then the sockets are cut."""
     tick_s: float = 0.25

@@ -21,6 +21,7 @@ from typing import Self
 from ingress import handshake, rpc
 from ingress.connection import ABNORMAL, Connection
 from ingress.delivery import Deliveries
+from ingress.draining import SERVICE_RESTART, close_in_turn
 from ingress.handshake import Admitted, NoSubprotocol, Refused, refusal
 from ingress.identity import Identity
 from ingress.opening import Opening
@@ -30,8 +31,6 @@ from ingress.stream import POLICY_VIOLATION, Stream
 from ingress.wheel import Wheel
 from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import ConnectionClosed, ConnectionOpened, Record
-
-SERVICE_RESTART = 1012
 
 OWED_MAX = 100_000
 """Closes and failures that the log did not take yet; owners find lost connections without them."""
@@ -98,7 +97,7 @@ class Server:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            await self.close()
+            await self.close(finish=error is None)
         finally:
             # Not told of an error of the body, which would come out wrapped in a group.
             await self._tasks.__aexit__(None, None, None)
@@ -126,16 +125,19 @@ class Server:
         bound: int = listener.sockets[0].getsockname()[1]
         return bound
 
-    async def close(self) -> None:
-        """Stop accepting, close every connection with 1012, and return when all are gone."""
+    async def close(self, *, finish: bool = True) -> None:
+        """Stop accepting, close every connection with 1012, and return when all are gone.
+
+        `finish`: each in its turn, with what is under way on it answered; otherwise at once.
+        """
         for listener in self._listeners:
             listener.close()
         self._draining = asyncio.Event()
-        for socket in list(self._sockets):
-            if isinstance(socket, Connection):
-                socket.close(SERVICE_RESTART, "restarting")
-            else:
-                socket.refuse("draining", self._come_again())
+        connections = [each for each in self._sockets if isinstance(each, Connection)]
+        for opening in self._sockets.difference(connections):
+            if isinstance(opening, Opening):
+                opening.refuse("draining", self._come_again())
+        await close_in_turn(connections, self.options, self._random, finish=finish)
         if self._sockets:
             try:
                 async with asyncio.timeout(self.options.drain_s):

@@ -64,6 +64,7 @@ def policy(settings: Settings) -> Policy:
     return Policy(
         accept_unknown_tokens=settings.unknown_tokens == "accept",
         heartbeat_interval_s=settings.heartbeat_interval_s,
+        spread_percent=settings.spread_percent,
         settle_us=round(settings.settle_s * 1e6),
         close_grace_us=round(settings.close_grace_s * 1e6),
         answer_timeout_us=round(settings.answer_timeout_s * 1e6),

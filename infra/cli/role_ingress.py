@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from infra.cli.child_edge import ingress_options, vault_keys
 from infra.cli.databases import secrets_directory
@@ -39,7 +40,7 @@ async def run_ingress(settings: Settings, stop: asyncio.Event) -> None:
             mail,
             beats,
             slot=settings.ingress_slot,
-            options=ingress_options(settings, keys),
+            options=replace(ingress_options(settings, keys), drain_spread_s=settings.drain_s),
             verifier=verifiers.verifier,
             secrets=vault,
         )

@@ -7,7 +7,7 @@ import pytest
 from domain.registry import Registry
 from schemas.records import CALLERROR, CALLRESULT, StationRegistered
 from tests.domain.events import ended, started
-from tests.domain.log import NOW, Log, Worker, start, working
+from tests.domain.log import NOW, POLICY, Log, Worker, start, working
 
 BOOT = {
     "1.6": {"chargePointVendor": "V", "chargePointModel": "M"},
@@ -26,12 +26,12 @@ def booted(policy: Any, version: str) -> tuple[Log, Worker, Registry]:
     return log, worker, registry
 
 
-def registers(registry: Registry, policy: Any) -> None:
+def registers(registry: Registry, policy: Any, station: str = "CP1") -> None:
     registry.fold(
         registry.position,
         StationRegistered(
             tenant="default",
-            station="CP1",
+            station=station,
             recorded_at=NOW,
             actor="somebody",
             attributes={"boot_policy": policy},
@@ -53,6 +53,30 @@ def test_who_is_not_held_back_is_accepted(version: str, policy: Any) -> None:
     assert worker.frames()[0][2]["status"] == "Accepted"
     assert worker.frames()[0][2]["interval"] == 300
     assert answer_to(log, worker, "Heartbeat", {})[0] == CALLRESULT
+
+
+@VERSIONS
+@pytest.mark.parametrize(("policy", "seconds"), [("Accepted", 300), ("Pending", 60)])
+def test_what_a_fleet_is_told_to_wait_is_spread_and_each_station_s_is_always_the_same(
+    version: str, policy: str, seconds: int
+) -> None:
+    told = []
+    for number in range(40):
+        registry, station = Registry(), f"CP{number}"
+        registers(registry, policy, station)
+        log, worker = working(POLICY._replace(spread_percent=10), registry, version)
+        log.opens(f"c-{station}", station=station, protocol=version)
+        for _ in range(2):
+            more = {"connection": f"c-{station}", "station": station}
+            log.calls("BootNotification", BOOT[version], **more)
+            worker.settle()
+        first, again = (frame[2]["interval"] for frame in worker.frames()[-2:])
+        assert first == again
+        told.append(first)
+
+    assert seconds * 0.9 <= min(told) < seconds * 0.95
+    assert seconds * 1.05 < max(told) <= seconds * 1.1
+    assert len(set(told)) > 8
 
 
 @VERSIONS

@@ -50,6 +50,7 @@ class Roles(Views):
             "unknown_stations": "accept",
             "unknown_tokens": "accept",
             "settle_s": "0",
+            "drain_s": "1",
         }
         self._wanted: dict[str, dict[str, str]] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}

@@ -21,7 +21,7 @@ from tests.e2e.checking import Told, Verdict, check
 from tests.e2e.roles import Roles, running_roles
 from tests.e2e.running import eventually
 from tests.engines import empty_database
-from tests.kafka_broker import Cluster, running_cluster, why_not
+from tests.kafka_broker import Cluster, free_ports, running_cluster, why_not
 from tests.kafka_fixtures import skip_or_fail
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.clickhouse, pytest.mark.slow]
@@ -30,7 +30,7 @@ ROLES = ("ingress", "domain", "projections", "api")
 SEED = 20260518
 LOADED_S = (0.0, 1.5)
 TAKEN_OVER_WITHIN_S = 10.0
-LOST_WITHIN_S = 20.0
+LOST_WITHIN_S = 15.0
 OURS = "partition {} is ours"
 
 
@@ -223,6 +223,41 @@ async def test_a_call_in_flight_is_of_unknown_fate_when_its_ingress_node_is_kill
         await station.send('[2,"h1","Heartbeat",{}]')
         # The first that it hears: the command is never sent again.
         assert json.loads(await station.recv())[:2] == [3, "h1"]
+
+
+async def test_a_node_that_is_told_to_stop_loses_nothing(roles: Roles) -> None:
+    starts = roles.starts["ingress"]
+    async with charging(roles.ocpp_url, SEED + 30) as load:
+        await load.more(30)
+        roles.send("ingress", signal.SIGTERM)
+        await asyncio.to_thread(eventually, lambda: roles.starts["ingress"] > starts or None, "it")
+        await load.more(50)
+    (report,) = load.reports
+
+    assert_kept(report, await verdict_on(roles, report), answers_min=80)
+    assert "ingress has stopped" in roles.said("ingress")
+
+
+async def test_a_station_that_comes_to_another_node_is_hung_up_on_at_the_first(
+    roles: Roles,
+) -> None:
+    (port,) = free_ports(1)
+    roles.start("ingress:2", ingress_slot="1", ocpp_port=str(port))
+    try:
+        await asyncio.to_thread(roles.wait_said, "ingress:2", "listening for stations")
+        async with silent_station(roles, "MOVED") as first:
+            url = f"ws://127.0.0.1:{port}/ocpp/MOVED"
+            async with connect(url, subprotocols=[Subprotocol("ocpp1.6")]) as second:
+                async with asyncio.timeout(10):
+                    await first.wait_closed()
+                assert (first.close_code, first.close_reason) == (
+                    1008,
+                    "replaced by a newer connection",
+                )
+                await second.send('[2,"h1","Heartbeat",{}]')
+                assert json.loads(await second.recv())[:2] == [3, "h1"]
+    finally:
+        assert roles.stop("ingress:2") == 0
 
 
 @pytest.mark.long

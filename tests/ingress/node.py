@@ -249,6 +249,7 @@ async def serving(log: Log | None = None, **options: Any) -> AsyncIterator[Node]
         "accept_unknown_stations": True,
         "pepper": PEPPER,
         "drain_s": 5.0,
+        "drain_finish_s": 0.0,
     }
     async with Server(
         log=log,
