@@ -51,7 +51,7 @@ STUCK_S = 30.0
 OUTAGE_S = 5.0
 """Of a log that cannot be written; after less nobody's deadline is worth a claim."""
 
-LOST_CHECK_S = 1.0
+LOST_CHECK_S = 0.5
 SUPERSEDED_MAX = 1_000
 """Remembered until there is an owner. More do not come apart from their nodes' death."""
 SNAPSHOT_RECORDS = 100_000

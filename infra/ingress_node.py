@@ -23,9 +23,9 @@ from ingress.stream import POLICY_VIOLATION
 from schemas.deliveries import CLOSE, Heartbeat, decode_frames, encode
 from schemas.journal import AppendUnknown, Journal, Reader, Unavailable
 
-HEARTBEAT_S = 3.0
+HEARTBEAT_S = 2.0
 SILENT_MAX_S = 10.0
-"""Less than the 15 s after which owners take the node for lost (DESIGN, Delivering)."""
+"""Noticed within another heartbeat: before owners take the node for lost (`infra.node_watch`)."""
 
 DELIVERIES_MAX = 5_000
 TRY_AGAIN_LATER = 1013

@@ -12,8 +12,11 @@ from infra.kafka_dispatch import KafkaDispatch
 from schemas.deliveries import Heartbeat, decode_heartbeat, encode, slot_of
 from schemas.journal import AppendUnknown, Reader, Unavailable
 
-LOST_AFTER_S = 15.0
-ECHO_S = 1.0
+LOST_AFTER_S = 13.0
+"""With a heartbeat every 2 s, and what it takes to look and to append: within 15 s of its end, and
+after it has closed its sockets itself."""
+
+ECHO_S = 0.5
 WATCHER_SLOT = -1
 
 _logger = logging.getLogger(__name__)
