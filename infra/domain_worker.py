@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from domain.answering import Policy
 from domain.owner import Owner
 from domain.registry import Registry
-from domain.station import Connection
 from domain.transaction_ids import TransactionIds
 from infra import clock
 from infra.dispatcher import Dispatcher
@@ -21,13 +20,11 @@ from infra.node_watch import NodeWatch
 from infra.recovery import POLL_RECORDS_MAX, fold_range, owner_from, record_in
 from infra.set_aside import SetAsideAlarm
 from infra.snapshots import Snapshots, StationSnapshot, header_of, take
-from schemas.deliveries import CLOSE, DispatchedFrame, slot_of
+from infra.superseded import Superseded
+from schemas.deliveries import DispatchedFrame, slot_of
 from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Entry, Journal, Unavailable
 from schemas.records import (
     CALL,
-    ConnectionClosed,
-    ConnectionLost,
-    ConnectionOpened,
     MessageReceived,
     MessageSent,
     PartitionClaimed,
@@ -52,8 +49,6 @@ OUTAGE_S = 5.0
 """Of a log that cannot be written; after less nobody's deadline is worth a claim."""
 
 LOST_CHECK_S = 0.5
-SUPERSEDED_MAX = 1_000
-"""Remembered until there is an owner. More do not come apart from their nodes' death."""
 SNAPSHOT_RECORDS = 100_000
 SNAPSHOT_CHUNK = 20
 """Stations dumped per turn of the loop: about a millisecond."""
@@ -95,9 +90,7 @@ class PartitionWorker:
         self._snapped = 0
         self._has_claimed = False
         self._settled: set[str] = set()
-        self._superseded: dict[str, tuple[int, Record, Connection]] = {}
-        """Connections that are open as far as the log knows and get no answers, until their nodes
-        are told; by nobody while nobody owns."""
+        self._superseded = Superseded()
         self.reading_steps = 0
         self.deciding_steps = 0
         """Turns of the two loops so far; each takes one in seconds, whatever is away."""
@@ -126,7 +119,7 @@ class PartitionWorker:
             )
 
         def fold(offset: int, record: Record) -> None:
-            self._fold_one(owner, offset, record)
+            self._superseded.fold(owner, offset, record)
 
         first = owner.position
         await fold_range(self._journal, self.partition, first, end, fold, owner.pass_over)
@@ -207,15 +200,23 @@ class PartitionWorker:
                         leaving = owner.unconfirmed(clock.now_us())
                         _logger.info("partition %d is ours", self.partition)
                     self._dispatch(owner, leaving)
-                    if self._superseded:
-                        self._close_superseded()
-                    await self._dispatcher.room()
+                    self._superseded.close(self._dispatcher)
+                    await self._room()
                     if len(entries) >= BUSY_RECORDS:
                         await asyncio.sleep(GATHER_S)
                     if owner.position - self._snapped >= SNAPSHOT_RECORDS:
                         await self._snapshot(owner)
         finally:
             await reader.close()
+
+    async def _room(self) -> None:
+        while True:
+            self.reading_steps += 1
+            try:
+                async with asyncio.timeout(1.0):
+                    return await self._dispatcher.room()
+            except TimeoutError:
+                continue
 
     def _fold(self, owner: Owner, entries: Sequence[Entry]) -> list[tuple[int, MessageSent]]:
         """Fold what was read; return the frames in it that count."""
@@ -224,7 +225,7 @@ class PartitionWorker:
             record = record_in(entry, owner.pass_over)
             if record is None:
                 continue
-            if not self._fold_one(owner, entry.offset, record):
+            if not self._superseded.fold(owner, entry.offset, record):
                 continue
             if isinstance(record, MessageSent):
                 leaving.append((entry.offset, record))
@@ -234,34 +235,6 @@ class PartitionWorker:
             elif not self._waiting and _is_asking(record):
                 self._waiting = record.recorded_at
         return leaving
-
-    def _fold_one(self, owner: Owner, offset: int, record: Record) -> bool:
-        older = _newest(owner, record) if isinstance(record, ConnectionOpened) else None
-        if not owner.fold(offset, record):
-            return False
-        if older is not None:
-            self._superseded[older.id] = (offset, record, older)
-            if len(self._superseded) > SUPERSEDED_MAX:
-                del self._superseded[next(iter(self._superseded))]
-        elif isinstance(record, ConnectionClosed | ConnectionLost):
-            self._superseded.pop(record.connection, None)
-        return True
-
-    def _close_superseded(self) -> None:
-        for offset, record, older in self._superseded.values():
-            self._close(offset, record, older)
-        self._superseded.clear()
-
-    def _close(self, offset: int, record: Record, older: Connection) -> None:
-        """The station's socket may be on another node, and open for all that one knows.
-
-        An opening whose append took long may even come after that of a younger connection. Whoever
-        is superseded in the log gets no answers; its station is to come again.
-        """
-        close = DispatchedFrame(
-            *(older.node, record.tenant, record.station, older.id, offset, "", CLOSE)
-        )
-        self._dispatcher.put(slot_of(older.node), close)
 
     async def _decide(self, owner: Owner) -> None:
         while True:
@@ -387,8 +360,3 @@ class PartitionWorker:
 
 def _is_asking(record: Record) -> bool:
     return isinstance(record, MessageReceived) and record.message_type == CALL
-
-
-def _newest(owner: Owner, record: Record) -> Connection | None:
-    station = owner.stations.get((record.tenant, record.station))
-    return station.connection if station is not None else None

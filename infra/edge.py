@@ -27,6 +27,7 @@ from infra.journal_sqlite import SWITCH_INTERVAL_S, SqliteJournal
 from infra.recovery import fold_range, fold_registry, owner_from
 from infra.set_aside import SetAsideAlarm
 from infra.snapshots import Snapshots, StationSnapshot, header_of, take
+from infra.watchdog import watch
 from ingress.options import Options
 from ingress.ports import Secrets
 from ingress.server import Server
@@ -83,6 +84,7 @@ class Edge:
         self._failed = asyncio.Event()
         self._snapped: dict[int, int] = {}
         self._alarms: dict[int, SetAsideAlarm] = {}
+        self._timer_steps = 0
         self.log = EdgeLog(
             journal,
             self._registry,
@@ -155,6 +157,7 @@ class Edge:
                 tasks.create_task(self._watch_timers()),
                 tasks.create_task(self._watch_snapshots()),
                 tasks.create_task(self._watch_failure()),
+                tasks.create_task(watch(lambda: {"timers": self._timer_steps})),
             ]
             await stop.wait()
             for task in running:
@@ -174,6 +177,7 @@ class Edge:
 
     async def _watch_timers(self) -> None:
         while True:
+            self._timer_steps += 1
             due = self.log.elapse(clock.now_us())
             for owner in self.log.owners:
                 self._alarms[owner.partition].look(owner)

@@ -16,6 +16,7 @@ from infra.batching_log import BatchingLog
 from infra.directory import RegistryDirectory
 from infra.kafka_dispatch import KafkaDispatch
 from infra.recovery import fold_registry, follow_registry
+from infra.watchdog import watch
 from ingress.options import Options
 from ingress.ports import Secrets
 from ingress.server import Server
@@ -52,6 +53,7 @@ class IngressNode:
         self._nodes = nodes
         self._registry = Registry()
         self._heard: float | None = None
+        self._steps = {"deliveries are read": 0, "heartbeats are sent": 0}
         self._listening = "not yet"
         self.log = BatchingLog(journal, on_closed=self._close_where)
         self.server = Server(
@@ -71,6 +73,7 @@ class IngressNode:
         Raises (one of them, or a group of them):
             Unavailable: the log cannot be reached at the start.
             AppenderFailed: the producer is broken; a new process must take over.
+            Stalled: deliveries or heartbeats stand still; the process is to be ended.
         """
         log_filter = await fold_registry(self._journal, self._registry)
         mail = await self._deliveries.tail(self._slot)
@@ -82,6 +85,7 @@ class IngressNode:
                     tasks.create_task(self._receive(mail)),
                     tasks.create_task(self._beat_on()),
                     tasks.create_task(follow_registry(self._journal, self._registry, log_filter)),
+                    tasks.create_task(watch(lambda: self._steps)),
                 ]
                 ready(await self.server.listen(host, port))
                 self._listening = "ok"
@@ -112,6 +116,7 @@ class IngressNode:
     async def _receive(self, mail: Reader) -> None:
         deliver = self.server.deliver
         while True:
+            self._steps["deliveries are read"] += 1
             try:
                 entries = await mail.poll(records_max=DELIVERIES_MAX, timeout_s=5.0)
             except Unavailable as error:
@@ -154,6 +159,7 @@ class IngressNode:
         heard = self._heard = loop.time()
         while True:
             await asyncio.sleep(HEARTBEAT_S)
+            self._steps["heartbeats are sent"] += 1
             try:
                 async with asyncio.timeout(HEARTBEAT_S):
                     await self._beat()

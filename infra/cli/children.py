@@ -6,6 +6,7 @@ from pathlib import Path
 from infra.child import become_child
 from infra.deployment import Deployment, Layout
 from infra.settings import Settings
+from infra.watchdog import ended_when_stuck
 
 BEHIND = 19
 """Niceness of the processes that may lag: stations never wait for a projection."""
@@ -17,7 +18,12 @@ def run_child(role: str, data: Path, stations: int) -> None:
     become_child(settings.log_level, BEHIND if role in ("projections", "views", "demo") else 0)
     import uvloop
 
-    uvloop.run(_role(role, settings, layout, layout.read(), stations))
+    uvloop.run(_watched(_role(role, settings, layout, layout.read(), stations)))
+
+
+async def _watched(role: Coroutine[None, None, None]) -> None:
+    async with ended_when_stuck():
+        await role
 
 
 def _role(

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from infra.child import configure_logging, stop_on
 from infra.cli.failures import Failed
 from infra.settings import Settings
+from infra.watchdog import ended_when_stuck
 
 Role = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
@@ -35,7 +36,8 @@ async def _run(name: str, settings: Settings) -> None:
     stop = stop_on(signal.SIGTERM, signal.SIGINT)
     role = _role(name)
     _logger.info("%s starts", name)
-    await role(settings, stop)
+    async with ended_when_stuck():
+        await role(settings, stop)
     _logger.info("%s has stopped", name)
 
 

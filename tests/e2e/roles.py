@@ -87,6 +87,17 @@ class Roles(Views):
     def health(self, name: str, path: str) -> httpx.Response:
         return httpx.get(f"http://127.0.0.1:{self._health_ports[name]}{path}")
 
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of the program that reads the deployment, with its settings."""
+        return subprocess.run(
+            [str(PROGRAM), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+            env=environment(**self._settings),
+        )
+
     def process(self, name: str) -> "subprocess.Popen[bytes]":
         return self._processes[name]
 

@@ -83,6 +83,10 @@ async def test_what_stations_were_told_stands_in_the_log_the_cdrs_and_the_series
     assert report.ok, report
     assert report.sessions == 60
     assert_kept(report, await verdict_on(roles, report), answers_min=600)
+    verified = await asyncio.to_thread(roles.run, "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert verified.stdout.splitlines()[-1] == "equal"
+    assert "60 sessions" in verified.stdout
 
 
 async def test_a_command_reaches_its_station_and_has_its_answer(roles: Roles) -> None:

@@ -13,15 +13,12 @@ from projections.read_model import Batch, ReadModel
 from tests.projections.projecting import SMALL
 from tests.projections.world import World
 
-FAST = "stalled_s=0.3, look_s=0.1, ended_within_s=0.3"
-PROGRAM = f"""
+PROGRAM = """
 import asyncio, time
-from infra.journal_evidence import Nowhere
-from infra.watchdog import watch
+from infra.watchdog import ended_when_stuck
 
 async def main():
-    async with asyncio.TaskGroup() as group:
-        group.create_task(watch(lambda: {{}}, {FAST}))
+    async with ended_when_stuck(look_s=0.1, ended_within_s=0.4):
         await asyncio.sleep(0.2)
         BODY
 
@@ -32,7 +29,7 @@ asyncio.run(main())
 async def test_a_count_that_stands_still_is_noticed() -> None:
     with pytest.raises(Stalled, match="a loop"):
         async with asyncio.timeout(20):
-            await watch(lambda: {"a loop": 7}, stalled_s=0.2, look_s=0.05, ended_within_s=30)
+            await watch(lambda: {"a loop": 7}, stalled_s=0.2, look_s=0.05)
 
 
 async def test_what_steps_or_ends_is_let_be() -> None:
@@ -46,13 +43,21 @@ async def test_what_steps_or_ends_is_let_be() -> None:
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1.0):
-            await watch(steps, stalled_s=0.3, look_s=0.05, ended_within_s=30)
+            await watch(steps, stalled_s=0.3, look_s=0.05)
 
 
 @pytest.mark.parametrize(
-    ("body", "code"), [("time.sleep(60)", 1), ("await asyncio.sleep(1.5); raise SystemExit(7)", 7)]
+    ("body", "code", "is_told"),
+    [
+        ("time.sleep(60)", 1, True),
+        ("await asyncio.sleep(1.0); raise SystemExit(7)", 7, False),
+        ("asyncio.get_running_loop().run_in_executor(None, time.sleep, 60); 1 / 0", 1, True),
+    ],
+    ids=["no turn", "all is well", "no end after an error"],
 )
-def test_a_process_whose_loop_is_stuck_is_ended_with_a_traceback(body: str, code: int) -> None:
+def test_a_process_that_is_stuck_is_ended_with_a_traceback(
+    body: str, code: int, is_told: bool
+) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM.replace("BODY", body)],
         capture_output=True,
@@ -62,7 +67,7 @@ def test_a_process_whose_loop_is_stuck_is_ended_with_a_traceback(body: str, code
     )
 
     assert ended.returncode == code, ended.stderr
-    assert ("Timeout" in ended.stderr) == (code == 1)
+    assert ("Timeout" in ended.stderr) == is_told
 
 
 class StuckSink(ReadModel):
