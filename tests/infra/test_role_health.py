@@ -8,11 +8,32 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from infra.batching_log import BatchingLog
 from infra.dispatcher import Dispatcher
 from infra.health_http import Health, health_http
+from infra.ingress_node import IngressNode
 from infra.journal_memory import MemoryJournal
+from infra.migrations import migrate
+from infra.postgres import Postgres
+from infra.read_store import PostgresReadStore
+from infra.role_health import of_ingress, of_projections
 from infra.snapshots import Snapshots
-from tests.infra.test_domain_worker import Mailbox, frames_in, heartbeat, say, worker
+from ingress.options import Options
+from schemas.partitions import partition_of
+from tests.engines import PostgresDatabase
+from tests.infra.test_domain_worker import (
+    NODE,
+    AwayJournal,
+    Mailbox,
+    frames_in,
+    heartbeat,
+    opened,
+    say,
+    worker,
+)
+from tests.infra.test_edge import NoSecrets
+from tests.projections.projecting import project
+from tests.projections.world import World
 
 MINUTE_US = 60_000_000
 
@@ -93,3 +114,56 @@ async def test_an_owner_is_ok_once_it_owns_and_until_it_decides_nothing(
         assert owning.condition(MINUTE_US + 20_000_000) == "ok"
         assert owning.condition(MINUTE_US + 40_000_000) == "no decision for 40 s"
         running.cancel()
+
+
+async def test_an_ingress_node_says_which_partitions_cannot_be_written() -> None:
+    beats = Mailbox()
+    journal = AwayJournal(2)
+    node = IngressNode(
+        journal,
+        beats,
+        beats,
+        slot=0,
+        options=Options(),
+        verifier=lambda _: None,
+        secrets=NoSecrets(),
+    )
+    node.log = BatchingLog(journal, on_closed=lambda _: None, close_door_s=0.1)
+    assert node.parts() == {"listening": "not yet", "journal": "ok", "heartbeat": "ok"}
+
+    partition = partition_of("default", "A", 2)
+    async with node.log:
+        journal.is_away = True
+        node.log.post(opened("c", NODE))
+        await asyncio.sleep(0.3)
+        assert node.parts()["journal"] == f"not writable: partitions [{partition}]"
+        figures = await of_ingress(node).figures()
+        assert "chargeledger_journal_refuses 1" in figures.splitlines()
+        journal.is_away = False
+        await asyncio.sleep(0.5)
+        assert node.parts()["journal"] == "ok"
+
+
+@pytest.mark.postgres
+async def test_projections_say_which_is_late_and_that_postgres_is_away(
+    postgres_database: PostgresDatabase,
+) -> None:
+    await migrate(postgres_database.dsn)
+    world = await World(partitions=1).start()
+    world.now -= 2 * 3_600 * 1_000_000
+    async with Postgres(postgres_database.dsn) as postgres:
+        store = PostgresReadStore(postgres)
+        await world.opens("CP1")
+        await project(world, store)
+        health = of_projections(world.journal, store)
+        assert set((await health.parts()).values()) == {"ok"}
+
+        await world.opens("CP2")
+        await asyncio.sleep(0.01)
+        late = of_projections(world.journal, store)
+        said = await late.parts()
+        assert said["read"].endswith("s and 1 records behind")
+        figures = (await late.figures()).splitlines()
+        assert 'chargeledger_projection_lag_records{projection="read"} 1' in figures
+    assert await health.parts() == {"postgres": "not reachable"}
+    assert await health.figures() == ""
