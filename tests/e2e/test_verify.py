@@ -36,7 +36,6 @@ def test_what_is_whole_is_equal_and_what_is_doctored_is_named_beside_a_running_u
 ) -> None:
     up = own_up
     charged(up, "VERIFY")
-    assert verified(up)[0] == 0, verified(up)[1]
 
     statement_in_postgres(
         up,
@@ -47,7 +46,6 @@ def test_what_is_whole_is_equal_and_what_is_doctored_is_named_beside_a_running_u
     assert code == 1
     assert "energy_wh is" in said
     assert "NOT EQUAL: 1 differences" in said
-    assert verified(up, "--tenant", "default")[0] == 1
     assert verified(up, "--tenant", "another")[0] == 0
 
     statement_in_postgres(
