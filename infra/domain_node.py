@@ -88,7 +88,7 @@ class DomainNode:
                     try:
                         while True:
                             working[partition] = worker(partition)
-                            await _one_life(working[partition], assignment)
+                            await one_life(working[partition], assignment)
                             del working[partition]
                     finally:
                         working.pop(partition, None)
@@ -104,7 +104,7 @@ class DomainNode:
             raise failed
 
 
-async def _one_life(worker: PartitionWorker, assignment: Assignment) -> None:
+async def one_life(worker: PartitionWorker, assignment: Assignment) -> None:
     """Own the partition until cancelled, or until it is to be claimed anew."""
     partition = worker.partition
     try:

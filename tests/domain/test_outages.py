@@ -1,9 +1,12 @@
 """P7: outages and take-overs make the deadlines of commands later by their length."""
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.outages import PERIODS_MAX, Outages
+from infra.snapshots import Snapshots, header_of
 from schemas.records import CALL, MessageSent, TimeoutElapsed
 from tests.domain.log import NOW, SECOND, Log, Worker, working
 
@@ -133,3 +136,17 @@ def test_a_record_of_a_call_is_not_an_owners_sign_of_life_and_an_answer_is() -> 
     worker.settle()
     assert worker.owner.outages.waiting_at == 0
     assert isinstance(log.read(len(log.values) - 1), MessageSent)
+
+
+def test_an_owner_from_a_snapshot_knows_the_same_outages(tmp_path: Path) -> None:
+    log, worker = lone()
+    log.now += 30 * SECOND
+    worker = successor(log, "w2")
+    snapshots = Snapshots(tmp_path / "snapshots.sqlite")
+    snapshots.save(1, header_of(worker.owner, "log"), [])
+
+    loaded = snapshots.load(1, "log")
+
+    assert loaded is not None
+    assert loaded[0].outages == worker.owner.outages
+    assert worker.owner.outages.periods

@@ -18,10 +18,13 @@ from domain.registry import Registry
 from domain.station import Station
 from domain.transaction_ids import TransactionIds
 from infra.dispatcher import Dispatcher
+from infra.domain_node import one_life
 from infra.domain_worker import PartitionWorker
 from infra.edge import Edge, EdgeOptions, edge
 from infra.journal_memory import MemoryJournal
 from infra.journal_sqlite import SqliteJournal
+from infra.kafka_assignment import Assignment
+from infra.kafka_cluster import KafkaCluster
 from infra.node_watch import NodeWatch
 from infra.recovery import owner_from
 from infra.set_aside import TooManySetAside
@@ -155,6 +158,27 @@ async def test_too_much_of_it_stops_the_owner_which_keeps_no_snapshot_of_that(
             await say(journal, 1)
             await frames_in(mailbox, 1)
             running.cancel()
+
+
+async def test_an_owner_that_was_stopped_says_so_until_the_partition_is_given_to_somebody_else(
+    snapshots: Snapshots,
+) -> None:
+    journal = MemoryJournal(1)
+    await journal.append(1, [b"no record", b"nor this"])
+
+    async def own(partition: int) -> None:
+        raise AssertionError(partition)
+
+    assignment = Assignment(KafkaCluster("127.0.0.1:1"), "unused", own)
+    async with Dispatcher(Mailbox()) as dispatcher, asyncio.TaskGroup() as group:
+        owning = worker_for(journal, dispatcher, snapshots, set_aside_max=1)
+        living = group.create_task(one_life(owning, assignment))
+        await asyncio.sleep(0.3)
+        assert not living.done()
+        assert owning.condition(0).startswith("partition 1: 2 records set aside")
+        assert await journal.head(1) == 2
+        living.cancel()
+    assert living.cancelled()
 
 
 def worker_for(
