@@ -264,7 +264,8 @@ class PartitionWorker:
     async def _append(self, records: Sequence[Record]) -> None:
         async with self._appending:
             for values in self._batches(records):
-                if not await self._append_batch(values, within_s=OUTAGE_S):
+                within_s = OUTAGE_S if self.owns else math.inf
+                if not await self._append_batch(values, within_s=within_s):
                     await self._claim_anew()
                     return
 
@@ -272,14 +273,25 @@ class PartitionWorker:
         """Say in the log that nobody decided for a while: what waits for us is due later.
 
         What was not appended is decided again once the claim is folded; if it landed all the same,
-        it counts if it stands before the claim.
+        it counts if it stands before the claim. If another has claimed meanwhile, it is theirs.
         """
         assert self._owner is not None
         claimed = False
         while not claimed:
-            (values,) = self._batches([self._owner.claim(clock.now_us())])
-            claimed = await self._append_batch(values, within_s=OUTAGE_S)
+            if await self._has_read_all():
+                if not self.owns:
+                    return
+                (values,) = self._batches([self._owner.claim(clock.now_us())])
+                claimed = await self._append_batch(values, within_s=0)
+            await asyncio.sleep(RETRY_S)
         _logger.warning("partition %d is claimed anew after an outage", self.partition)
+
+    async def _has_read_all(self) -> bool:
+        self.deciding_steps += 1
+        try:
+            return self.position >= await self._journal.head(self.partition)
+        except Unavailable:
+            return False
 
     def _batches(self, records: Sequence[Record]) -> Iterator[list[bytes]]:
         values: list[bytes] = []

@@ -1,7 +1,7 @@
 """Owners on one log: who claims last decides, and frames leave once they are read back."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,13 @@ from infra.clock import now_us
 from infra.dispatcher import VALUE_CHARACTERS_MAX, Dispatcher
 from infra.domain_worker import Fenced, PartitionWorker
 from infra.journal_batches import joined
-from infra.journal_memory import MemoryJournal
+from infra.journal_memory import MemoryJournal, MemoryReader
 from infra.kafka_cluster import KafkaCluster
 from infra.kafka_dispatch import KafkaDispatch
 from infra.node_watch import NodeWatch
 from infra.snapshots import Snapshots
 from schemas.deliveries import CLOSE, DispatchedFrame, decode_frames
-from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Unavailable
+from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Entry, Unavailable
 from schemas.records import (
     CALLRESULT,
     CommandRequested,
@@ -292,15 +292,69 @@ async def test_a_connection_superseded_while_nobody_owned_is_closed_by_the_next_
     assert closed == ["c"]
 
 
+class AwayReader(MemoryReader):
+    """Shows nothing while it sees nothing."""
+
+    sight: asyncio.Event
+
+    async def poll(self, *, records_max: int, timeout_s: float) -> Sequence[Entry]:
+        entries = await super().poll(records_max=records_max, timeout_s=min(timeout_s, 0.05))
+        await self.sight.wait()
+        return entries
+
+
 class AwayJournal(MemoryJournal):
     """Cannot be written for a while, but by those who bypass it."""
 
-    is_away = False
+    def __init__(self, partitions: int) -> None:
+        super().__init__(partitions)
+        self.is_away = False
+        self.sight = asyncio.Event()
+        self.sight.set()
+
+    async def head(self, partition: int) -> int:
+        if self.is_away:
+            raise Unavailable("not now")
+        return await super().head(partition)
+
+    def reader(self, positions: Mapping[int, int]) -> AwayReader:
+        reader = AwayReader(self, self._logs, positions)
+        reader.sight = self.sight
+        return reader
 
     async def append(self, partition: int, values: Sequence[bytes]) -> Sequence[int]:
         if self.is_away:
             raise Unavailable("not now")
         return await super().append(partition, values)
+
+
+async def test_an_owner_that_was_cut_off_does_not_claim_what_another_has_claimed_meanwhile(
+    snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.domain_worker.OUTAGE_S", 0.2)
+    journal, mailbox = AwayJournal(1), Mailbox()
+    async with Dispatcher(mailbox) as dispatcher, asyncio.TaskGroup() as group:
+        running = group.create_task(_ending(worker(journal, dispatcher, snapshots)))
+        await say(journal, 1)
+        await frames_in(mailbox, 1)
+        await MemoryJournal.append(journal, 1, [heartbeat(2, 3)])
+        journal.is_away = True
+        await asyncio.sleep(0.5)
+        journal.sight.clear()
+        await asyncio.sleep(0.2)
+        other = PartitionClaimed(recorded_at=9, owner="another")
+        await MemoryJournal.append(journal, 1, [encode(other, "another", 1)])
+        journal.is_away = False
+        await asyncio.sleep(0.5)
+        journal.sight.set()
+        async with asyncio.timeout(SOON_S):
+            assert await running == "fenced"
+
+    reader = MemoryJournal.reader(journal, {1: 0})
+    log = [decode(e.value) for e in await reader.poll(records_max=99, timeout_s=0)]
+    claims = [each.owner for each in log if isinstance(each, PartitionClaimed)]
+    assert len(claims) == 2
+    assert claims[1] == "another"
 
 
 async def test_after_an_outage_an_owner_claims_anew_and_answers_everything_once(
