@@ -17,6 +17,9 @@ LOST_AFTER_S = 13.0
 after it has closed its sockets itself."""
 
 ECHO_S = 0.5
+DEAF_S = 3.0
+"""Not to have heard oneself for so long: what others said meanwhile may have been lost as well."""
+
 WATCHER_SLOT = -1
 
 _logger = logging.getLogger(__name__)
@@ -27,9 +30,11 @@ class NodeWatch:
         self._nodes = nodes
         self._name = f"{WATCHER_SLOT}/{randomness.token_hex(6)}"
         self._since: float | None = None
-        """When we heard ourselves first: nobody was silent before."""
+        """Since when we hear ourselves without a break: nobody was silent before."""
         self._echo = 0.0
         self._heard: dict[str, float] = {}
+        self._asked: dict[str, float] = {}
+        """When it was first asked about nodes that were not heard yet."""
         self._newest: dict[int, str] = {}
         self._superseded: set[str] = set()
 
@@ -48,15 +53,19 @@ class NodeWatch:
             await heartbeats.close()
 
     def is_lost(self, node: str) -> bool:
-        """Whether the node fell silent, or its slot is another process' now.
+        """Whether the node fell silent, or another process was heard in its slot after it.
 
-        Nobody is lost before we have listened for long enough.
+        Nobody is lost before we have listened for long enough: a node that was never heard may
+        just have come.
         """
-        if self._newest.get(slot_of(node), node) != node:
+        if node in self._superseded:
             return True
         if self._since is None:
             return False
-        return self._echo - max(self._heard.get(node, 0.0), self._since) > LOST_AFTER_S
+        heard = self._heard.get(node)
+        if heard is None:
+            heard = self._asked.setdefault(node, self._echo)
+        return self._echo - max(heard, self._since) > LOST_AFTER_S
 
     async def _listen(self, heartbeats: Reader) -> None:
         while True:
@@ -72,9 +81,9 @@ class NodeWatch:
 
     def _hear(self, node: str, now: float) -> None:
         if node == self._name:
-            self._echo = now
-            if self._since is None:
+            if self._since is None or now - self._echo > DEAF_S:
                 self._since = now
+            self._echo = now
             return
         slot = slot_of(node)
         if slot == WATCHER_SLOT:

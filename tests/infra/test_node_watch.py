@@ -75,6 +75,24 @@ async def test_nobody_is_lost_while_nothing_can_be_heard(monkeypatch: pytest.Mon
         assert not watch.is_lost("0/lives")
 
 
+async def test_a_node_has_time_to_be_heard_again_after_nothing_could_be_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(node_watch, "DEAF_S", 0.3)
+    async with watching(monkeypatch) as (beats, watch):
+        await asyncio.sleep(0.2)
+        await beats.beat("0/lives")
+        await asyncio.sleep(0.1)
+        beats.is_away = True
+        await asyncio.sleep(2 * LOST_AFTER_S)
+        beats.is_away = False
+        for _ in range(10):
+            await asyncio.sleep(LOST_AFTER_S / 20)
+            assert not watch.is_lost("0/lives")
+        await asyncio.sleep(LOST_AFTER_S)
+        assert watch.is_lost("0/lives")
+
+
 async def test_another_process_in_its_slot_means_that_a_node_is_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -85,6 +103,31 @@ async def test_another_process_in_its_slot_means_that_a_node_is_gone(
         await asyncio.sleep(0.1)
         assert watch.is_lost("0/first")
         assert not watch.is_lost("0/second")
+
+
+async def test_a_node_whose_first_heartbeat_is_on_its_way_is_not_taken_for_the_one_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with watching(monkeypatch) as (beats, watch):
+        await asyncio.sleep(0.2)
+        await asyncio.sleep(LOST_AFTER_S)
+        await beats.beat("0/first")
+        await asyncio.sleep(0.1)
+        assert not watch.is_lost("0/second")
+        await beats.beat("0/second")
+        await asyncio.sleep(0.1)
+        assert not watch.is_lost("0/second")
+        assert watch.is_lost("0/first")
+
+
+async def test_a_node_that_is_never_heard_is_lost_after_the_same_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with watching(monkeypatch) as (_, watch):
+        await asyncio.sleep(LOST_AFTER_S)
+        assert not watch.is_lost("0/gone")
+        await asyncio.sleep(LOST_AFTER_S + 0.2)
+        assert watch.is_lost("0/gone")
 
 
 def test_it_is_known_within_15_s_and_after_the_node_has_closed_its_sockets() -> None:
