@@ -203,6 +203,8 @@ class Edge:
                     await self.recover()
                 except Unavailable as error:
                     _logger.warning("the journal is still closed: %s", error)
+                    # Who came in between may have said what was thrown away again.
+                    self.server.close_all(TRY_AGAIN_LATER, "the journal cannot be written")
                     await asyncio.sleep(REOPEN_S)
                 else:
                     _logger.info("the journal is open again")

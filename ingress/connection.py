@@ -79,10 +79,8 @@ class Connection(asyncio.Protocol):
         self.is_open = True
         self.last_offset = -1
         """Of the deliveries written."""
-        self.owed = 0
-        """CALLs of the station whose answers are not written."""
-        self.asked = False
-        """A CALL of ours is written and not answered."""
+        self.owed, self.asked = 0, False
+        """CALLs of the station that we have not answered; whether it owes us an answer."""
         self.outbox: deque[Delivery] | None = None
         """Deliveries that wait for a secret, and those behind them."""
 
@@ -297,10 +295,13 @@ class Connection(asyncio.Protocol):
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake; the socket is cut if the peer does not answer soon.
 
-        A station that would not come again after it is only hung up on.
+        A station that would not come again after it is only hung up on. What a log that fails did
+        not take is forgotten: what came before it may be gone.
         """
         if not self.is_open:
             return
+        if code == TRY_AGAIN and self._held:
+            self._held.clear()
         if self._switches.cut_not_closed and self._transport is not None:
             self._code, self._reason = code, reason
             self.flush()

@@ -343,6 +343,19 @@ class TestTheLogIsDown:
 
             assert await ended(station) == (1013, "the log cannot be written")
 
+    async def test_what_it_did_not_take_before_the_close_does_not_come_after_it(self) -> None:
+        async with serving() as node:
+            station = await node.connect()
+            node.log.down = True
+            await station.send(HEARTBEAT)
+            await node.until(lambda: node.server.counters()["held"] == 1)
+            node.server.close_all(1013, "the journal cannot be written")
+            node.log.down = False
+
+            assert await ended(station) == (1013, "the journal cannot be written")
+            await node.log.closed()
+            assert node.log.of(MessageReceived) == []
+
     async def test_the_end_is_told_once_the_log_is_up_again(self) -> None:
         async with serving() as node:
             station = await node.connect()
