@@ -126,6 +126,13 @@ class Settings(BaseSettings):
         description="Seconds of silence on a connection after which it is pinged. Below what the"
         " gateways on the way forget a connection after.",
     )
+    retry_after_max_s: int = Field(
+        default=120,
+        ge=1,
+        le=3_600,
+        description="Stations that are refused for our own trouble (503) are told to come again"
+        " after 5 s to so many, each after another time. A small fleet may come sooner.",
+    )
     drain_s: float = Field(
         default=20.0,
         ge=0,

@@ -80,4 +80,5 @@ def ingress_options(settings: Settings, keys: VaultKeys) -> Options:
         connections_max=settings.connections_max,
         frames_per_s=settings.frames_per_s,
         ping_s=settings.ping_s,
+        retry_after_s=(min(5, settings.retry_after_max_s), settings.retry_after_max_s),
     )

@@ -51,6 +51,7 @@ class Roles(Views):
             "unknown_tokens": "accept",
             "settle_s": "0",
             "drain_s": "1",
+            "retry_after_max_s": "2",
         }
         self._wanted: dict[str, dict[str, str]] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
