@@ -55,12 +55,13 @@ class NodeWatch:
     def is_lost(self, node: str) -> bool:
         """Whether the node fell silent, or another process was heard in its slot after it.
 
-        Nobody is lost before we have listened for long enough: a node that was never heard may
-        just have come.
+        Nobody is lost before we have listened for long enough, nor while we do not hear ourselves:
+        a node that was never heard may just have come, one that fell silent may be back.
         """
         if node in self._superseded:
             return True
-        if self._since is None:
+        deaf_s = asyncio.get_running_loop().time() - self._echo
+        if self._since is None or deaf_s > DEAF_S:
             return False
         heard = self._heard.get(node)
         if heard is None:

@@ -14,7 +14,7 @@ from infra.node_watch import NodeWatch
 from schemas.deliveries import Heartbeat, encode
 from schemas.journal import Reader, Unavailable
 
-LOST_AFTER_S = 0.6
+LOST_AFTER_S = 0.45
 
 
 class Heartbeats(KafkaDispatch):
@@ -73,6 +73,24 @@ async def test_nobody_is_lost_while_nothing_can_be_heard(monkeypatch: pytest.Mon
         beats.is_away = True
         await asyncio.sleep(3 * LOST_AFTER_S)
         assert not watch.is_lost("0/lives")
+
+
+async def test_a_node_that_was_lost_may_be_back_while_nothing_can_be_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(node_watch, "DEAF_S", 0.2)
+    async with watching(monkeypatch) as (beats, watch):
+        await asyncio.sleep(0.1)
+        await beats.beat("0/back")
+        await asyncio.sleep(2 * LOST_AFTER_S)
+        assert watch.is_lost("0/back")
+        beats.is_away = True
+        await asyncio.sleep(0.4)
+        assert not watch.is_lost("0/back")
+        beats.is_away = False
+        await beats.beat("0/back")
+        await asyncio.sleep(0.3)
+        assert not watch.is_lost("0/back")
 
 
 async def test_a_node_has_time_to_be_heard_again_after_nothing_could_be_heard(
