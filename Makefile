@@ -12,7 +12,7 @@ run: $(VENV)/.run  ## everything embedded, with a demonstration fleet (DEMO=0 fo
 	$(BIN)/chargeledger up --data $(DATA) --demo $(DEMO)
 
 test: install  ## every test that is not marked long
-	$(PYTEST) -q -m "not long"
+	$(PYTEST) -q -m "not long" -n 2 --dist loadfile
 
 test-long: install  ## the full lengths
 	$(PYTEST) -q --hypothesis-profile=full
@@ -24,7 +24,7 @@ check: install  ## format, lint, types, import rules, tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -q -m "not long"
+	$(PYTEST) -q -m "not long" -n 2 --dist loadfile
 
 fix: install  ## mend what ruff can mend
 	$(BIN)/ruff format .

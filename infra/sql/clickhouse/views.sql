@@ -19,7 +19,7 @@ CREATE OR REPLACE VIEW session_energy AS
 SELECT
     s.tenant AS tenant, s.station AS station, s.transaction_id AS transaction_id,
     s.evse AS evse, s.connector AS connector, s.cdr_id AS cdr_id, s.state AS state,
-    s.started_at AS started, s.ended_at AS ended,
+    ifNull(r.started, s.started_at) AS started, ifNull(r.ended, s.ended_at) AS ended,
     r.start_wh AS meter_start_wh, r.stop_wh AS meter_stop_wh,
     multiIf(
         isNull(s.energy_wh), NULL,
@@ -39,6 +39,8 @@ LEFT JOIN
 (
     SELECT
         tenant, station, transaction_id,
+        if(countIf(source = 'register_start') = 0, NULL, argMaxIf(time, offset, source = 'register_start')) AS started,
+        if(countIf(source = 'register_stop') = 0, NULL, argMaxIf(time, offset, source = 'register_stop')) AS ended,
         toDecimal128OrNull(argMaxIf(raw, offset, source = 'register_start'), 9) AS start_wh,
         toDecimal128OrNull(argMaxIf(raw, offset, source = 'register_stop'), 9) AS stop_wh
     FROM meter_values
