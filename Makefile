@@ -6,7 +6,8 @@ DEMO ?= 10
 DATA ?= data
 PYTEST ?= $(BIN)/python -m pytest
 
-.PHONY: run test test-long install check fix kafka bench lock clean wheel docs
+SEEDS ?= 100
+.PHONY: run test test-long simulate install check fix kafka bench lock clean wheel docs
 
 run: $(VENV)/.run  ## everything embedded, with a demonstration fleet (DEMO=0 for none)
 	$(BIN)/chargeledger up --data $(DATA) --demo $(DEMO)
@@ -16,6 +17,9 @@ test: install  ## every test that is not marked long
 
 test-long: install  ## the full lengths
 	$(PYTEST) -q --hypothesis-profile=full
+
+simulate: install  ## a deployment that breaks, in SEEDS simulated runs
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 install: $(VENV)/.dev $(VENV)/.npm  ## only install, with what tests and checks need
 

@@ -132,7 +132,7 @@ def _read(entries: Iterable[Entry], tenant: str, stations: set[str], verdict: Ve
     log = _Log()
     numbers: dict[str, int] = {}
     released: set[tuple[str, str]] = set()
-    for partition, offset, record in _counted(entries, verdict):
+    for partition, offset, record in counted(entries, verdict):
         if record.tenant != tenant or record.station not in stations:
             continue
         match record:
@@ -160,7 +160,7 @@ def _read(entries: Iterable[Entry], tenant: str, stations: set[str], verdict: Ve
     return log
 
 
-def _counted(entries: Iterable[Entry], verdict: Verdict) -> Iterator[tuple[int, int, Record]]:
+def counted(entries: Iterable[Entry], verdict: Verdict) -> Iterator[tuple[int, int, Record]]:
     """Design, section 3, Reading: repeats, the fenced, the second of the same (cause, purpose)."""
     sequences: dict[tuple[int, str], int] = {}
     epochs: dict[int, int] = {}

@@ -51,7 +51,7 @@ def _wrong(command: Commanded, reached: Sequence[Operation]) -> list[str]:
     if command.fate == "undeliverable" and reached:
         found.append("reached the station")
     if command.fate == "answered":
-        answers = [each.answer[0] for each in reached]
+        answers = [each.answer[0] if each.answer else None for each in reached]
         if json.loads(json.dumps(answers)) != [command.answer]:
             found.append(f"was answered {answers} by the station")
     return [f"{command} {each}" for each in found]

@@ -65,7 +65,8 @@ class Broker:
         self.logs[JOURNAL, REGISTRY_PARTITION].append((0, created))
         self._random = random
         self._lanes: dict[tuple[str, Place], _Lane] = {}
-        self._sleeping: set[asyncio.Future[None]] = set()
+        self._sleeping: dict[str, dict[asyncio.Future[None], None]] = defaultdict(dict)
+        """Readers without anything to read, by topic."""
 
     def head(self, place: Place) -> int:
         log = self.logs[place]
@@ -128,18 +129,18 @@ class Broker:
             first += self._random.randint(1, 3)
         log = self.logs[place]
         log.extend((first + index, value) for index, value in enumerate(values))
-        for woken in self._sleeping:
+        for woken in self._sleeping[place[0]]:
             if not woken.done():
                 woken.set_result(None)
         return range(first, first + len(values))
 
-    async def changed(self, timeout_s: float) -> None:
+    async def changed(self, topic: str, timeout_s: float) -> None:
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sleeping.add(woken)
+        self._sleeping[topic][woken] = None
         try:
             await asyncio.wait([woken], timeout=timeout_s)
         finally:
-            self._sleeping.discard(woken)
+            self._sleeping[topic].pop(woken, None)
 
 
 class BrokerReader:
@@ -168,7 +169,7 @@ class BrokerReader:
             left = deadline - loop.time()
             if left <= 0:
                 return ()
-            await self._broker.changed(left)
+            await self._broker.changed(self._topic, left)
 
     def _take(self, records_max: int) -> list[Entry]:
         entries: list[Entry] = []

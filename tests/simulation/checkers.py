@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from random import Random
 
 from infra.simulator.oplog import Outcome
-from tests.e2e.checking import Told, check
+from schemas.records import MessageReceived, MessageSent
+from tests.e2e.checking import Told, Verdict, check, counted
 from tests.e2e.checking_commands import wrong_fates
 from tests.simulation.network import Process
 from tests.simulation.operators import Operators
 from tests.simulation.processes import projections_over
+from tests.simulation.stations import MONEY
 from tests.simulation.stores import Disk, Trouble
 from tests.simulation.world import World
 
-UNLOGGED_MAX = 400
+UNLOGGED_MAX = 250
 """Frames of one ingress process that were read and are in no log: what it holds in memory."""
-
-MONEY = ("StartTransaction", "StopTransaction", "MeterValues")
 
 
 @dataclass(slots=True)
@@ -54,12 +54,14 @@ async def examine(world: World, operators: Operators, seed: int) -> Findings:
     findings.wrong += _lost_commands(world, operators)
     findings.wrong += [f"duplicate_effects: a second answer: {each}" for each in witness.strays]
     findings.wrong += [f"lost_sessions: discarded: {each}" for each in witness.discarded]
+    findings.wrong += [f"unanswered: {each}" for each in witness.unanswered]
     findings.wrong += [
         f"money_refused: {each.station} {each.action}: {each.answer}"
         for each in witness.operations
         if each.outcome is Outcome.REFUSED and each.action in MONEY
     ]
     findings.wrong += _wrong_status(world)
+    findings.wrong += _wrong_frames(world)
     if world.unlogged_max > UNLOGGED_MAX:
         findings.wrong.append(f"unbounded: {world.unlogged_max} frames were read and not logged")
     findings.wrong += await _rebuilt_otherwise(world)
@@ -84,6 +86,20 @@ def _wrong_status(world: World) -> list[str]:
         for station, status in world.witness.status.items()
         if shown.get(station) != status
     ]
+
+
+def _wrong_frames(world: World) -> list[str]:
+    """Of each frame that counts in the log there is one row, and no other."""
+    frames = {
+        (partition, offset)
+        for partition, offset, record in counted(world.entries(), Verdict())
+        if isinstance(record, MessageReceived | MessageSent)
+    }
+    rows = {(row["partition"], row["offset"]) for row in world.disk.rows["messages"].values()}
+    return [
+        f"duplicate_effects: a frame that does not count has a row: {at}"
+        for at in sorted(rows - frames)
+    ] + [f"acked_lost: a frame has no row: {at}" for at in sorted(frames - rows)]
 
 
 async def _rebuilt_otherwise(world: World) -> list[str]:

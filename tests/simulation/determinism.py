@@ -4,6 +4,7 @@ Random names, jitter and the wall clock are read through module attributes; they
 the length of a run and put back. No code under test has a switch for it.
 """
 
+import faulthandler
 import random
 import secrets
 from collections.abc import Callable, Iterator
@@ -11,9 +12,11 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import ingress.server
-from infra import clock, domain_node
+from infra import clock, domain_node, journal_identity
+from ingress.connection import Connection
 from tests.simulation.group import GroupMember
 
 
@@ -50,7 +53,12 @@ def determined(seed: int, now_us: Callable[[], int]) -> Iterator[None]:
             (ingress.server, "Random", jitter),
             (clock, "now_us", now_us),
             (clock, "now", now),
+            (journal_identity, "uuid4", lambda: UUID(bytes=names.randbytes(16))),
+            (journal_identity, "now_us", lambda: 0),
             (domain_node, "Assignment", GroupMember),
+            # Sets of them are walked in the order of their hashes, which are addresses otherwise.
+            (Connection, "__hash__", lambda connection: connection.order),
+            (faulthandler, "dump_traceback_later", lambda *_, **__: None),
         ):
             stack.enter_context(replaced(owner, name, value))
         yield

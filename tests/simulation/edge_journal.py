@@ -33,7 +33,7 @@ class Drive:
     commit_s: tuple[float, float] = (0.002, 0.02)
     id: str = ""
     logs: list[list[bytes]] = field(default_factory=list)
-    sleeping: set["asyncio.Future[None]"] = field(default_factory=set)
+    sleeping: dict["asyncio.Future[None]", None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         created = creation_record(self.partitions)
@@ -192,11 +192,11 @@ class DriveReader:
             if left <= 0:
                 return ()
             woken: asyncio.Future[None] = loop.create_future()
-            self._drive.sleeping.add(woken)
+            self._drive.sleeping[woken] = None
             try:
                 await asyncio.wait([woken], timeout=left)
             finally:
-                self._drive.sleeping.discard(woken)
+                self._drive.sleeping.pop(woken, None)
 
     def _take(self, records_max: int) -> list[Entry]:
         entries: list[Entry] = []

@@ -4,11 +4,12 @@ All of it is over by `BREAKING_S`; what a run then leaves behind must be as if n
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 
 from tests.simulation.broker import Weather
 from tests.simulation.network import Link
+from tests.simulation.sockets import ClientSocket
 from tests.simulation.stores import Trouble
 from tests.simulation.world import World
 
@@ -18,19 +19,23 @@ KINDS_MAX = 5
 
 CLOCK_AHEAD_US = 4 * 3_600 * 1_000_000
 
+FLOOD_FRAMES, FLOOD_EVERY_S = 600, 0.05
+
 Fault = Callable[["Faults"], Coroutine[None, None, None]]
 
 
 class Faults:
-    def __init__(self, world: World, random: Random) -> None:
+    def __init__(self, world: World, random: Random, kinds: Sequence[str] = ()) -> None:
+        """`kinds`: only these, else some that the seed picks."""
         self.world = world
+        self._kinds = kinds
         self.random = random
         self.told: list[str] = []
         """What was done, for whoever reads a failing seed."""
 
     async def run(self) -> None:
         kinds = BROKER if self.world.deployment == "kafka" else EMBEDDED
-        names = self.random.sample(sorted(kinds), min(KINDS_MAX, len(kinds)))
+        names = self._kinds or self.random.sample(sorted(kinds), KINDS_MAX)
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             while loop.time() < BREAKING_S:
@@ -78,6 +83,22 @@ class Faults:
         await asyncio.sleep(self.random.choice((1.0, 5.0, 20.0, 60.0)))
         self.world.broker.is_down = False
 
+    async def flood(self) -> None:
+        """A peer that waits for no answer, while the log cannot be written."""
+        socket = ClientSocket("FLOOD")
+        port = self.random.choice(sorted(self.world.network.owners))
+        try:
+            link = self.world.network.connect(port, "FLOOD", socket)
+        except ConnectionRefusedError:
+            return
+        await asyncio.sleep(1)
+        self.world.broker.is_down = True
+        for number in range(FLOOD_FRAMES):
+            socket.send(f'[2,"{number}","Heartbeat",{{}}]')
+            await asyncio.sleep(FLOOD_EVERY_S)
+        self.world.broker.is_down = False
+        link.cut()
+
     async def storm(self) -> None:
         self.world.broker.weather = Weather(delay_s=(0.001, 0.2), ack_lost=0.1, slow=0.15, gap=0.05)
         await asyncio.sleep(self.random.uniform(5, 30))
@@ -111,8 +132,10 @@ class Faults:
 
     async def half_open(self) -> None:
         if link := self._link():
-            both = self.random.random() < 0.5
-            link.silence(to_server=both or self.random.random() < 0.5, to_client=True)
+            link.silence(to_server=True, to_client=self.random.random() < 0.5)
+
+    async def lost_answers(self) -> None:
+        self.random.choice(self.world.stations).loses_an_answer = True
 
     async def late_frames(self) -> None:
         if link := self._link():
@@ -136,6 +159,7 @@ EVERYWHERE: dict[str, Fault] = {
     "stores": Faults.stores,
     "cut_link": Faults.cut_link,
     "half_open": Faults.half_open,
+    "lost_answers": Faults.lost_answers,
     "late_frames": Faults.late_frames,
     "offline": Faults.offline,
     "clock_jump": Faults.clock_jump,
@@ -144,6 +168,7 @@ BROKER: dict[str, Fault] = EVERYWHERE | {
     "cut_off": Faults.cut_off,
     "rebalance": Faults.rebalance,
     "outage": Faults.outage,
+    "flood": Faults.flood,
     "storm": Faults.storm,
 }
 EMBEDDED: dict[str, Fault] = EVERYWHERE | {

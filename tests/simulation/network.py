@@ -214,7 +214,8 @@ class End(asyncio.Transport):
             return
         self._is_closing = self.is_lost = True
         self._arrived.clear()
-        self._protocol.connection_lost(None)
+        if self._process.is_alive:
+            self._protocol.connection_lost(None)
 
     def stall(self, seconds: float) -> None:
         self._last_at = max(self._last_at, self._loop.time() + seconds)

@@ -3,9 +3,10 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
+from typing import Any
 
 from tests.simulation.checkers import Findings, examine
 from tests.simulation.determinism import determined
@@ -27,8 +28,17 @@ def deployment_of(seed: int) -> Deployment:
     return DEPLOYMENTS[seed % len(DEPLOYMENTS)]
 
 
-def simulate(seed: int, size: Size | None = None) -> Findings:
-    """Return what the checkers found; the same for the same seed and code."""
+def simulate(
+    seed: int,
+    size: Size | None = None,
+    *,
+    deployment: Deployment | None = None,
+    kinds: Sequence[str] = (),
+) -> Findings:
+    """Return what the checkers found; the same for the same seed and code.
+
+    The seed says which deployment and which kinds of faults, unless they are given.
+    """
     network = Network(Random(f"{seed} network"))
     loop = VirtualLoop(network)
     worlds: list[World] = []
@@ -37,9 +47,10 @@ def simulate(seed: int, size: Size | None = None) -> Findings:
         return worlds[0].now_us()
 
     async def run() -> Findings:
-        world = World(seed, deployment_of(seed), size or Size(), network)
+        world = World(seed, deployment or deployment_of(seed), size or Size(), network)
         worlds.append(world)
-        return await _run(world, seed)
+        loop.set_exception_handler(lambda _, context: _unhandled(world, context))
+        return await _run(world, seed, kinds)
 
     with (
         determined(seed, now_us),
@@ -52,9 +63,9 @@ def simulate(seed: int, size: Size | None = None) -> Findings:
             return Findings(seed, ["everybody waits for something that will never happen"])
 
 
-async def _run(world: World, seed: int) -> Findings:
+async def _run(world: World, seed: int, kinds: Sequence[str]) -> Findings:
     operators = Operators(world, Random(f"{seed} operators"))
-    faults = Faults(world, Random(f"{seed} faults"))
+    faults = Faults(world, Random(f"{seed} faults"), kinds)
     async with asyncio.TaskGroup() as group:
         running = [
             group.create_task(world.supervise(name, life)) for name, life in world.lives().items()
@@ -77,6 +88,12 @@ async def _run(world: World, seed: int) -> Findings:
     findings.faults = faults.told
     findings.log_digest = hashlib.sha256(b"".join(e.value for e in world.entries())).hexdigest()
     return findings
+
+
+def _unhandled(world: World, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if not isinstance(error, asyncio.CancelledError):
+        world.failures.append(f"unhandled: {context.get('message')}: {error!r}")
 
 
 async def _all_done(world: World) -> None:

@@ -1,4 +1,4 @@
-"""A station's end of a WebSocket, as small as needed: RFC 6455 with a mask of 0."""
+"""A station's end of a WebSocket (RFC 6455), as small as the simulation needs it."""
 
 import asyncio
 import re

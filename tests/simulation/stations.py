@@ -25,6 +25,7 @@ PING_S = 20.0
 HANDSHAKE_S = 15.0
 BACKOFF_S = (0.5, 15.0)
 EPOCH = datetime(2026, 11, 23, 10, tzinfo=UTC)
+MONEY = ("StartTransaction", "StopTransaction", "MeterValues")
 ANSWERS: tuple[Any, ...] = ({"status": "Accepted"}, {"status": "Rejected"}, None)
 
 
@@ -47,6 +48,8 @@ class Witness:
     """Transaction messages given up, which our side is to blame for."""
     strays: list[str] = field(default_factory=list)
     """Answers beyond one for each CALL sent on that connection."""
+    unanswered: list[str] = field(default_factory=list)
+    """CALLs without an answer in time although nothing was wrong with the link."""
     status: dict[str, str] = field(default_factory=dict)
     """By station: what it told last, answered on its newest connection."""
 
@@ -74,6 +77,8 @@ class SimulatedStation:
     ) -> None:
         self.name = name
         self.link: Link | None = None
+        self.loses_an_answer = False
+        """The answer to its next transaction message goes astray, and the link with it."""
         self.done = asyncio.Event()
         """Every session is told and answered, or given up."""
         self._make = make
@@ -94,6 +99,7 @@ class SimulatedStation:
         self._sent: Counter[str] = Counter()
         """By message id, on this connection."""
         self._is_plugged = True
+        self._is_over = False
 
     def wall(self) -> datetime:
         return EPOCH + timedelta(seconds=self._loop.time())
@@ -118,9 +124,9 @@ class SimulatedStation:
         for _ in range(self._sessions):
             await asyncio.sleep(self._random.uniform(1, 60))
             await self._session()
-        while self._queue:  # noqa: ASYNC110 - the simulated clock makes this wait nothing.
-            await asyncio.sleep(1)
-        self.done.set()
+        if not any(each.transaction for each in self._queue):
+            self.done.set()
+        self._is_over = True
 
     async def _session(self) -> None:
         random = self._random
@@ -206,7 +212,7 @@ class SimulatedStation:
             async with asyncio.timeout(HANDSHAKE_S):
                 refused_s = await socket.opened
         except TimeoutError:
-            link.cut()
+            socket.abort()
             return 0.0
         if refused_s is not None:
             return refused_s
@@ -219,7 +225,7 @@ class SimulatedStation:
         finally:
             self.link = None
             self._queue = deque(each for each in self._queue if each.transaction is not None)
-            link.cut()
+            socket.abort()
         return None
 
     async def _converse(self, socket: ClientSocket) -> None:
@@ -272,6 +278,8 @@ class SimulatedStation:
                 return
             self._witness.discarded.append(f"{self.name} {message.action} {message.message_id}")
         self._queue.remove(message)
+        if self._is_over and not any(each.transaction for each in self._queue):
+            self.done.set()
 
     def _answered(self, message: Message, payload: dict[str, Any]) -> None:
         transaction = message.transaction
@@ -295,6 +303,9 @@ class SimulatedStation:
         self._in_flight = (message_id, answered)
         self._sent[message_id] += 1
         sent_at, outcome, frame = self.wall(), Outcome.INTERRUPTED, None
+        if self.loses_an_answer and self.link is not None and action in MONEY:
+            self.loses_an_answer = False
+            self.link.silence(to_server=False, to_client=True)
         socket.send(json.dumps([2, message_id, action, payload]))
         try:
             async with asyncio.timeout(ANSWER_S):
@@ -317,6 +328,8 @@ class SimulatedStation:
                     answer=None if frame is None else frame[2:],
                 )
             )
+        if outcome is Outcome.MISSING and self.link is not None and not self.link.is_faulted:
+            self._witness.unanswered.append(f"{self.name} {action} {message_id} at {sent_at}")
         if frame is None and (self.link is None or self.link.is_faulted):
             socket.abort()
             await asyncio.Future()
@@ -331,9 +344,9 @@ class SimulatedStation:
         self._sent[frame[1]] -= 1
         if self._sent[frame[1]] < 0:
             self._witness.strays.append(f"{self.name} {text}")
-        flight = self._in_flight
-        if flight is not None and flight[0] == frame[1] and not flight[1].done():
-            flight[1].set_result(frame)
+        message_id, answered = self._in_flight or ("", None)
+        if answered is not None and message_id == frame[1] and not answered.done():
+            answered.set_result(frame)
         return []
 
     async def _commanded(self, socket: ClientSocket, frame: Any) -> None:

@@ -1,4 +1,4 @@
-"""One simulated deployment: processes under a supervisor, stations, operators and stores."""
+"""One simulated deployment: its processes, their supervisor, stations and stores."""
 
 import asyncio
 import logging
@@ -119,12 +119,13 @@ class World:
             await life(process, stop)
         except* (Unavailable, AppenderFailed) as errors:
             _logger.warning("%s ends: %s", process.name, errors.exceptions)
-        except* Exception as errors:  # noqa: BLE001 - whatever ends it is a finding.
+        except* Exception as errors:  # noqa: BLE001 - whatever it is is a finding.
             if process.is_alive:
                 self.failures.append(f"{process.name} died of {errors.exceptions!r}")
         finally:
-            self._links_of(process, silently=False)
-            process.is_alive = False
+            if process.is_alive:
+                process.is_alive = False
+                self._links_of(process, silently=False)
 
     def kill(self, name: str, *, silently: bool = False) -> None:
         """kill -9; `silently`: with its machine, so that its peers hear nothing."""
