@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from clickhouse_connect.driver import Client
+from clickhouse_connect.driver import Client, options
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from infra.clickhouse import ClickHouseUnavailable, unavailable_translated
@@ -37,7 +37,13 @@ class ClickHouseTables:
     """Keeps the port `projections.clickhouse_ports.Tables`, and `Database` for queries."""
 
     def __init__(self, client: Client) -> None:
-        """The caller keeps the client, closes it after use, and does not use it meanwhile."""
+        """The caller keeps the client, closes it after use, and does not use it meanwhile.
+
+        Loads what the client would load at its first insert: seconds on a busy machine, in which
+        the series would fall behind.
+        """
+        for late in ("pd", "arrow"):
+            getattr(options, late)
         self._client = client
         self._turn = asyncio.Lock()
 
