@@ -24,6 +24,10 @@ FETCH_BYTES = 1024 * 1024
 LOOK_S = 0.004
 """How often a reader in another process looks whether something was committed."""
 
+GATHER_S = 0.04
+"""How long a reader whose taker gathers batches anyway lets records come together: each look at the
+end of the log costs as much as some ten records."""
+
 Waiting = Callable[[int, float], Awaitable[bool]]
 """Wait until a commit from `seq` on is there, or the seconds are over; tell which."""
 
@@ -35,9 +39,17 @@ class Fetched(NamedTuple):
 
 class SqliteReader:
     def __init__(
-        self, directory: Path, positions: Mapping[int, int], wait: Waiting | None = None
+        self,
+        directory: Path,
+        positions: Mapping[int, int],
+        wait: Waiting | None = None,
+        *,
+        gather_s: float = 0.0,
     ) -> None:
+        """`gather_s`: after it has come to the end of the log, it leaves it alone for so long."""
         self._directory = directory
+        self._gather_s = gather_s
+        self._rested_at = 0.0
         self._wait = wait or self._look
         self._positions = dict(positions)
         is_registry_alone = self._positions.keys() == {REGISTRY_PARTITION}
@@ -55,7 +67,12 @@ class SqliteReader:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         while not self._entries:
+            rest_s = min(self._rested_at, deadline) - loop.time()
+            if rest_s > 0:
+                await asyncio.sleep(rest_s)
             is_at_end = await self._fetch()
+            if is_at_end:
+                self._rested_at = loop.time() + self._gather_s
             if self._entries or not is_at_end:
                 continue
             left = deadline - loop.time()
@@ -159,6 +176,9 @@ class SqliteReader:
 class SqliteJournalView:
     """The journal of another process: everything but appending."""
 
+    gather_s = 0.0
+    """Of its readers; see `SqliteReader`."""
+
     def __init__(self, directory: Path, connection: sqlite3.Connection, found: Identity) -> None:
         self._directory = directory
         self._connection = connection
@@ -182,7 +202,7 @@ class SqliteJournalView:
             raise Unavailable(f"{self._directory}: {error}") from error
 
     def reader(self, positions: Mapping[int, int]) -> SqliteReader:
-        return SqliteReader(self._directory, positions)
+        return SqliteReader(self._directory, positions, gather_s=self.gather_s)
 
     async def close(self) -> None:
         self._connection.close()

@@ -11,6 +11,7 @@ from infra.postgres_embedded import EmbeddedPostgres
 from infra.projecting import limits_of, run_projections
 from infra.read_store import PostgresReadStore
 from infra.settings import Settings
+from infra.sqlite_reader import GATHER_S
 from projections.read_model import ReadModel
 from projections.run import Projection
 
@@ -19,6 +20,7 @@ async def run_read_model(settings: Settings, layout: Layout, deployment: Deploym
     stop = stop_on(signal.SIGTERM)
     dsn = EmbeddedPostgres(layout.postgres, deployment.postgres_port).dsn
     journal = await SqliteJournal.open_read_only(layout.journal)
+    journal.gather_s = GATHER_S
     flag = FullFlag(layout.full_flag)
     async with Postgres(dsn) as database:
         store = PostgresReadStore(database)

@@ -22,6 +22,7 @@ from infra.projecting import limits_of, run_projections
 from infra.read_store import PostgresReadStore
 from infra.rebuild_socket import RebuildDesk, Report
 from infra.settings import Settings
+from infra.sqlite_reader import GATHER_S
 from projections.clickhouse_rebuild import rebuild
 from projections.clickhouse_schema import prepare
 from projections.clickhouse_sink import LIMITS, ClickHouseSink
@@ -33,6 +34,7 @@ async def run_views(settings: Settings, layout: Layout, deployment: Deployment) 
     stop = stop_on(signal.SIGTERM)
     dsn = EmbeddedPostgres(layout.postgres, deployment.postgres_port).dsn
     journal = await SqliteJournal.open_read_only(layout.journal)
+    journal.gather_s = GATHER_S
     engine = ChdbEngine(layout.clickhouse, settings.clickhouse_database)
     await asyncio.to_thread(engine.open)
     try:

@@ -17,17 +17,20 @@ def test_one_process_sees_what_another_set(tmp_path: Path) -> None:
         assert reader.is_set == is_full
 
 
+async def told(flag: FullFlag, *, is_full: bool, looking_every_s: float) -> None:
+    while flag.is_set != is_full:  # noqa: ASYNC110 - it is another process' byte.
+        await asyncio.sleep(looking_every_s)
+
+
 async def test_a_loop_that_works_all_the_time_is_full_and_an_idle_one_is_not(
     tmp_path: Path,
 ) -> None:
     flag = FullFlag(tmp_path / "full")
     telling = asyncio.ensure_future(tell_when_full(flag))  # noqa: TID251 - cancelled below.
     async with asyncio.timeout(60):  # Where others take the cores, no loop is full.
-        while not flag.is_set:  # noqa: ASYNC110 - it is another process' byte.
-            await asyncio.sleep(0)
+        await told(flag, is_full=True, looking_every_s=0)
     async with asyncio.timeout(10):
-        while flag.is_set:  # noqa: ASYNC110 - it is another process' byte.
-            await asyncio.sleep(0.01)
+        await told(flag, is_full=False, looking_every_s=0.01)
     telling.cancel()
     await asyncio.wait([telling])
     assert not flag.is_set

@@ -405,6 +405,22 @@ async def test_a_view_is_woken_within_ten_milliseconds(
     assert sorted(delays)[len(delays) // 2] < 0.010
 
 
+async def test_a_view_that_gathers_takes_together_what_came_meanwhile(
+    journal: SqliteJournal, tmp_path: Path
+) -> None:
+    view = await SqliteJournal.open_read_only(tmp_path)
+    view.gather_s = 1.0
+    async with reading(view, {1: 0}) as reader:
+        await journal.append(1, lines("first", 1))
+        first = await reader.poll(records_max=10, timeout_s=ENOUGH_S)
+        for number in range(5):
+            await journal.append(1, lines(str(number), 1))
+        rest = await reader.poll(records_max=10, timeout_s=ENOUGH_S)
+    await view.close()
+
+    assert (len(first), len(rest)) == (1, 5)
+
+
 async def test_a_position_inside_a_commit_of_several_partitions(journal: SqliteJournal) -> None:
     for number in range(40):
         for partition in (1, 2, 3):
