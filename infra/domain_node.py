@@ -108,7 +108,7 @@ async def one_life(worker: PartitionWorker, assignment: Assignment) -> None:
     """Own the partition until cancelled, or until it is to be claimed anew."""
     partition = worker.partition
     try:
-        await worker.run()
+        await _lived(worker)
     except* Fenced:
         # If the group gave it to somebody else, this is cancelled meanwhile. If it is still ours,
         # it was claimed by a process that had been asleep: nobody owns it now.
@@ -123,6 +123,21 @@ async def one_life(worker: PartitionWorker, assignment: Assignment) -> None:
         worker.stopped = str(_first(errors))
         _logger.critical("stopped: %s", worker.stopped)
         await asyncio.Event().wait()
+
+
+async def _lived(worker: PartitionWorker) -> None:
+    """Run it in a task of its own, where no error of its loops can hide that we are cancelled.
+
+    Before Python 3.13 a group of tasks forgets a cancellation that comes while it ends with errors.
+    """
+    living = asyncio.create_task(worker.run())
+    try:
+        await asyncio.wait([living])
+    except asyncio.CancelledError:
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
+        raise
+    living.result()
 
 
 def _steps(workers: Iterable[PartitionWorker]) -> dict[str, int]:

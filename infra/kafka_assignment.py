@@ -14,7 +14,12 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 
-from infra.kafka_cluster import KafkaCluster, passing_settings, stop_consumer
+from infra.kafka_cluster import (
+    REQUEST_TIMEOUT_S,
+    KafkaCluster,
+    passing_settings,
+    stop_consumer,
+)
 from schemas.journal import Unavailable
 
 POLL_MS = 500
@@ -43,6 +48,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._own = own
         self._running: dict[int, asyncio.Task[None]] = {}
         self._tasks = asyncio.TaskGroup()
+        self._is_ending = False
 
     async def run(self, partitions: int, replication: int, stop: asyncio.Event) -> None:
         """Own what is given until `stop` is set; an error of `own` ends everything, in a group.
@@ -61,6 +67,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             auto_offset_reset="latest",
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=HEARTBEAT_MS,
+            request_timeout_ms=int(REQUEST_TIMEOUT_S * 1_000),
             partition_assignment_strategy=(StickyPartitionAssignor,),
             **self._cluster.client_options,
         )
@@ -70,6 +77,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             async with self._tasks:
                 await self._start(consumer)
                 await self._stay(consumer, stop)
+                # The group gives out on, until we have left it.
+                self._is_ending = True
                 for partition in list(self._running):
                     self._end(partition)
         finally:
@@ -80,6 +89,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self.settled.clear()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        if self._is_ending:
+            return
         # The registry's partition 0 is nobody's.
         ours = {at.partition + 1 for at in assigned}
         for partition in self._running.keys() - ours:

@@ -5,6 +5,7 @@ nothing is ever deleted or compacted.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,10 +34,14 @@ MESSAGE_BYTES_MAX = 2 * 1024 * 1024
 """The broker's limit on one batch. Its default, 1 MiB, is below what we may send."""
 
 REQUEST_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 5.0
+"""For a consumer to leave in good order."""
 
 FETCH_BYTES_MAX = 8 * 1024 * 1024
 PARTITION_FETCH_BYTES_MAX = 2 * 1024 * 1024
 """What a reader holds: per fetch, and of one partition in it. Above any batch."""
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +121,21 @@ class KafkaCluster:
 
 
 async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Leave the group and let go of the connections, within seconds.
+
+    A request that no broker answers, as while a group waits for a member, holds up the client.
+    """
     # The client's own task must have begun: it passes on a cancellation that comes before.
     await asyncio.sleep(0)
-    await consumer.stop()
+    stopping = asyncio.create_task(consumer.stop())
+    await asyncio.wait([stopping], timeout=STOP_TIMEOUT_S)
+    if not stopping.done():
+        _logger.warning("a consumer does not stop: its connections are closed")
+        # Fails the request that is waited for; there is no other way to end it.
+        await consumer._client.close()  # noqa: SLF001
+        await asyncio.wait([stopping], timeout=STOP_TIMEOUT_S)
+    if stopping.done():
+        stopping.result()
 
 
 def journal_settings(replication: int) -> dict[str, str]:

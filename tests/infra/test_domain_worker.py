@@ -13,9 +13,11 @@ from domain.registry import Registry
 from domain.transaction_ids import TransactionIds
 from infra.clock import now_us
 from infra.dispatcher import VALUE_CHARACTERS_MAX, Dispatcher
+from infra.domain_node import FENCED_S, one_life
 from infra.domain_worker import Fenced, PartitionWorker
 from infra.journal_batches import joined
 from infra.journal_memory import MemoryJournal, MemoryReader
+from infra.kafka_assignment import Assignment
 from infra.kafka_cluster import KafkaCluster
 from infra.kafka_dispatch import KafkaDispatch
 from infra.node_watch import NodeWatch
@@ -290,6 +292,41 @@ async def test_a_connection_superseded_while_nobody_owned_is_closed_by_the_next_
 
     closed = [sent.connection for sent in mailbox.frames if sent.message_type == CLOSE]
     assert closed == ["c"]
+
+
+class CancellingReader(MemoryReader):
+    """Cancels a task when its reader is done with it, as a rebalance may."""
+
+    victim: "asyncio.Task[None]"
+
+    async def close(self) -> None:
+        self.victim.cancel()
+
+
+class CancellingJournal(MemoryJournal):
+    victim: "asyncio.Task[None]"
+
+    def reader(self, positions: Mapping[int, int]) -> MemoryReader:
+        reader = CancellingReader(self, self._logs, positions)
+        reader.victim = self.victim
+        return reader
+
+
+async def test_an_owner_that_is_cancelled_just_when_it_is_fenced_is_over(
+    snapshots: Snapshots,
+) -> None:
+    journal = CancellingJournal(1)
+    assignment = Assignment(KafkaCluster("127.0.0.1:1"), "unused", one_life)
+    async with Dispatcher(Mailbox()) as dispatcher:
+        owner = worker(journal, dispatcher, snapshots)
+        journal.victim = asyncio.create_task(one_life(owner, assignment))
+        async with asyncio.timeout(SOON_S):
+            while not owner.owns:
+                await asyncio.sleep(0.01)
+            await journal.append(1, [encode(PartitionClaimed(recorded_at=9, owner="another"), "another", 1)])
+            await asyncio.wait([journal.victim], timeout=FENCED_S / 2)
+
+    assert journal.victim.cancelled()
 
 
 class AwayReader(MemoryReader):
