@@ -60,8 +60,7 @@ class Dispatcher:
         self._waiting[slot].append(frame)
         self._count += 1
         if slot not in self._sending:
-            sending = self._sending[slot] = self._tasks.create_task(self._send_waiting(slot))
-            sending.add_done_callback(lambda _: self._sending.pop(slot, None))
+            self._sending[slot] = self._tasks.create_task(self._send_waiting(slot))
 
     async def room(self) -> None:
         """Return at once, or when there is room again."""
@@ -77,6 +76,8 @@ class Dispatcher:
             self._count -= len(frames)
             if self._count <= WAITING_MAX:
                 self._has_room.set()
+        # In the same turn in which it found nothing: what is put later begins anew.
+        del self._sending[slot]
 
     async def _send(self, slot: int, values: list[bytes]) -> None:
         while True:

@@ -1,7 +1,7 @@
 """Owners on one log: who claims last decides, and frames leave once they are read back."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +292,31 @@ async def test_a_connection_superseded_while_nobody_owned_is_closed_by_the_next_
 
     closed = [sent.connection for sent in mailbox.frames if sent.message_type == CLOSE]
     assert closed == ["c"]
+
+
+class PuttingMailbox(Mailbox):
+    """Once it has taken the first batch, another frame is put."""
+
+    def __init__(self, put: Callable[[], None]) -> None:
+        super().__init__()
+        self._put = put
+
+    async def send(self, partition: int, values: Sequence[bytes]) -> None:
+        await super().send(partition, values)
+        if len(self.batches) == 1:
+            asyncio.get_running_loop().call_soon(self._put)
+
+
+async def test_a_frame_put_just_when_those_before_it_are_sent_is_sent() -> None:
+    def frame(offset: int) -> DispatchedFrame:
+        return DispatchedFrame(NODE, "default", "A", "c", offset, '[3,"1",{}]', 3)
+
+    mailbox = PuttingMailbox(lambda: dispatcher.put(0, frame(2)))
+    async with Dispatcher(mailbox) as dispatcher:
+        dispatcher.put(0, frame(1))
+        await frames_in(mailbox, 2)
+
+    assert mailbox.frames == [frame(1), frame(2)]
 
 
 class CancellingReader(MemoryReader):
