@@ -71,6 +71,7 @@ async def _run(world: World, seed: int, kinds: Sequence[str]) -> Findings:
             group.create_task(world.supervise(name, life)) for name, life in world.lives().items()
         ]
         running.append(group.create_task(world.group.watch()))
+        running.append(group.create_task(_note_troubles(world)))
         stations = [group.create_task(station.run()) for station in world.stations]
         breaking = group.create_task(faults.run())
         asking = group.create_task(operators.run(commands=10))
@@ -88,6 +89,13 @@ async def _run(world: World, seed: int, kinds: Sequence[str]) -> Findings:
     findings.faults = faults.told
     findings.log_digest = hashlib.sha256(b"".join(e.value for e in world.entries())).hexdigest()
     return findings
+
+
+async def _note_troubles(world: World) -> None:
+    while True:
+        if world.is_troubled:
+            world.witness.troubled_at = asyncio.get_running_loop().time()
+        await asyncio.sleep(1)
 
 
 def _unhandled(world: World, context: dict[str, Any]) -> None:

@@ -20,6 +20,8 @@ from tests.simulation.sockets import ClientSocket
 
 ATTEMPTS_MAX = 3
 ANSWER_S = 30.0
+CALM_S = 20.0
+"""Within which whatever is still waiting is answered once nothing is broken any more."""
 AGAIN_S = 5.0
 PING_S = 20.0
 HANDSHAKE_S = 15.0
@@ -49,7 +51,10 @@ class Witness:
     strays: list[str] = field(default_factory=list)
     """Answers beyond one for each CALL sent on that connection."""
     unanswered: list[str] = field(default_factory=list)
-    """CALLs without an answer in time although nothing was wrong with the link."""
+    """CALLs without an answer in time although nothing was wrong with the link, nor for the last
+    `CALM_S` with the log or whoever reads it: troubles that follow each other may last longer."""
+    troubled_at: float = -CALM_S
+    """When the log, or the way of a process to it, was last seen broken; loop time."""
     status: dict[str, str] = field(default_factory=dict)
     """By station: what it told last, answered on its newest connection."""
 
@@ -328,9 +333,11 @@ class SimulatedStation:
                     answer=None if frame is None else frame[2:],
                 )
             )
-        if outcome is Outcome.MISSING and self.link is not None and not self.link.is_faulted:
+        calm_s = asyncio.get_running_loop().time() - self._witness.troubled_at
+        is_faulted = self.link is None or self.link.is_faulted
+        if outcome is Outcome.MISSING and not is_faulted and calm_s >= CALM_S:
             self._witness.unanswered.append(f"{self.name} {action} {message_id} at {sent_at}")
-        if frame is None and (self.link is None or self.link.is_faulted):
+        if frame is None and is_faulted:
             socket.abort()
             await asyncio.Future()
         return frame

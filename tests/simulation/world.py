@@ -10,7 +10,7 @@ from typing import Literal
 
 from infra.snapshots import Snapshots
 from schemas.journal import AppenderFailed, Entry, Unavailable
-from tests.simulation.broker import JOURNAL, Broker, BrokerJournal
+from tests.simulation.broker import JOURNAL, Broker, BrokerJournal, Weather
 from tests.simulation.edge_journal import Drive, DriveView
 from tests.simulation.group import Group
 from tests.simulation.network import Network, Process
@@ -81,6 +81,18 @@ class World:
     def now_us(self) -> int:
         loop = asyncio.get_running_loop()
         return EPOCH_US + round(loop.time() * 1e6) + self.clock_offset_us
+
+    @property
+    def is_troubled(self) -> bool:
+        """Whether the log cannot be written as usual, or a process cannot reach it."""
+        broker, drive = self.broker, self.drive
+        return (
+            broker.is_down
+            or broker.weather != Weather()
+            or drive.is_full
+            or drive.lies > 0
+            or any(process.is_cut_off for process in self.processes.values())
+        )
 
     # Processes.
 
