@@ -250,6 +250,7 @@ def _positions(t: Transaction, partition: int) -> dict[str, str]:
         "meter_stop": [t.stop_told],
         "readings": t.readings_told,
         "states": t.states_told,
+        "others": t.others_told,
         "successor": [t.succeeded_by],
         "signatures": [t.judged],
     }

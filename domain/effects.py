@@ -6,7 +6,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from domain import transaction_effects
-from domain.clocks import reading_time
 from domain.facts import (
     ConnectorStatusReported,
     Fact,
@@ -19,9 +18,8 @@ from domain.facts import (
     TransactionStarted,
 )
 from domain.following import told
-from domain.silence import is_back, is_running
+from domain.silence import is_back
 from domain.station import Connector, Station
-from domain.transaction_messages import charging_state
 from schemas.records import MessageSent
 
 Sent = MessageSent | None
@@ -30,8 +28,6 @@ Sent = MessageSent | None
 CONNECTORS_MAX = 256
 """Of a station; what more it tells of is in the log only. The largest sites have a few dozen."""
 
-
-_CHARGING_STATES = ("Charging", "SuspendedEV", "SuspendedEVSE")
 REPLAYED_AFTER_US = 2 * 3_600_000_000
 """A status so late was queued. Less is a clock that was set, or told in another zone."""
 
@@ -49,7 +45,7 @@ def take_effect(station: Station, fact: Fact, record: Sent) -> Fact:
 
 
 def _status_reported(station: Station, fact: ConnectorStatusReported, _: Sent) -> Fact:
-    _charging_state(station, fact)
+    transaction_effects.charging_state_told(station, fact)
     place = fact.evse_id, fact.connector_id
     before = station.connectors.get(place)
     is_known = before is not None or len(station.connectors) < CONNECTORS_MAX
@@ -68,17 +64,6 @@ def _status_reported(station: Station, fact: ConnectorStatusReported, _: Sent) -
             else fact.at or fact.recorded_at,
         )
     return fact
-
-
-def _charging_state(station: Station, fact: ConnectorStatusReported) -> None:
-    """In 1.6 the status of the connector is the charging state of what runs there."""
-    if fact.status in _CHARGING_STATES and fact.evse_id > 0:
-        transaction = station.transactions.current_on(fact.evse_id)
-        if transaction is not None and not transaction.by_events:
-            at = reading_time(fact.at, fact.recorded_at)
-            if charging_state(transaction, at, fact.status):
-                transaction.states_told.append(fact.offset)
-            is_running(station, transaction, fact.at)
 
 
 def _is_outdated(fact: ConnectorStatusReported, before: Connector) -> bool:

@@ -1,7 +1,7 @@
 """A charging station's state: what a decision or a view of it reads. `conversation` folds it."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -55,6 +55,14 @@ class Connector(Struct):
     """When it first said this status: its own time, or ours where it gave none."""
 
 
+class ToldState(NamedTuple):
+    """A charging state of 1.6, by the station's clock."""
+
+    at: int
+    state: str
+    offset: int
+
+
 class OpenCall(Struct):
     """A CALL of the station that we have not answered yet."""
 
@@ -89,6 +97,8 @@ class Station(Struct):
     """What its last BootNotification was answered; empty: it never booted here."""
     connectors: dict[tuple[int, int], Connector] = {}
     """By (EVSE, connector); (0, 0) is the station as a whole, of which 1.6 tells."""
+    charging_states: dict[int, list[ToldState]] = {}
+    """By EVSE, as told; those kept that may belong to a transaction not told of yet."""
     open_calls: dict[int, OpenCall] = {}
     commands: dict[str, Command] = {}
     """Unfinished ones in the order of their requests, and those whose effect is looked for."""

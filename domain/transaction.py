@@ -20,6 +20,7 @@ from schemas.records import SignaturesJudged
 from schemas.signatures import SignatureVerdict
 
 INTERRUPTIONS_MAX = 16
+MENTIONED_MAX = 64
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
@@ -147,6 +148,8 @@ class Transaction(Struct, kw_only=True):
     """Offsets of the CALLs that told readings which are kept, the stop's own left out."""
     states_told: list[int] = []
     """Of those that told charging states."""
+    others_told: list[int] = []
+    """Of messages of it that told nothing which counts: repeats, contradictions, bare events."""
     succeeded_by: int = -1
     """Offset of the start that ended it by evidence."""
     signed: list[SignedValue] = []
@@ -173,6 +176,14 @@ class Transaction(Struct, kw_only=True):
     def is_closed(self) -> bool:
         """Whether we have concluded that it is over; the true end makes that void."""
         return self.closed >= 0
+
+
+def mention(transaction: Transaction, offset: int) -> None:
+    """Its CDR names the message at this offset, whatever that told."""
+    t = transaction
+    named = (t.started, t.ended, t.start_told, t.stop_told, *t.readings_told[-1:])
+    if offset not in (*named, *t.states_told[-1:]) and len(t.others_told) < MENTIONED_MAX:
+        t.others_told.append(offset)
 
 
 def touch(transaction: Transaction, offset: int, at: int) -> None:

@@ -2,9 +2,10 @@
 
 from msgspec.structs import replace
 
-from domain import reservations
+from domain import charging_states, reservations
 from domain.cdr import releasable
 from domain.facts import (
+    ConnectorStatusReported,
     Fact,
     MessageOrphaned,
     MeterValuesReported,
@@ -49,9 +50,16 @@ def transaction_started(station: Station, fact: TransactionStarted, record: Sent
         key = start_key(fact.evse_id, fact.id_token, fact.started_at, fact.meter_start_wh)
         book.add(key, transaction)
         _take_place(station, transaction, fact)
+        charging_states.begun(station, transaction)
         if fact.reservation_id is not None:
             _reserve(station, transaction)
     return fact
+
+
+def charging_state_told(station: Station, fact: ConnectorStatusReported) -> None:
+    changed = charging_states.told(station, fact)
+    if changed is not None:
+        _settle(station, changed, changed=True)
 
 
 def _take_place(station: Station, transaction: Transaction, fact: Fact) -> None:
@@ -129,6 +137,7 @@ def _finish(station: Station, transaction: Transaction, fact: TransactionEnded) 
     _evolve(station, transaction, fact)
     book.closing.pop(transaction.transaction_id, None)
     if not was_ended:
+        charging_states.ended(station, transaction)
         _pass_on(station, transaction, fact)
 
 

@@ -13,7 +13,7 @@ from domain.clocks import reading_time
 from domain.facts import TransactionEventReported
 from domain.readings import read_decimal, whole
 from domain.seq_numbers import Seen
-from domain.transaction import Transaction, flag, interrupt, touch
+from domain.transaction import Transaction, flag, interrupt, mention, touch
 from domain.transaction_messages import (
     CONFLICTS_MAX,
     READINGS_MAX,
@@ -45,6 +45,7 @@ def begin_by_event(fact: TransactionEventReported) -> Transaction:
         by_events=True,
     )
     _apply(transaction, fact)
+    mention(transaction, fact.offset)
     return transaction
 
 
@@ -54,6 +55,7 @@ def evolve_by_event(transaction: Transaction, fact: TransactionEventReported) ->
     Of a released transaction it is what a correction would be made of; its CDR stays.
     """
     changed = _apply(transaction, fact)
+    mention(transaction, fact.offset)
     if changed:
         touch(transaction, fact.offset, fact.recorded_at)
     return changed

@@ -18,7 +18,7 @@ from domain.facts import (
     TransactionStarted,
 )
 from domain.signed_values import SignedValue, keep
-from domain.transaction import Transaction, flag, touch
+from domain.transaction import Transaction, flag, mention, touch
 
 _REGISTER_MAX = 2**63 - 1
 """No register says more, and no snapshot and no CDR can hold it; the frame keeps it."""
@@ -91,8 +91,10 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
             changed = changed or is_told
     elif isinstance(fact, TransactionEnded):
         changed = _end(transaction, fact)
+        mention(transaction, fact.offset)
     elif isinstance(fact, TransactionStarted):
         changed = _start_again(transaction, fact)
+        mention(transaction, fact.offset)
     else:
         return False
     if changed:

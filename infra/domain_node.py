@@ -130,7 +130,7 @@ async def _lived(worker: PartitionWorker) -> None:
 
     Before Python 3.13 a group of tasks forgets a cancellation that comes while it ends with errors.
     """
-    living = asyncio.create_task(worker.run())
+    living = asyncio.get_running_loop().create_task(worker.run())
     try:
         await asyncio.wait([living])
     except asyncio.CancelledError:

@@ -127,7 +127,7 @@ async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
     """
     # The client's own task must have begun: it passes on a cancellation that comes before.
     await asyncio.sleep(0)
-    stopping = asyncio.create_task(consumer.stop())
+    stopping = asyncio.get_running_loop().create_task(consumer.stop())
     await asyncio.wait([stopping], timeout=STOP_TIMEOUT_S)
     if not stopping.done():
         _logger.warning("a consumer does not stop: its connections are closed")

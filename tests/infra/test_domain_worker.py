@@ -337,19 +337,23 @@ class CancellingJournal(MemoryJournal):
         return reader
 
 
+async def _nobody(_: int) -> None: ...
+
+
 async def test_an_owner_that_is_cancelled_just_when_it_is_fenced_is_over(
     snapshots: Snapshots,
 ) -> None:
     journal = CancellingJournal(1)
-    assignment = Assignment(KafkaCluster("127.0.0.1:1"), "unused", one_life)
-    async with Dispatcher(Mailbox()) as dispatcher:
-        owner = worker(journal, dispatcher, snapshots)
-        journal.victim = asyncio.create_task(one_life(owner, assignment))
-        async with asyncio.timeout(SOON_S):
-            while not owner.owns:
-                await asyncio.sleep(0.01)
-            await journal.append(1, [encode(PartitionClaimed(recorded_at=9, owner="another"), "another", 1)])
-            await asyncio.wait([journal.victim], timeout=FENCED_S / 2)
+    assignment = Assignment(KafkaCluster("127.0.0.1:1"), "unused", _nobody)
+    mailbox, other = Mailbox(), PartitionClaimed(recorded_at=9, owner="another")
+    async with Dispatcher(mailbox) as dispatcher, asyncio.TaskGroup() as group:
+        life = one_life(worker(journal, dispatcher, snapshots), assignment)
+        journal.victim = group.create_task(life)
+        await MemoryJournal.reader(journal, {1: 0}).poll(records_max=1, timeout_s=SOON_S)
+        await say(journal, 1)
+        await frames_in(mailbox, 1)
+        await journal.append(1, [encode(other, "another", 1)])
+        await asyncio.wait([journal.victim], timeout=FENCED_S / 2)
 
     assert journal.victim.cancelled()
 

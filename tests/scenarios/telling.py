@@ -60,10 +60,19 @@ def told_twice(scenario: Scenario) -> Scenario:
     return scenario._replace(events=events)
 
 
+OF_THE_LOG = {"kafka_redeliver"}
+"""Controls that concern every station at once."""
+
+
 def copies(scenario: Scenario, count: int) -> Scenario:
     """As many stations, side by side in one log, each with this conversation."""
-    events = [_renamed(event, f"{number}-") for event in scenario.events for number in range(count)]
+    events = [
+        _renamed(event, f"{number}-")
+        for event in scenario.events
+        for number in range(1 if event.control.get("ctl") in OF_THE_LOG else count)
+    ]
     config = {**scenario.config, "cs": f"0-{scenario.config['cs']}"}
+    assert "reservations" not in config, "they would be one station's"
     return scenario._replace(events=events, config=config)
 
 
@@ -128,6 +137,42 @@ def _moved(sampled: Json, wh: int) -> Any:
         is_number = text.replace(".", "", 1).isdecimal()
         return str(Decimal(text) + by) if is_number else value
     return float(Decimal(repr(value)) + by)
+
+
+def statuses_moved(scenario: Scenario, seed: int | None) -> Scenario:
+    """1.6, offline for long: all is told after the last event, in order.
+
+    With a seed, connector statuses overtake what waits in the queue; 0: all of them, the whole of
+    it. A queue holds transaction messages only (OCPP 1.6, 4.1).
+    """
+    last = max(event.at for event in scenario.events)
+    exchanges: list[list[Event]] = []
+    for event in scenario.events:
+        if event.direction == "out" and exchanges:
+            exchanges[-1].append(event)
+        else:
+            exchanges.append([event])
+    if seed is not None:
+        free = [each for each in exchanges if is_dated_status(each[0])]
+        exchanges = [each for each in exchanges if not is_dated_status(each[0])]
+        place = random.Random(seed)
+        for each in reversed(free):
+            exchanges.insert(place.randint(0, len(exchanges)) if seed else 0, each)
+    events = [
+        event._replace(at=last + n * 1_000_000)
+        for n, exchange in enumerate(exchanges)
+        for event in exchange
+    ]
+    return scenario._replace(events=events)
+
+
+def is_dated_status(event: Event) -> bool:
+    return bool(
+        event.direction == "in"
+        and event.raw[0] == CALL
+        and event.raw[2] == "StatusNotification"
+        and "timestamp" in event.raw[3]
+    )
 
 
 def queued(scenario: Scenario, seed: int | None) -> Scenario:

@@ -20,9 +20,11 @@ from tests.scenarios.telling import (
     TARIFFS,
     all_figures,
     copies,
+    is_dated_status,
     queued,
     run,
     shifted,
+    statuses_moved,
     told_twice,
 )
 
@@ -43,6 +45,14 @@ SOLO = [
 ]
 """Conversations of TransactionEvents alone. Of two with one number the first counts (G12)."""
 
+STATUSES = [
+    each
+    for each in ALL
+    if each.version == "1.6"
+    and any(is_dated_status(event) for event in each.events)
+    and not any(e.control or (e.direction == "out" and e.raw[0] == CALL) for e in each.events)
+]
+
 
 @by_id
 def test_every_frame_told_twice_is_told_once(scenario: Scenario) -> None:
@@ -58,6 +68,17 @@ def test_events_count_by_when_they_happened_and_not_by_when_they_came(
     in_order, shuffled = run(queued(scenario, None)), run(queued(scenario, seed))
 
     assert all_figures(shuffled, flags_but=but) == all_figures(in_order, flags_but=but)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("scenario", STATUSES, ids=lambda scenario: scenario.id)
+def test_a_status_that_overtakes_the_queue_counts_by_when_it_was(
+    scenario: Scenario, seed: int
+) -> None:
+    but = REPEATS | {"OUT_OF_ORDER"}
+    in_order, moved = run(statuses_moved(scenario, None)), run(statuses_moved(scenario, seed))
+
+    assert all_figures(moved, flags_but=but) == all_figures(in_order, flags_but=but)
 
 
 @pytest.mark.parametrize(
@@ -77,13 +98,16 @@ def _side_by_side(scenario: Scenario, count: int) -> None:
     assert together == sorted(alone * count)
 
 
-@pytest.mark.parametrize("scenario", ALL[::4], ids=lambda scenario: scenario.id)
+ALIKE = [each for each in ALL if "reservations" not in each.config]
+
+
+@pytest.mark.parametrize("scenario", ALIKE[::4], ids=lambda scenario: scenario.id)
 def test_stations_do_not_disturb_each_other(scenario: Scenario) -> None:
     _side_by_side(scenario, 20)
 
 
 @pytest.mark.long
-@by_id
+@pytest.mark.parametrize("scenario", ALIKE, ids=lambda scenario: scenario.id)
 def test_a_thousand_stations_do_not_disturb_each_other(scenario: Scenario) -> None:
     _side_by_side(scenario, 1_000)
 

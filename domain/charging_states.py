@@ -1,0 +1,91 @@
+"""Charging states that connectors tell (1.6 StatusNotification), and whose they are.
+
+A state with a time belongs to the transaction that ran on its EVSE at that time, whichever of the
+two is told first: a station that was offline tells its states at once and its transactions as the
+queue allows. So a state is kept until the transaction that it fits has ended.
+"""
+
+from domain.clocks import reading_time
+from domain.facts import ConnectorStatusReported
+from domain.silence import is_running
+from domain.station import Station, ToldState
+from domain.transaction import Transaction, touch
+from domain.transaction_messages import charging_state
+
+CHARGING_STATES = ("Charging", "SuspendedEV", "SuspendedEVSE")
+
+KEPT_MAX = 128
+"""Of an EVSE; the oldest told are given up first."""
+
+
+def told(station: Station, fact: ConnectorStatusReported) -> Transaction | None:
+    """Take the state; return a transaction that had ended and whose CDR is another one by it."""
+    if fact.status not in CHARGING_STATES or fact.evse_id <= 0:
+        return None
+    at = reading_time(fact.at, fact.recorded_at)
+    told_state = ToldState(at, fact.status, fact.offset)
+    if at == fact.at:
+        _keep(station, fact.evse_id, told_state)
+        transaction = _at(station, fact.evse_id, at)
+    else:
+        transaction = station.transactions.current_on(fact.evse_id)
+    if transaction is None or transaction.by_events:
+        return None
+    is_new = _give(transaction, told_state)
+    if not transaction.is_ended:
+        is_running(station, transaction, fact.at)
+    if not is_new or not (transaction.is_ended or transaction.is_closed):
+        return None
+    touch(transaction, fact.offset, fact.recorded_at)
+    return transaction
+
+
+def begun(station: Station, transaction: Transaction) -> None:
+    """Give it the states that were told before it was."""
+    for told_state in station.charging_states.get(transaction.evse_id, ()):
+        if _at(station, transaction.evse_id, told_state.at) is transaction:
+            _give(transaction, told_state)
+
+
+def ended(station: Station, transaction: Transaction) -> None:
+    """Forget what belongs to it and to no other."""
+    kept = station.charging_states.get(transaction.evse_id)
+    if kept:
+        station.charging_states[transaction.evse_id] = [
+            each for each in kept if not _ran(transaction, each.at)
+        ]
+
+
+def _keep(station: Station, evse_id: int, told_state: ToldState) -> None:
+    kept = station.charging_states.setdefault(evse_id, [])
+    kept.append(told_state)
+    del kept[:-KEPT_MAX]
+
+
+def _give(transaction: Transaction, told_state: ToldState) -> bool:
+    is_new = charging_state(transaction, told_state.at, told_state.state)
+    if is_new:
+        transaction.states_told.append(told_state.offset)
+    return is_new
+
+
+def _at(station: Station, evse_id: int, at: int) -> Transaction | None:
+    """Return the transaction that ran there at that time, as far as is known: the latest begun."""
+    running = [
+        transaction
+        for transaction in station.transactions.known.values()
+        if transaction.evse_id == evse_id and not transaction.by_events and _ran(transaction, at)
+    ]
+    return max(running, key=_began, default=None)
+
+
+def _ran(transaction: Transaction, at: int) -> bool:
+    if at < _began(transaction):
+        return False
+    if transaction.is_ended:
+        return at < reading_time(transaction.ended_at, transaction.end_received)
+    return transaction.successor_at is None or at < transaction.successor_at
+
+
+def _began(transaction: Transaction) -> int:
+    return reading_time(transaction.started_at, transaction.start_received)

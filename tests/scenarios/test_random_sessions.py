@@ -1,0 +1,181 @@
+"""Laws of every CDR, on conversations that nobody wrote down: a station of 1.6 as it may behave."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra.scenario_file import Event, Scenario
+from infra.scenario_rows import MemoryRows
+from infra.scenario_run import Ran, ScenarioRun, projected
+from infra.scenario_world import ScenarioWorld
+from schemas.cdr import Cdr
+from schemas.records import CdrReleased, MessageReceived, decode
+from tests.scenarios.telling import TARIFFS
+
+STARTED = datetime(2026, 3, 2, 8, tzinfo=UTC)
+CONFIG = {
+    "cs": "CS",
+    "time_zone": "Europe/Amsterdam",
+    "connectors": 2,
+    "max_power_w": 11_000,
+    "currency": "EUR",
+}
+ODD_IDS = (-1, 0, 987_654)
+QUEUED_MIN = 30.0
+
+
+class Talk:
+    """What the station says, and in it what it was answered, by minutes since the start."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.events: list[Event] = []
+        self.minute = 0.0
+        self.register_wh = random.randint(0, 1_000_000)
+        self._says(0, {"ctl": "ws_open", "at": _text(0)})
+
+    def session(self, number: int) -> None:
+        r = self.random
+        self.minute += r.randint(1, 60)
+        connector, transaction = r.choice((1, 1, 2)), self._start(r.choice((1, 1, 2)), number)
+        for _ in range(r.randint(0, 4)):
+            self._meter_values(connector, transaction)
+        self.minute += r.randint(1, 30)
+        self.register_wh += r.randint(-200 if r.random() < 0.1 else 0, 4_000)
+        if r.random() < 0.9:
+            self._stop(transaction)
+
+    def _start(self, connector: int, number: int) -> Any:
+        r = self.random
+        start = {
+            "connectorId": connector,
+            "idTag": r.choice("AB"),
+            "meterStart": self.register_wh,
+            "timestamp": _text(self.minute),
+        }
+        if r.random() < 0.1:
+            return r.choice(ODD_IDS)
+        message_id = self._call("StartTransaction", start, 0.05)
+        if r.random() < 0.2:
+            self._call("StartTransaction", start, 0.08)
+        if r.random() < 0.1:
+            return -1
+        answer = {"transactionId": f"$T{number}", "idTagInfo": {"status": "Accepted"}}
+        at = _us(self.minute + 0.06)
+        self.events.append(Event(at, "CS", 1, "out", [3, message_id, answer], {}))
+        return f"$T{number}"
+
+    def _meter_values(self, connector: int, transaction: Any) -> None:
+        r = self.random
+        self.minute += r.randint(1, 20)
+        self.register_wh += r.randint(0, 3_000)
+        register = str(self.register_wh)
+        value = r.choice((register, register, "", "x", str(self.register_wh - 5_000)))
+        values = [{"timestamp": _text(self.minute), "sampledValue": [{"value": value}]}]
+        told: dict[str, Any] = {"connectorId": connector, "meterValue": values}
+        if r.random() < 0.8:
+            told["transactionId"] = 0 if transaction == -1 else transaction
+        self._call("MeterValues", told, r.choice((0.05, QUEUED_MIN)))
+
+    def _stop(self, transaction: Any) -> None:
+        r = self.random
+        stop: dict[str, Any] = {
+            "transactionId": transaction,
+            "meterStop": r.choice([self.register_wh] * 9 + [-1]),
+            "timestamp": _text(self.minute),
+        }
+        if r.random() < 0.5:
+            stop["idTag"] = "A"
+        self._call("StopTransaction", stop, 0.05)
+        if r.random() < 0.2:
+            self._call("StopTransaction", stop, 0.1)
+        if r.random() < 0.1:
+            self._call("StopTransaction", {**stop, "meterStop": self.register_wh + 1}, 0.2)
+
+    def _call(self, action: str, payload: dict[str, Any], late_min: float) -> str:
+        message_id = f"m{len(self.events)}"
+        at = _us(self.minute + late_min)
+        frame = [2, message_id, action, payload]
+        self.events.append(Event(at, "CS", 1, "in", frame, {}))
+        return message_id
+
+    def _says(self, minute: float, control: dict[str, Any]) -> None:
+        self.events.append(Event(_us(minute), "CS", 1, "", [], control))
+
+
+def _text(minute: float) -> str:
+    return (STARTED + timedelta(minutes=minute)).isoformat().replace("+00:00", "Z")
+
+
+def _us(minute: float) -> int:
+    return int((STARTED + timedelta(minutes=minute)).timestamp() * 1e6)
+
+
+def conversation(seed: int) -> Scenario:
+    talk = Talk(Random(seed))
+    for number in range(1, talk.random.randint(2, 5)):
+        talk.session(number)
+    events = sorted(talk.events, key=lambda event: event.at)
+    return Scenario(f"R{seed}", "", "1.6", "K25", CONFIG, events, {"cdrs": []})
+
+
+async def told(seed: int) -> tuple[ScenarioWorld, Ran, MemoryRows]:
+    run = ScenarioRun(conversation(seed), TARIFFS)
+    ran = await run.run()
+    return run.world, ran, await projected(run.world)
+
+
+def check_laws(seed: int) -> None:
+    world, ran, rows = asyncio.run(told(seed))
+
+    assert ran.problems == []
+    for cdr in ran.cdrs:
+        _check(cdr)
+    named = {
+        int(offset)
+        for cdr in ran.cdrs
+        for at in cdr.positions.values()
+        for offset in at.partition(":")[2].split(",")
+    }
+    orphans = {int(row["told_offset"]) for row in rows.orphans.values()}
+    for offset, value in enumerate(world.values):
+        record = decode(value)
+        if isinstance(record, MessageReceived) and record.action in (
+            "StartTransaction",
+            "StopTransaction",
+        ):
+            assert offset in named | orphans, record.frame
+        elif isinstance(record, CdrReleased):
+            document = msgspec.json.decode(bytes(record.document), type=Cdr)
+            assert document in ran.cdrs, "a released CDR is another one now"
+
+
+def _check(cdr: Cdr) -> None:
+    if cdr.state == "FINAL":
+        assert cdr.decided or not cdr.holds
+        assert cdr.energy_wh is not None
+    if cdr.energy_wh is not None:
+        assert Decimal(cdr.energy_wh) >= 0
+        if cdr.charging_periods:
+            parts = [Decimal(period.energy_wh) for period in cdr.charging_periods]
+            assert sum(parts) == Decimal(cdr.energy_wh)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32))
+def test_the_laws_of_cdrs_hold_whatever_a_station_says(seed: int) -> None:
+    check_laws(seed)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1_800)
+def test_the_laws_of_cdrs_hold_in_thousands_of_conversations() -> None:
+    for seed in range(5_000):
+        check_laws(seed)
