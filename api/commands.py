@@ -21,10 +21,11 @@ from api.bodies import body_of
 from api.bodies import documented as body_documented
 from api.command_shape import Command, from_record, from_row
 from api.ports import Ports
-from api.problems import NotFound
+from api.problems import FieldError, Invalid, NotFound
 from api.stations import StationId, known
 from api.wanted import Asked, CommandWanted
 from domain.commands import OPEN_FATES
+from domain.passwords import weakness
 from projections.commands import CommandRow, find_command, find_commands
 from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import CommandRequested, StationPasswordOffered
@@ -83,13 +84,15 @@ async def post_command(
     key = idempotency_key or str(uuid4())
     command_id = asking.command_id(caller.tenant, station, key)
     asked = asking.asked(body, detail.station.version, command_id, ports.now_us())
+    password = asking.password_in(asked)
+    if password is not None and (why := weakness(password, station)) is not None:
+        raise Invalid(FieldError("payload", f"the password is {why}"))
     recent: Recent = request.app.state.recent
     record = await _request(ports, recent, caller, station, body, asked, key)
     row = await find_command(ports.db, caller.tenant, record.command_id)
     if row is not None:
         _same_command(row, record)
     elif not recent.is_appended(record.command_id):
-        password = asking.password_in(asked)
         if password is not None and detail.station.registered:
             await _offer(ports, record, password)
         await _append(ports, recent, record)

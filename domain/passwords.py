@@ -7,6 +7,7 @@ them; then only that one does, so that no station is locked out.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
@@ -21,6 +22,11 @@ CHANGES_MAX = 8
 
 UNASKED_US = 2 * 86_400 * 1_000_000
 """A password that no command sets by then was offered by a request that failed."""
+
+LENGTH_MIN = 16
+DISTINCT_MIN = 5
+REPEATED_MIN = 4
+"""So many characters at both ends that are the same are no accident."""
 
 _Verdict = Literal["open", "accepted", "refused", "later", "unknown"]
 
@@ -39,6 +45,24 @@ def sets_password(action: str, payload: Mapping[str, Any]) -> str | None:
         profile = payload.get("connectionData")
         value = profile.get("basicAuthPassword") if isinstance(profile, dict) else None
     return value if isinstance(value, str) else None
+
+
+def weakness(password: str, station: str) -> str | None:
+    """Return why nobody may give this password to the station; None: it will do.
+
+    OCPP asks for at least 16 characters (2.0.1, BasicAuthPassword; 1.6 security, AuthorizationKey).
+    One that a station came with is registered as it is: this is of those that we set.
+    """
+    if len(password) < LENGTH_MIN:
+        return f"at least {LENGTH_MIN} characters"
+    text = password.casefold()
+    steps = {ord(after) - ord(before) for before, after in pairwise(text)}
+    repeats = any(text[by:] == text[:-by] for by in range(1, len(text) - REPEATED_MIN + 1))
+    if len(set(text)) < DISTINCT_MIN or len(steps) == 1 or repeats:
+        return "too easy to guess: it repeats itself or only counts"
+    if len(station) >= REPEATED_MIN and station.casefold() in text:
+        return "too easy to guess: the station's name is in it"
+    return None
 
 
 def follow(station: Station, command: Command, offset: int) -> None:

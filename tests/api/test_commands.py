@@ -16,7 +16,7 @@ pytestmark = pytest.mark.postgres
 
 PATH = "/v1/stations/CS-1/commands"
 RESET = {"action": "Reset", "payload": {"type": "Soft"}}
-SECRET = "F00DF00DF00DF00DF00DF00DF00DF00DF00DF00D"
+SECRET = "7Qw2zK9vXe4LmT1rBn8YcU5pGh3JdA6sWfZx0oRt"
 
 
 def changing(key: str, value: Any) -> dict[str, Any]:
@@ -226,6 +226,21 @@ async def test_a_refused_secret_is_not_repeated_in_the_error(
     assert answer.json()["errors"][0]["field"] == "payload.value"
     assert SECRET not in answer.text
     assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["fifteen-letters", "0123456789abcdef" * 2, "abcdefghijklmnopqrst", "secret-of-CS-1-!?7"],
+)
+async def test_a_15_a_password_that_is_short_or_easy_to_guess_is_not_set(
+    deployment: Deployment, client: httpx.AsyncClient, talk: Talk, value: str
+) -> None:
+    answer = await ask(client, changing("AuthorizationKey", value))
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "payload"
+    assert value not in answer.text
+    assert await asked(deployment) == []
 
 
 async def test_who_waits_gets_the_fate_in_the_same_answer(

@@ -17,7 +17,7 @@ from tests.api.deployment import Deployment
 
 pytestmark = pytest.mark.postgres
 
-PASSWORD = "F00DF00DF00DF00DF00DF00DF00DF00D"
+PASSWORD = "7Qw2zK9vXe4LmT1rBn8YcU5pGh3JdA6s"
 REPORT = {"action": "GetBaseReport", "payload": {"requestId": 1, "reportBase": "FullInventory"}}
 
 

@@ -22,7 +22,7 @@ EXAMPLES = settings(
 NOW = 1_795_428_000_000_000
 ID = "5f0c7c44-7a2d-5d53-9a0c-3a3d1e0b8a11"
 EVERY = [(version, action) for version, actions in OUTBOUND.items() for action in actions]
-SECRET = "F00DF00DF00DF00DF00DF00DF00DF00D"
+SECRET = "7Qw2zK9vXe4LmT1rBn8YcU5pGh3JdA6s"
 
 
 def asked(payload: Any, *, spoken: str = "", **more: Any) -> asking.Asked:
