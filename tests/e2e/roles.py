@@ -115,7 +115,11 @@ class Roles(Views):
             del self._wanted[name]
             process = self._processes.pop(name)
         process.send_signal(number)
-        return process.wait(STOPPED_WITHIN_S)
+        try:
+            return process.wait(STOPPED_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise AssertionError(f"{name} does not end; it said:\n{self.said(name)}") from None
 
     def said(self, name: str) -> str:
         """Return what the process and its earlier lives logged."""
