@@ -34,11 +34,12 @@ Replacement = tuple[Any, str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """`kinds` are the faults under which the mistake shows."""
+    """`kinds`: the faults under which the mistake shows; `finding`: the checker that must see it."""
 
     replacements: Callable[[], Iterable[Replacement]]
     deployment: Deployment
     kinds: tuple[str, ...]
+    finding: str
     seed: int = 0
     """From which on it is looked for: those before do not show it."""
 
@@ -211,61 +212,90 @@ def _superseded_sockets_stay_open() -> Iterable[Replacement]:
 CONTROLS: dict[str, Control] = {
     "answer_before_append": Control(
         replacements=_answer_before_append,
+        finding="acked_lost",
         deployment="embedded",
         kinds=("disk_full", "lying_disk", "kill"),
     ),
     "sameness_by_message_id_only": Control(
         replacements=_sameness_by_message_id_only,
+        finding="duplicate_effects",
         deployment="kafka",
         kinds=("lost_answers",),
     ),
     "stale_close_removes_the_new_socket": Control(
         replacements=_stale_close_removes_the_new_socket,
+        finding="unanswered",
         deployment="kafka",
         kinds=("half_open", "kill"),
     ),
-    "naive_poller": Control(replacements=_naive_poller, deployment="kafka", kinds=("storm",)),
+    "naive_poller": Control(
+        replacements=_naive_poller, finding="acked_lost", deployment="kafka", kinds=("storm",)
+    ),
     "position_before_rows": Control(
-        replacements=_position_before_rows, deployment="embedded", kinds=("kill", "stores")
+        replacements=_position_before_rows,
+        finding="rebuilt_otherwise",
+        deployment="embedded",
+        kinds=("kill", "stores"),
     ),
     "callerror_when_the_log_fails": Control(
-        replacements=_callerror_when_the_log_fails, deployment="embedded", kinds=("disk_full",)
+        replacements=_callerror_when_the_log_fails,
+        finding="money_refused",
+        deployment="embedded",
+        kinds=("disk_full",),
     ),
     "accepted_and_dropped_when_the_log_fails": Control(
         replacements=_accepted_and_dropped_when_the_log_fails,
+        finding="unanswered",
         deployment="embedded",
         kinds=("disk_full",),
     ),
     "unfenced_old_owner": Control(
-        replacements=_unfenced_old_owner, deployment="kafka", kinds=("rebalance", "storm")
+        replacements=_unfenced_old_owner,
+        finding="duplicate_effects",
+        deployment="kafka",
+        kinds=("rebalance", "storm"),
     ),
     "unbounded_queue": Control(
-        replacements=_unbounded_queue, deployment="kafka", kinds=("flood",), seed=2
+        replacements=_unbounded_queue,
+        finding="unbounded",
+        deployment="kafka",
+        kinds=("flood",),
+        seed=2,
     ),
     "repeats_are_folded_again": Control(
-        replacements=_repeats_are_folded_again, deployment="kafka", kinds=("storm",)
+        replacements=_repeats_are_folded_again,
+        finding="duplicate_effects",
+        deployment="kafka",
+        kinds=("storm",),
     ),
     "leases_by_the_wall_clock": Control(
-        replacements=_leases_by_the_wall_clock, deployment="kafka", kinds=("clock_jump",)
+        replacements=_leases_by_the_wall_clock,
+        finding="unanswered",
+        deployment="kafka",
+        kinds=("clock_jump",),
     ),
     "a_node_that_is_cut_off_keeps_its_sockets": Control(
         replacements=_a_node_that_is_cut_off_keeps_its_sockets,
+        finding="unanswered",
         deployment="kafka",
         kinds=("cut_off",),
         seed=1,
     ),
     "deliveries_are_written_again": Control(
         replacements=_deliveries_are_written_again,
+        finding="duplicate_effects",
         deployment="kafka",
         kinds=("rebalance", "kill", "storm"),
     ),
     "superseded_sockets_stay_open": Control(
         replacements=_superseded_sockets_stay_open,
+        finding="unanswered",
         deployment="kafka",
         kinds=("cut_off", "outage", "offline"),
     ),
     "what_was_on_its_way_is_sent_again": Control(
         replacements=_what_was_on_its_way_is_sent_again,
+        finding="stuck_commands",
         deployment="kafka",
         kinds=("cut_link", "half_open"),
         seed=1,
