@@ -34,7 +34,7 @@ Replacement = tuple[Any, str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """`kinds`: the faults under which the mistake shows; `finding`: the checker that must see it."""
+    """`kinds`: faults under which the mistake shows; `finding`: the checker that must see it."""
 
     replacements: Callable[[], Iterable[Replacement]]
     deployment: Deployment
