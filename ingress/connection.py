@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ingress import redaction, rpc
 from ingress.delivery import Delivery
 from ingress.identity import Identity
+from ingress.reading import LOG, MORE, OPENING, PEER, RATE, Reading
 from ingress.stream import POLICY_VIOLATION, Binary, Message, Stream
 from schemas.journal import Unavailable
 from schemas.records import CALL, CALLERROR, CALLRESULT, MessageReceived
@@ -25,18 +26,12 @@ ABNORMAL: Final = 1006
 NOT_UTF8: Final = 1007
 TRY_AGAIN: Final = 1013
 
-# Why reading is paused: bits of a plain integer, since flags of `enum` cost a call each.
-LOG: Final = 1
-RATE: Final = 2
-PEER: Final = 4
-OPENING: Final = 8
 
-
-class Connection(asyncio.Protocol):
+class Connection(Reading):
     __slots__ = (
         "_code", "_countdown", "_due_us", "_heard", "_held", "_last_id", "_last_said", "_number",
-        "_paused", "_pinged", "_reason", "_server", "_silent_s", "_stream", "_switches",
-        "_transport", "_unreadable", "_unreadable_since", "_unwritten", "_version", "asked", "id",
+        "_pinged", "_reason", "_server", "_silent_s", "_stream", "_switches",
+        "_unreadable", "_unreadable_since", "_unwritten", "_version", "asked", "id",
         "identity", "is_open", "last_offset", "order", "outbox", "owed",
     )  # fmt: skip
 
@@ -51,6 +46,7 @@ class Connection(asyncio.Protocol):
         order: int,
         switches: Switches = NONE,
     ) -> None:
+        super().__init__()
         self._server = server
         self._stream = stream
         self._version = version
@@ -58,10 +54,8 @@ class Connection(asyncio.Protocol):
         self._last_id = ""
         """Of the last CALL without an error, and all that it said, hashed."""
         self._last_said = 0
-        self._transport: asyncio.Transport | None = None
         self._held: deque[tuple[MessageReceived, Any]] | None = None
         self._unwritten: list[bytes] | None = None
-        self._paused = OPENING
         self._countdown = 0
         self._number = 0
         self._due_us = 0
@@ -102,6 +96,10 @@ class Connection(asyncio.Protocol):
         if stream.frames_seen:
             self._spend(stream.frames_seen, now_us)
             stream.frames_seen = 0
+        if stream.has_more:
+            self._pause(MORE)
+        elif self._paused & MORE:
+            self._resume(MORE)
         if not stream.has_answered:
             return
         stream.has_answered = False
@@ -385,15 +383,3 @@ class Connection(asyncio.Protocol):
     def _watch(self, seconds: float) -> None:
         self._countdown = self._server.ticks(seconds)
         self._server.watch(self)
-
-    def _pause(self, why: int) -> None:
-        if not self._paused and self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
-        self._paused |= why
-
-    def _resume(self, why: int) -> None:
-        if not self._paused & why:
-            return
-        self._paused &= ~why
-        if not self._paused and self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()

@@ -18,6 +18,9 @@ from ingress.handshake import LOGGER
 COMPRESS_FROM_BYTES = 512
 """Below, compressing costs more time than it saves bytes; each message may choose (RFC 7692, 6)."""
 
+FRAMES_AT_ONCE = 16
+"""One read may hold forty thousand pings; who else sends must not wait for all of them."""
+
 POLICY_VIOLATION = 1008
 
 
@@ -48,6 +51,7 @@ class Stream:
         "_wanted",
         "frames_seen",
         "has_answered",
+        "has_more",
         "ponged",
     )
 
@@ -67,11 +71,15 @@ class Stream:
         self.frames_seen = 0
         """All frames, control frames too: what a flood costs us."""
         self.ponged = False
+        self.has_more = False
         self.has_answered = False
         """Something was received that the protocol may have answered, or ended upon."""
 
     def receive(self, data: bytes) -> Sequence[Message]:
-        """Return the messages that are complete now; afterwards ask `ended` and `to_write`."""
+        """Return the first messages that are complete now; afterwards ask `ended`, `to_write`.
+
+        While it `has_more`, go on with no data.
+        """
         buffer = self._buffer
         if buffer is not None:
             buffer += data
@@ -79,9 +87,15 @@ class Stream:
                 return ()
             data = bytes(buffer)
             self._buffer = None
+            self.has_more = False
         messages: list[Message] = []
         at, size = 0, len(data)
+        left = FRAMES_AT_ONCE
         while at < size:
+            if not left:
+                self._buffer, self._wanted, self.has_more = bytearray(data[at:]), 0, True
+                break
+            left -= 1
             start, end = wire.extent(data, at)
             if start == wire.UNMASKED or end - start > self._bytes_max:
                 self._hand_over(data[at:], messages)  # It knows what to say to that.
@@ -134,6 +148,8 @@ class Stream:
         if self._protocol.eof_sent:
             return
         self._protocol.receive_data(data)
+        # Its traceback would keep what was half inflated until the garbage collector comes.
+        self._protocol.parser_exc = None
         self.has_answered = True
         for frame in self._protocol.events_received():
             if not isinstance(frame, Frame):

@@ -11,7 +11,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, OPEN, SERVER, Protocol
 
-from ingress.stream import Binary, Message, Stream
+from ingress.stream import FRAMES_AT_ONCE, Binary, Message, Stream
 from tests.ingress.node import masked
 
 BYTES_MAX = 1000
@@ -70,10 +70,13 @@ def by_the_stream(data: bytes, cuts: Sequence[int]) -> tuple[list[Message], byte
     for start, end in pairwise(edges):
         messages += stream.receive(data[start:end])
         written += b"".join(stream.to_write())
+    while stream.has_more:
+        messages += stream.receive(b"")
+        written += b"".join(stream.to_write())
     return messages, written
 
 
-@given(st.lists(WHOLE | CUT, max_size=6), BROKEN, st.lists(st.integers(0), max_size=8))
+@given(st.lists(WHOLE | CUT, max_size=12), BROKEN, st.lists(st.integers(0), max_size=8))
 def test_the_stream_agrees_with_the_library(
     frames: list[bytes], broken: bytes, cuts: list[int]
 ) -> None:
@@ -81,6 +84,20 @@ def test_the_stream_agrees_with_the_library(
     data = b"".join(frames) + broken + bytes(2 * BYTES_MAX)
 
     assert by_the_stream(data, cuts) == by_the_library(data)
+
+
+def test_of_many_frames_in_one_read_a_few_are_worked_off_at_a_time() -> None:
+    stream = Stream((), bytes_max=BYTES_MAX, fragments_max=1)
+    frames = [masked(str(number).encode()) for number in range(2 * FRAMES_AT_ONCE + 1)]
+
+    turns = [stream.receive(b"".join(frames))]
+    while stream.has_more:
+        turns.append(stream.receive(b""))
+
+    assert [len(each) for each in turns] == [FRAMES_AT_ONCE, FRAMES_AT_ONCE, 1]
+    assert [each for turn in turns for each in turn] == [
+        str(number).encode() for number in range(len(frames))
+    ]
 
 
 @pytest.mark.parametrize("length", [0, 1, 511, 512, 5000, 70_000])
