@@ -229,14 +229,15 @@ def signed_texts(values: Any, pointer: str) -> tuple[tuple[str, str], ...]:
     for i, value in enumerate(values if isinstance(values, list) else [values]):
         sampled = value.get("sampledValue") if isinstance(value, dict) else None
         for j, one in enumerate(sampled if isinstance(sampled, list) else [sampled]):
-            if not isinstance(one, dict):
-                continue
-            path = f"{pointer}/{i}/sampledValue/{j}"
-            signed = one.get("signedMeterValue")
-            if one.get("format") == "SignedData" and type(one.get("value")) is str:
-                found.append((f"{path}/value", one["value"]))
-            elif isinstance(signed, dict) and type(signed.get("signedMeterData")) is str:
-                found.append(
-                    (f"{path}/signedMeterValue/signedMeterData", signed["signedMeterData"])
-                )
+            if isinstance(one, dict) and (inner := _signed_in(one)) is not None:
+                found.append((f"{pointer}/{i}/sampledValue/{j}/{inner[0]}", inner[1]))
     return tuple(found)
+
+
+def _signed_in(sampled: dict[str, Any]) -> tuple[str, str] | None:
+    if sampled.get("format") == "SignedData" and type(sampled.get("value")) is str:
+        return "value", sampled["value"]
+    signed = sampled.get("signedMeterValue")
+    if isinstance(signed, dict) and type(signed.get("signedMeterData")) is str:
+        return "signedMeterValue/signedMeterData", signed["signedMeterData"]
+    return None
