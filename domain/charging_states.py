@@ -14,6 +14,10 @@ from domain.transaction_messages import charging_state
 
 CHARGING_STATES = ("Charging", "SuspendedEV", "SuspendedEVSE")
 
+BEFORE_US = 60_000_000
+"""A state told for so little before a start, when nothing ran there, is how that began: stations
+cut times to seconds, and a vehicle is often suspended before its driver is known."""
+
 KEPT_MAX = 128
 """Of an EVSE; the oldest told are given up first."""
 
@@ -52,7 +56,10 @@ def ended(station: Station, transaction: Transaction) -> None:
     kept = station.charging_states.get(transaction.evse_id)
     if kept:
         station.charging_states[transaction.evse_id] = [
-            each for each in kept if not _ran(transaction, each.at)
+            each
+            for each in kept
+            if each.at < _began(transaction) - BEFORE_US
+            or (each.at >= _began(transaction) and not _ran(transaction, each.at))
         ]
 
 
@@ -70,13 +77,18 @@ def _give(transaction: Transaction, told_state: ToldState) -> bool:
 
 
 def _at(station: Station, evse_id: int, at: int) -> Transaction | None:
-    """Return the transaction that ran there at that time, as far as is known: the latest begun."""
-    running = [
+    """Return the transaction that ran there at that time, as far as is known: the latest begun.
+
+    If none did, the next one that began there soon.
+    """
+    there = [
         transaction
         for transaction in station.transactions.known.values()
-        if transaction.evse_id == evse_id and not transaction.by_events and _ran(transaction, at)
+        if transaction.evse_id == evse_id and not transaction.by_events
     ]
-    return max(running, key=_began, default=None)
+    running = [transaction for transaction in there if _ran(transaction, at)]
+    soon = [each for each in there if at < _began(each) <= at + BEFORE_US]
+    return max(running, key=_began, default=min(soon, key=_began, default=None))
 
 
 def _ran(transaction: Transaction, at: int) -> bool:

@@ -47,7 +47,7 @@ JUDGED_MAX = 100_000
 
 REGISTRY_WAIT_US = 1_000_000
 """An owner that took over may have folded less of the registry than the one before it."""
-_MAY_SETTLE = ("MeterValues", "TransactionEvent")
+_MAY_SETTLE = ("MeterValues", "TransactionEvent", "StatusNotification")
 """Beside StopTransaction: what may change a CDR that waits for its release, or begin its wait."""
 
 
