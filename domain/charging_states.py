@@ -21,6 +21,9 @@ cut times to seconds, and a vehicle is often suspended before its driver is know
 KEPT_MAX = 128
 """Of an EVSE; the oldest told are given up first."""
 
+EVSES_MAX = 256
+"""Of a station, as many as it may have connectors: it may name any number."""
+
 
 def told(station: Station, fact: ConnectorStatusReported) -> Transaction | None:
     """Take the state; return a transaction that had ended and whose CDR is another one by it."""
@@ -55,25 +58,29 @@ def ended(station: Station, transaction: Transaction) -> None:
     """Forget what belongs to it and to no other."""
     kept = station.charging_states.get(transaction.evse_id)
     if kept:
-        station.charging_states[transaction.evse_id] = [
+        left = [
             each
             for each in kept
             if each.at < _began(transaction) - BEFORE_US
             or (each.at >= _began(transaction) and not _ran(transaction, each.at))
         ]
+        if left:
+            station.charging_states[transaction.evse_id] = left
+        else:
+            del station.charging_states[transaction.evse_id]
 
 
 def _keep(station: Station, evse_id: int, told_state: ToldState) -> None:
-    kept = station.charging_states.setdefault(evse_id, [])
+    by_evse = station.charging_states
+    if evse_id not in by_evse and len(by_evse) >= EVSES_MAX:
+        return
+    kept = by_evse.setdefault(evse_id, [])
     kept.append(told_state)
     del kept[:-KEPT_MAX]
 
 
 def _give(transaction: Transaction, told_state: ToldState) -> bool:
-    is_new = charging_state(transaction, told_state.at, told_state.state)
-    if is_new:
-        transaction.states_told.append(told_state.offset)
-    return is_new
+    return charging_state(transaction, told_state.offset, told_state.at, told_state.state)
 
 
 def _at(station: Station, evse_id: int, at: int) -> Transaction | None:

@@ -102,9 +102,7 @@ def _measure(t: Transaction, fact: TransactionEventReported) -> bool:
     if fact.charging_state:
         at = reading_time(fact.at, fact.recorded_at)
         # Only once it is over does the state change what its CDR says.
-        if charging_state(t, at, fact.charging_state):
-            t.states_told.append(fact.offset)
-            changed |= is_over
+        changed |= charging_state(t, fact.offset, at, fact.charging_state) and is_over
     if fact.trigger_reason == "TxResumed":
         interrupt(t, reading_time(fact.at, fact.recorded_at))
     if fact.signed:

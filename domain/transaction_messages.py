@@ -149,8 +149,16 @@ def _end(transaction: Transaction, fact: TransactionEnded) -> bool:
     return True
 
 
-def charging_state(transaction: Transaction, at: int, state: str) -> bool:
-    """Put the state in its place in time; return whether it is another one than before it."""
+def charging_state(transaction: Transaction, offset: int, at: int, state: str) -> bool:
+    """Put the state, told at this offset, in its place in time; return whether that is news."""
+    is_new = _keep_state(transaction, at, state)
+    if is_new and len(transaction.states_told) < STATES_MAX:
+        transaction.states_told.append(offset)
+    return is_new
+
+
+def _keep_state(transaction: Transaction, at: int, state: str) -> bool:
+    """Return whether it is another one than before it."""
     states = transaction.states
     if not states or (at, state) > states[-1]:
         states.append((at, state))

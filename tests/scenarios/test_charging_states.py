@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from domain import charging_states
+from domain.facts import ConnectorStatusReported
+from domain.station import Station
 from infra.scenario_file import Event, Scenario
 from schemas.cdr import Cdr
 from tests.scenarios.telling import ALL, run
@@ -69,3 +72,23 @@ def test_a_state_that_comes_after_the_release_corrects_it() -> None:
     assert released.total_parking_time_s == "0"
     assert (credit.credit, credit.credit_reference_id) == (True, released.id)
     assert (replacement.total_parking_time_s, replacement.replaces) == ("1800", released.id)
+
+
+def test_what_a_station_may_have_kept_is_bounded() -> None:
+    station = Station(tenant="default", station="CP001", partition=1)
+    for number in range(3 * charging_states.EVSES_MAX):
+        for evse_id in (1, number + 1):
+            fact = ConnectorStatusReported(
+                offset=number,
+                recorded_at=us(number),
+                evse_id=evse_id,
+                connector_id=1,
+                status="SuspendedEV",
+                at=us(number),
+            )
+            charging_states.told(station, fact)
+
+    kept = station.charging_states
+    assert len(kept) == charging_states.EVSES_MAX
+    assert len(kept[1]) == charging_states.KEPT_MAX
+    assert kept[1][-1].at == us(3 * charging_states.EVSES_MAX - 1)
