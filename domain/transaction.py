@@ -126,6 +126,10 @@ class Transaction(Struct, kw_only=True):
     """What the station says it costs, excluding and including tax (2.1)."""
     settled: Decimal | None = None
     reservation_id: int | None = None
+    auth_method: str = ""
+    """COMMAND or AUTH_REQUEST (OCPI); empty: the station let its token charge by itself."""
+    id_token_type: str = ""
+    """As the station told it (2.x)."""
     is_no_show: bool = False
     """No transaction: a reservation that expired, from its acceptance to its end."""
     document: bytes = b""
