@@ -55,6 +55,7 @@ def dispatched(station: Station, offset: int, record: MessageSent) -> list[Fact]
     command.connection, command.deadline = record.connection, record.deadline
     command.message_id, command.has_more = record.message_id, False
     command.items_sent += batches.items_in(record)
+    command.registry = record.registry
     station.in_flight = command.command_id
     if station.is_newest(record.connection):
         station.outbox[offset] = record

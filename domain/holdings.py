@@ -64,7 +64,7 @@ FACETS: Mapping[str, Facet] = {
         128,
         (
             "reservation_id", "state", "evse_id", "connector_type", "id_token", "id_token_type",
-            "group", "expires_at", "reserved_at", "transaction_id",
+            "group", "expires_at", "reserved_at", "transaction_id", "_made", "_registry",
         ),
         frozenset({"active"}),
     ),
@@ -163,6 +163,8 @@ class Telling(Struct, frozen=True):
     held: Holdings
     command_id: str = ""
     """Of a command of ours."""
+    registry: int = -1
+    """How much of the registry the owner knew when it sent the command."""
 
     @property
     def status(self) -> str:

@@ -21,6 +21,7 @@ from domain.facts import (
     Fact,
     MessageOrphaned,
     MeterValuesReported,
+    ReservationConcluded,
     SettlementReported,
     SignaturesVerified,
     StateChanged,
@@ -41,10 +42,7 @@ from projections.registry_rows import RegistryRows
 from projections.rows_json import rows_json
 from projections.station_state import StateRows
 from schemas.cdr import Cdr, cdr_id
-from schemas.records import (
-    ConnectionOpened,
-    Record,
-)
+from schemas.records import ConnectionOpened, Record
 
 NAME = "read"
 """The key of its position; the queries' SQL knows it too."""
@@ -175,6 +173,8 @@ class ReadModel:
     def _changed_with(self, station: Station, offset: int, fact: Fact, but: str = "") -> None:
         # Its neighbours on the EVSE know the register where one ended and the next began.
         for transaction in station.transactions.known.values():
+            if transaction.is_no_show:
+                continue
             if transaction.changed == fact.offset and transaction.transaction_id != but:
                 self._transaction(station, offset, transaction)
                 self._cdr_changed(station, offset, fact, transaction)
@@ -226,6 +226,8 @@ class ReadModel:
         self._event(station, offset, fact, "transaction-ended", subject, detail)
 
     def _transaction(self, station: Station, offset: int, transaction: Transaction) -> None:
+        if transaction.is_no_show:
+            return
         key = (id(station), transaction.transaction_id)
         self._new.transactions[key] = (station, transaction, offset)
         self._new.judged.pop(key, None)
@@ -278,7 +280,11 @@ class ReadModel:
         self,
         station: Station,
         offset: int,
-        fact: CdrDenied | SettlementReported | TariffChanged | TransactionConcluded,
+        fact: CdrDenied
+        | ReservationConcluded
+        | SettlementReported
+        | TariffChanged
+        | TransactionConcluded,
         _: Record,
     ) -> None:
         transaction = station.transactions.known.get(fact.transaction_id)
@@ -341,6 +347,7 @@ class ReadModel:
         TransactionConcluded: _changed_otherwise,
         SettlementReported: _changed_otherwise,
         CdrDenied: _changed_otherwise,
+        ReservationConcluded: _changed_otherwise,
         TariffChanged: _changed_otherwise,
         CdrRequestMoved: _requested,
         CommandMoved: _command,
