@@ -15,12 +15,12 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from domain.charging_periods import Evidence, activities, seconds_by_activity, session_of
-from domain.cost_document import cost_document, decimal_text, period_documents
+from domain.cost_document import cost_document, period_documents, seconds_text
 from domain.pricing import TariffChange, price
 from domain.pricing_clock import ZoneUnknown, edges, zone_of
 from domain.pricing_money import half_up
 from domain.pricing_rules import RuleSet, rules_of
-from domain.pricing_session import Activity, Exact, PricedSession, Reservation, seconds_of
+from domain.pricing_session import Activity, Exact, PricedSession, Reservation
 from domain.pricing_totals import Cost
 from domain.reference import AppliedLocation, AppliedTariff, Reference
 from domain.tariff import Dimension, Tariff
@@ -201,11 +201,11 @@ def _times(f: PricedFacts) -> tuple[str | None, str | None]:
         return "0", "0"
     if f.start_us is None or f.end_us is None or f.end_us < f.start_us:
         return None, None
-    spent = seconds_by_activity(activities(f.states, f.start_us, f.end_us), f.end_us)
-    return (
-        decimal_text(seconds_of(f.end_us - f.start_us)),
-        decimal_text(seconds_of(spent[Activity.PARKING])),
-    )
+    parked_us = 0
+    if f.states:
+        changes = activities(f.states, f.start_us, f.end_us)
+        parked_us = seconds_by_activity(changes, f.end_us)[Activity.PARKING]
+    return seconds_text(f.end_us - f.start_us), seconds_text(parked_us)
 
 
 def _cost(f: PricedFacts, tariff: Tariff, zone: str) -> Cost | None:

@@ -68,6 +68,8 @@ class _Collected:
         self.opened: list[rows.OpenedRow] = []
         self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}
         self.transactions: dict[tuple[int, str], tuple[Station, Transaction, int]] = {}
+        self.judged: dict[tuple[int, str], Cdr] = {}
+        """Of these transactions the CDR, where it has just been made."""
         self.cdrs: dict[str, session_rows.CdrRow] = {}
         self.cdr_revisions: dict[tuple[str, int], session_rows.CdrRevisionRow] = {}
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
@@ -228,6 +230,7 @@ class ReadModel:
             return
         key = (id(station), transaction.transaction_id)
         self._new.transactions[key] = (station, transaction, offset)
+        self._new.judged.pop(key, None)
 
     def _cdr_changed(
         self, station: Station, offset: int, fact: Fact, transaction: Transaction
@@ -237,6 +240,7 @@ class ReadModel:
         cdr = cdr_of(
             station.tenant, station.station, station.partition, transaction, self.reference
         )
+        self._new.judged[id(station), transaction.transaction_id] = cdr
         self._cdr(station, offset, fact, cdr, None)
 
     def _verified(self, station: Station, offset: int, fact: SignaturesVerified, _: Record) -> None:
@@ -369,8 +373,8 @@ class ReadModel:
             (
                 "transactions.write",
                 [
-                    session_rows.transaction_row(*touched, self.reference)
-                    for touched in new.transactions.values()
+                    session_rows.transaction_row(*touched, self.reference, new.judged.get(key))
+                    for key, touched in new.transactions.items()
                 ],
             ),
             ("transactions.write_costs", self._running_costs(new)),
