@@ -75,6 +75,8 @@ class Transaction(Struct, kw_only=True):
     successor_start_wh: int | Decimal | None = None
     """The register as that one began, and when that was."""
     successor_at: int | None = None
+    successor_told: int = 0
+    """When we were told of that one."""
     previous: str = ""
     """Id of the one before it on its EVSE."""
     previous_stop_wh: int | Decimal | None = None
@@ -206,6 +208,7 @@ def succeed(transaction: Transaction, by: Transaction) -> None:
     transaction.succeeded = True
     transaction.succeeded_by = by.started
     transaction.successor_start_wh = by.meter_start_wh
+    transaction.successor_told = by.start_received
     transaction.successor_at = reading_time(by.started_at, by.start_received)
 
 
