@@ -15,6 +15,7 @@ from domain.facts import (
     TransactionStarted,
 )
 from domain.meter_values_16 import ends_in
+from domain.orphan_energy import AMBIGUOUS, orphan_detail
 from domain.readings import read_time, whole
 from domain.silence import is_running
 from domain.station import Station, answer_payload
@@ -176,13 +177,14 @@ def _orphaned(book: Transactions, fact: TransactionEnded) -> MessageOrphaned:
     if int(fact.transaction_id) <= 0:
         stop = NamelessStop(fact.meter_stop_wh, fact.ended_at, fact.id_token)
         if book.candidates(stop):
-            reason = "TXID_MINUS_ONE_AMBIGUOUS"
+            reason = AMBIGUOUS
     return MessageOrphaned(
         offset=fact.offset,
         recorded_at=fact.recorded_at,
         superseded=fact.superseded,
         reason=reason,
         transaction_id=fact.transaction_id,
+        detail=orphan_detail(fact, reason),
     )
 
 
