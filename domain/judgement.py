@@ -93,6 +93,19 @@ def judge(t: Transaction, limits: Limits = UNKNOWN, rule: MeterRule = CURRENT) -
     )
 
 
+def began(t: Transaction, limits: Limits) -> Judgement:
+    """Return what can be said without a look at the readings: when it began."""
+    return Judgement(
+        start_us=_times(t, limits).start,
+        end_us=None,
+        energy=None,
+        bounds=None,
+        readings=(),
+        flags=frozenset(),
+        holds=frozenset(),
+    )
+
+
 def _times(t: Transaction, limits: Limits) -> Times:
     start = Moment(t.started_at, t.start_received, t.start_is_live)
     end = Moment(t.ended_at, t.end_received, t.end_is_live) if t.is_ended else None
