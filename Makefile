@@ -7,7 +7,8 @@ DATA ?= data
 PYTEST ?= $(BIN)/python -m pytest
 
 SEEDS ?= 100
-.PHONY: run test test-long simulate install check fix kafka bench lock clean wheel docs
+FOR ?= 300
+.PHONY: run test test-long simulate chaos install check fix kafka bench lock clean wheel docs
 
 run: $(VENV)/.run  ## everything embedded, with a demonstration fleet (DEMO=0 for none)
 	$(BIN)/chargeledger up --data $(DATA) --demo $(DEMO)
@@ -20,6 +21,9 @@ test-long: install  ## the full lengths
 
 simulate: install  ## a deployment that breaks, in SEEDS simulated runs
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+chaos: install  ## real processes, brokers and disks that break FOR seconds (SEED=N: as it was then)
+	$(BIN)/python -m tests.chaos --seconds $(FOR) $(if $(SEED),--seed $(SEED))
 
 install: $(VENV)/.dev $(VENV)/.npm  ## only install, with what tests and checks need
 

@@ -17,13 +17,17 @@ from benchmarks import (
     burst,
     cdrs,
     flatness,
+    growth,
     hotpath,
+    idle,
     kafka,
     largest,
     memory,
     rebuild,
     sustained,
+    takeover,
     throughput,
+    workers,
 )
 from benchmarks.rows import Row, markdown, replaced
 
@@ -39,7 +43,13 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "cdrs": (cdrs.TITLE, cdrs.run),
     "largest": (largest.TITLE, largest.run),
     "flatness": (flatness.TITLE, flatness.run),
+    "growth": (growth.TITLE, growth.run),
+    "idle": (idle.TITLE, idle.run),
+    "workers": (workers.TITLE, workers.run),
+    "takeover": (takeover.TITLE, takeover.run),
 }
+FULL: dict[str, Callable[[], list[Row]]] = {"growth": growth.run_full}
+"""Those that take longer than ten minutes at full size."""
 
 
 def machine() -> str:
@@ -55,6 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--full", action="store_true", help=f"full size of {', '.join(FULL)}")
     parser.add_argument("--dry", action="store_true", help="print only; leave the page alone")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - set(BENCHMARKS))
@@ -64,6 +75,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     for name in arguments.names or list(BENCHMARKS):
         title, run = BENCHMARKS[name]
+        if arguments.full:
+            run = FULL.get(name, run)
         conditions = machine()
         block = markdown(title, run(), conditions)
         print(block, flush=True)

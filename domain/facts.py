@@ -197,6 +197,13 @@ class TransactionConcluded(Fact, frozen=True, kw_only=True):
     reason: str
 
 
+class ReservationConcluded(Fact, frozen=True, kw_only=True):
+    """A reservation expired unused, or what was said of one that had: its CDR is another one."""
+
+    transaction_id: str
+    """Under which it is kept beside the transactions."""
+
+
 class SettlementReported(Fact, frozen=True, kw_only=True):
     """What was settled with the driver (2.1)."""
 

@@ -15,8 +15,10 @@ import msgspec
 
 from domain.ocpi_tariffs import TariffUnsayable, ocpi_tariff
 from domain.pricing_money import half_up
+from domain.pricing_session import Reservation
 from domain.readings import read_time
 from domain.repricing_check import reprices
+from domain.reserved_time import EXPIRED, reservation_told
 from schemas.location import LocatedEvse, Location, decode_location
 from schemas.ocpi_cdr import Version, violation
 from schemas.released import Released, ReleasedCost, ReleasedPart, ReleasedPeriod, Snapshot
@@ -46,8 +48,16 @@ def ocpi_cdr(cdr: Released, version: Version, released_at: str) -> dict[str, Any
         raise NotInOcpi("unpriced")
     if cdr.started_at is None or cdr.ended_at is None:
         raise NotInOcpi("no-times")
-    if cdr.energy_wh is None or cdr.total_time_s is None or not cdr.charging_periods:
+    is_no_show = EXPIRED in cdr.flags
+    if cdr.energy_wh is None or cdr.total_time_s is None:
         raise NotInOcpi("no-energy")
+    if not (cdr.charging_periods or is_no_show):
+        raise NotInOcpi("no-energy")
+    reservation = reservation_told(cdr.flags, cdr.reserved_from, cdr.reserved_until)
+    periods = _periods(cdr.charging_periods, cdr.tariff.id)
+    if reservation is not None or is_no_show:
+        periods.insert(0, _reserved(cdr, reservation))
+    has_session_id = 0 < len(cdr.transaction_id) <= 36 and not is_no_show
     location, evse = _place(cdr)
     if not reprices(cdr, location.time_zone):
         raise NotInOcpi("price-differs", "its own periods and tariff give another price")
@@ -55,9 +65,9 @@ def ocpi_cdr(cdr: Released, version: Version, released_at: str) -> dict[str, Any
         "country_code": location.country_code,
         "party_id": location.party_id,
         "id": cdr.id,
-        "start_date_time": date_time(cdr.started_at),
+        "start_date_time": periods[0]["start_date_time"],
         "end_date_time": date_time(cdr.ended_at),
-        **({"session_id": cdr.transaction_id} if 0 < len(cdr.transaction_id) <= 36 else {}),
+        **({"session_id": cdr.transaction_id} if has_session_id else {}),
         "cdr_token": {
             "country_code": location.country_code,
             "party_id": location.party_id,
@@ -70,7 +80,7 @@ def ocpi_cdr(cdr: Released, version: Version, released_at: str) -> dict[str, Any
         **_meter(cdr),
         "currency": cdr.cost.currency,
         "tariffs": [_tariff(cdr.tariff, version, location, released_at)],
-        "charging_periods": _periods(cdr.charging_periods, cdr.tariff.id),
+        "charging_periods": periods,
         **_costs(cdr.cost, version),
         "total_energy": _four(Fraction(cdr.energy_wh) / 1000),
         "total_time": _four(Fraction(cdr.total_time_s) / _HOUR_S),
@@ -111,7 +121,8 @@ def _place(cdr: Released) -> tuple[Location, LocatedEvse]:
 
 
 def _location(location: Location, evse: LocatedEvse, connector: int) -> dict[str, Any]:
-    plug = next((each for each in evse.connectors if each.connector == connector), None)
+    plugs = [each for each in evse.connectors if connector in (each.connector, 0)]
+    plug = plugs[0] if len(plugs) == 1 else None  # 0: whichever the EVSE has.
     if plug is None or location.coordinates is None:
         raise NotInOcpi("no-location", "its connector is not registered")
     optional = {
@@ -133,7 +144,7 @@ def _location(location: Location, evse: LocatedEvse, connector: int) -> dict[str
         },
         "evse_uid": evse.uid or evse.evse_id,
         "evse_id": evse.evse_id,
-        "connector_id": str(connector),
+        "connector_id": str(plug.connector),
         "connector_standard": plug.standard,
         "connector_format": plug.format,
         "connector_power_type": plug.power_type,
@@ -201,6 +212,17 @@ def _periods(periods: Sequence[ReleasedPeriod], tariff_id: str) -> list[dict[str
             }
         )
     return found
+
+
+def _reserved(cdr: Released, reservation: Reservation | None) -> dict[str, Any]:
+    """Return the time that was reserved as the first period; 0 where it was used after all."""
+    span = 0 if reservation is None else reservation.end_us - reservation.start_us
+    hours = _four(Fraction(span, 1_000_000 * _HOUR_S))
+    return {
+        "start_date_time": date_time(cdr.reserved_from or cdr.started_at or ""),
+        "dimensions": [{"type": "RESERVATION_TIME", "volume": hours}],
+        **({"tariff_id": cdr.tariff.id} if cdr.tariff and cdr.tariff.id else {}),
+    }
 
 
 def _costs(cost: ReleasedCost, version: Version) -> dict[str, Any]:

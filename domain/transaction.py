@@ -120,10 +120,14 @@ class Transaction(Struct, kw_only=True):
     reserved_at: int | None = None
     """When the reservation began with which it began, and until when that lasted."""
     reserved_until: int | None = None
+    reserved_told: int = -1
+    """Offset of the message by which the station accepted that reservation."""
     station_cost: tuple[Decimal | None, Decimal | None] | None = None
     """What the station says it costs, excluding and including tax (2.1)."""
     settled: Decimal | None = None
     reservation_id: int | None = None
+    is_no_show: bool = False
+    """No transaction: a reservation that expired, from its acceptance to its end."""
     document: bytes = b""
     """The latest released one, while the transaction is kept whole."""
     sequence: int = 0

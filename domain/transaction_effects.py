@@ -289,3 +289,4 @@ def _reserve(station: Station, transaction: Transaction) -> None:
     if reserved is not None and reserved <= began:
         transaction.reserved_at = reserved
         transaction.reserved_until = began if expires is None else min(expires, began)
+        transaction.reserved_told = int(known.get(reservations.MADE, -1))

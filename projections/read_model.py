@@ -21,6 +21,7 @@ from domain.facts import (
     Fact,
     MessageOrphaned,
     MeterValuesReported,
+    ReservationConcluded,
     SettlementReported,
     SignaturesVerified,
     StateChanged,
@@ -41,10 +42,7 @@ from projections.registry_rows import RegistryRows
 from projections.rows_json import rows_json
 from projections.station_state import StateRows
 from schemas.cdr import Cdr, cdr_id
-from schemas.records import (
-    ConnectionOpened,
-    Record,
-)
+from schemas.records import ConnectionOpened, Record
 
 NAME = "read"
 """The key of its position; the queries' SQL knows it too."""
@@ -70,6 +68,8 @@ class _Collected:
         self.opened: list[rows.OpenedRow] = []
         self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}
         self.transactions: dict[tuple[int, str], tuple[Station, Transaction, int]] = {}
+        self.judged: dict[tuple[int, str], Cdr] = {}
+        """Of these transactions the CDR, where it has just been made."""
         self.cdrs: dict[str, session_rows.CdrRow] = {}
         self.cdr_revisions: dict[tuple[str, int], session_rows.CdrRevisionRow] = {}
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
@@ -173,6 +173,8 @@ class ReadModel:
     def _changed_with(self, station: Station, offset: int, fact: Fact, but: str = "") -> None:
         # Its neighbours on the EVSE know the register where one ended and the next began.
         for transaction in station.transactions.known.values():
+            if transaction.is_no_show:
+                continue
             if transaction.changed == fact.offset and transaction.transaction_id != but:
                 self._transaction(station, offset, transaction)
                 self._cdr_changed(station, offset, fact, transaction)
@@ -224,8 +226,11 @@ class ReadModel:
         self._event(station, offset, fact, "transaction-ended", subject, detail)
 
     def _transaction(self, station: Station, offset: int, transaction: Transaction) -> None:
+        if transaction.is_no_show:
+            return
         key = (id(station), transaction.transaction_id)
         self._new.transactions[key] = (station, transaction, offset)
+        self._new.judged.pop(key, None)
 
     def _cdr_changed(
         self, station: Station, offset: int, fact: Fact, transaction: Transaction
@@ -235,6 +240,7 @@ class ReadModel:
         cdr = cdr_of(
             station.tenant, station.station, station.partition, transaction, self.reference
         )
+        self._new.judged[id(station), transaction.transaction_id] = cdr
         self._cdr(station, offset, fact, cdr, None)
 
     def _verified(self, station: Station, offset: int, fact: SignaturesVerified, _: Record) -> None:
@@ -274,7 +280,11 @@ class ReadModel:
         self,
         station: Station,
         offset: int,
-        fact: CdrDenied | SettlementReported | TariffChanged | TransactionConcluded,
+        fact: CdrDenied
+        | ReservationConcluded
+        | SettlementReported
+        | TariffChanged
+        | TransactionConcluded,
         _: Record,
     ) -> None:
         transaction = station.transactions.known.get(fact.transaction_id)
@@ -337,6 +347,7 @@ class ReadModel:
         TransactionConcluded: _changed_otherwise,
         SettlementReported: _changed_otherwise,
         CdrDenied: _changed_otherwise,
+        ReservationConcluded: _changed_otherwise,
         TariffChanged: _changed_otherwise,
         CdrRequestMoved: _requested,
         CommandMoved: _command,
@@ -362,8 +373,8 @@ class ReadModel:
             (
                 "transactions.write",
                 [
-                    session_rows.transaction_row(*touched, self.reference)
-                    for touched in new.transactions.values()
+                    session_rows.transaction_row(*touched, self.reference, new.judged.get(key))
+                    for key, touched in new.transactions.items()
                 ],
             ),
             ("transactions.write_costs", self._running_costs(new)),

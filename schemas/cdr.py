@@ -123,6 +123,8 @@ class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a correction: the records because of which, "partition:offset"."""
     closed_by: str | None = None
     """The policy by which it was closed for want of an end, while that was not told."""
+    reserved_until: str | None = None
+    """When that reservation was over: as the session began, or as it had run out."""
 
 
 _encoder = msgspec.json.Encoder()

@@ -102,6 +102,8 @@ class Released(Struct, frozen=True, kw_only=True):
     credit_reference_id: str | None = None
     replaces: str | None = None
     signed: ReleasedSigned | None = None
+    reserved_from: str | None = None
+    reserved_until: str | None = None
 
 
 _decode = msgspec.json.Decoder(Released).decode

@@ -73,6 +73,8 @@ class Broker:
         self.node_id = node_id
         self.port = port
         self.controller_port = controller_port
+        self.advertised = f"127.0.0.1:{port}"
+        """Where clients are told that it is: something in between, perhaps."""
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -81,7 +83,8 @@ class Broker:
         return f"{self.node_id}@127.0.0.1:{self.controller_port}"
 
     def format(self, voters: Sequence[str]) -> None:
-        self._directory.mkdir(parents=True)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        (peers_port,) = free_ports(1)
         copies = min(3, len(voters))
         self._configuration.write_text(
             "\n".join(
@@ -90,10 +93,13 @@ class Broker:
                     f"node.id={self.node_id}",
                     f"controller.quorum.voters={','.join(voters)}",
                     f"listeners=CLIENT://127.0.0.1:{self.port},"
+                    f"PEERS://127.0.0.1:{peers_port},"
                     f"CONTROLLER://127.0.0.1:{self.controller_port}",
-                    f"advertised.listeners=CLIENT://127.0.0.1:{self.port}",
-                    "listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-                    "inter.broker.listener.name=CLIENT",
+                    f"advertised.listeners=CLIENT://{self.advertised},"
+                    f"PEERS://127.0.0.1:{peers_port}",
+                    "listener.security.protocol.map="
+                    "CLIENT:PLAINTEXT,PEERS:PLAINTEXT,CONTROLLER:PLAINTEXT",
+                    "inter.broker.listener.name=PEERS",
                     "controller.listener.names=CONTROLLER",
                     f"log.dirs={self._directory / 'log'}",
                     "auto.create.topics.enable=false",
@@ -148,6 +154,15 @@ class Broker:
 
     def stop(self) -> None:
         self._signal(signal.SIGTERM)
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        """SIGSTOP or SIGCONT; nothing if it has ended."""
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is None:
@@ -224,7 +239,8 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def say(line: str, out: IO[str] = sys.stdout) -> None:
+def say(line: str, out: IO[str] | None = None) -> None:
+    out = out or sys.stdout
     out.write(f"{line}\n")
     out.flush()
 

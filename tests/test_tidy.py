@@ -125,7 +125,7 @@ def test_packages_hold_nothing_of_their_own() -> None:
     assert full == []
 
 
-RUN_BY_MAKE = (Path("benchmarks"), Path("tests/simulation"))
+RUN_BY_MAKE = (Path("benchmarks"), Path("tests/chaos"), Path("tests/simulation"))
 
 
 def test_one_program_and_no_other_main() -> None:

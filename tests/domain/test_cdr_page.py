@@ -21,6 +21,7 @@ SPEAKERS = (
     "ocpp2",
     "pricing_totals",
     "readings",
+    "reserved_time",
     "signed_values",
     "transaction",
     "transaction_effects",

@@ -42,7 +42,7 @@ def assert_fates(
     views: Views, taken: Sequence[str], operations: Sequence[Operation], entries: Sequence[Entry]
 ) -> None:
     assert taken
-    assert wrong_fates(operations, entries, _commanded(views, taken)) == []
+    assert wrong_fates(operations, entries, commanded(views, taken)) == []
 
 
 async def _ask(url: str, stations: Sequence[str], taken: list[str]) -> None:
@@ -66,10 +66,10 @@ async def _ask(url: str, stations: Sequence[str], taken: list[str]) -> None:
             taken.append(response.json()["command_id"])
 
 
-def _commanded(views: Views, taken: Sequence[str]) -> list[Commanded]:
+def commanded(views: Views, taken: Sequence[str]) -> list[Commanded]:
     rows = [views.get(f"/v1/commands/{command_id}") for command_id in taken]
     return [Commanded(row["command_id"], row["fate"], row["answer"]) for row in rows]
 
 
 def _settled(views: Views, taken: Sequence[str]) -> bool | None:
-    return None if any(each.fate in OPEN_FATES for each in _commanded(views, taken)) else True
+    return None if any(each.fate in OPEN_FATES for each in commanded(views, taken)) else True

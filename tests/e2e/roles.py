@@ -4,7 +4,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,7 +26,9 @@ PARTITIONS = 2
 class Roles(Views):
     """A process is named by its role, or `role:more` if there are several of one."""
 
-    def __init__(self, directory: Path, bootstrap: str, prefix: str, postgres_dsn: str) -> None:
+    def __init__(
+        self, directory: Path, bootstrap: str, prefix: str, postgres_dsn: str, **settings: str
+    ) -> None:
         self.cluster = KafkaCluster(bootstrap)
         self.prefix = prefix
         self.starts: dict[str, int] = {}
@@ -52,11 +54,18 @@ class Roles(Views):
             "settle_s": "0",
             "drain_s": "1",
             "retry_after_max_s": "2",
+            **settings,
         }
+        self._inside: dict[str, Sequence[str]] = {}
         self._wanted: dict[str, dict[str, str]] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._turn = threading.Lock()
         self._ended = threading.Event()
+
+    @property
+    def ocpp_port(self) -> int:
+        """Of the process `ingress`."""
+        return self._ocpp_port
 
     @property
     def ocpp_url(self) -> str:
@@ -70,9 +79,13 @@ class Roles(Views):
     def clickhouse_url(self) -> str:
         return f"http://127.0.0.1:{self._clickhouse_port}"
 
-    def start(self, name: str, **settings: str) -> None:
-        """Start the process, and again whenever it ends. Return at once."""
+    def start(self, name: str, *, inside: Sequence[str] = (), **settings: str) -> None:
+        """Start the process, and again whenever it ends. Return at once.
+
+        `inside` is a command that runs it on another machine, so to say.
+        """
         with self._turn:
+            self._inside[name] = inside
             own = self._directory / name.replace(":", "-")
             self._wanted[name] = {**self._settings, "data": str(own), **settings}
             if name in self._health_ports:
@@ -163,7 +176,7 @@ class Roles(Views):
         self.starts[name] = self.starts.get(name, 0) + 1
         with self._log(name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                [*dies_with_us(), str(PROGRAM), name.partition(":")[0]],
+                [*dies_with_us(), *self._inside[name], str(PROGRAM), name.partition(":")[0]],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -184,10 +197,10 @@ class Roles(Views):
 
 @contextmanager
 def running_roles(
-    directory: Path, bootstrap: str, prefix: str, postgres_dsn: str
+    directory: Path, bootstrap: str, prefix: str, postgres_dsn: str, **settings: str
 ) -> Iterator[Roles]:
     """Yield a deployment of which nothing runs yet; leave nothing of it running."""
-    roles = Roles(directory, bootstrap, prefix, postgres_dsn)
+    roles = Roles(directory, bootstrap, prefix, postgres_dsn, **settings)
     keeper = threading.Thread(target=roles.keep_running)
     keeper.start()
     try:
