@@ -38,6 +38,9 @@ class Context(NamedTuple):
     policy: Policy
     draw_id: Callable[[], int]
     version: str = VERSION_16
+    received_at: int = 0
+    is_superseded: bool = False
+    """The CALL came over a connection that was not the newest any more."""
 
 
 class Answer(NamedTuple):

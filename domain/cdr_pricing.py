@@ -4,7 +4,7 @@ The tariff is the one of the session's start that the answer to the start knew, 
 registered since. A tenant without any tariff has CDRs without a cost.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from domain.charging_periods import Evidence, activities, seconds_by_activity, session_of
 from domain.cost_document import cost_document, period_documents, seconds_text
+from domain.metering import Reading
 from domain.pricing import TariffChange, price
 from domain.pricing_clock import ZoneUnknown, edges, zone_of
 from domain.pricing_money import half_up
@@ -124,16 +125,20 @@ def price_facts(facts: PricedFacts, reference: Reference) -> Priced:
     )
 
 
-def running_cost(facts: PricedFacts, reference: Reference) -> Cost | None:
-    """Return what a session owes up to the end that the facts name; None: nothing prices it."""
+def running_cost(
+    facts: PricedFacts, reference: Reference, readings: Callable[[], Sequence[Reading]]
+) -> Cost | None:
+    """Return what a session owes up to the end that the facts name; None: nothing prices it.
+
+    `readings` are asked for where they may move the price.
+    """
     applied = tariff_of(facts, reference)
     if applied is None:
         return None
     time = facts.start_us if facts.start_us is not None else facts.told_at
     located = reference.location_at(facts.tenant, facts.station, time, facts.registry)
-    if not splits_energy(applied.tariff):
-        # It is asked for at each reading: not over all of them, where they move no price.
-        facts = replace(facts, readings=())
+    if splits_energy(applied.tariff):
+        facts = replace(facts, readings=readings())
     return _cost(facts, applied.tariff, located.location.time_zone if located else "")
 
 

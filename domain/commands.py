@@ -81,6 +81,8 @@ class Command(Struct, kw_only=True):
     """Of its CALL that was sent last: its own id, or that of a later one where it takes several."""
     items_sent: int = 0
     """Of a list that takes several CALLs; 0 where it takes one."""
+    calls_sent: int = 0
+    """Of those."""
     has_more: bool = False
     """Its CALL was answered, and another one is to be sent."""
 

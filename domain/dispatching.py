@@ -76,7 +76,7 @@ def _call(
     known: tuple[int, int],
     now: int,
 ) -> MessageSent:
-    message_id, payload = batches.message_of(command, batches.items_max(station, command))
+    message_id, payload = batches.message_of(command, batches.limits_of(station, command))
     return MessageSent(
         tenant=station.tenant,
         station=station.station,

@@ -97,6 +97,19 @@ def judge(t: Transaction, limits: Limits = UNKNOWN, rule: MeterRule = CURRENT) -
     )
 
 
+def began(t: Transaction, limits: Limits) -> Judgement:
+    """Return what can be said without a look at the readings: when it began."""
+    return Judgement(
+        start_us=_times(t, limits).start,
+        end_us=None,
+        energy=None,
+        bounds=None,
+        readings=(),
+        flags=frozenset(),
+        holds=frozenset(),
+    )
+
+
 def _no_show(t: Transaction) -> Judgement:
     flags = frozenset(t.flags)
     return Judgement(

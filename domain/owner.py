@@ -286,8 +286,9 @@ class Owner:
 
         def context(payload: dict[str, Any]) -> Context:
             return Context(
-                station, payload, now, self.registry, self.policy, self._draw, call.version
-            )
+                station, payload, now, self.registry, self.policy, self._draw, call.version,
+                call.recorded_at, call.superseded,
+            )  # fmt: skip
 
         answer = routes.answer(call, station, context)
         return MessageSent(

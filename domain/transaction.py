@@ -156,6 +156,9 @@ class Transaction(Struct, kw_only=True):
     event_answers: dict[str, str] = {}
     """By seqNo and id token: the payload that an event got, as JSON; a repeat gets it again."""
 
+    costs_answered: dict[str, str] = {}
+    """By seqNo and type of the event: the totals that the latest ones were answered (2.x)."""
+
     readings_told: list[int] = []
     """Offsets of the CALLs that told readings which are kept, the stop's own left out."""
     states_told: list[int] = []

@@ -38,6 +38,12 @@ Sent = MessageSent | None
 EVENT_ANSWERS_MAX = 16
 """Of a transaction. A token is presented two or three times in one."""
 
+COSTS_ANSWERED_MAX = 8
+"""Of a transaction: a station repeats what it told last, before it goes on."""
+
+_COST = '"totalCost":'
+"""As `decisions2` writes it, at the end of the payload."""
+
 
 def transaction_started(station: Station, fact: TransactionStarted, record: Sent) -> Fact:
     book = station.transactions
@@ -205,9 +211,17 @@ def transaction_event(station: Station, fact: TransactionEventReported, record: 
         _place_event(station, transaction, fact, was=0)
     else:
         _event_evolves(station, transaction, fact)
-    if record is not None and fact.token_status and fact.seq_no is not None:
-        _remember_answer(transaction, answer_key(fact.seq_no, fact.id_token), record)
+    if record is not None and fact.seq_no is not None:
+        if fact.token_status:
+            _remember_answer(transaction, answer_key(fact.seq_no, fact.id_token), record)
+        elif _COST in record.frame:
+            _remember_cost(transaction, cost_key(fact.seq_no, fact.event_type), record)
     return fact
+
+
+def cost_key(seq_no: int, event_type: str) -> str:
+    """What an event is known again by, for the cost that it was answered."""
+    return f"{seq_no}|{event_type}"
 
 
 def _event_evolves(
@@ -267,6 +281,14 @@ def _remember_answer(transaction: Transaction, key: str, record: MessageSent) ->
     answers = transaction.event_answers
     if key not in answers and len(answers) < EVENT_ANSWERS_MAX:
         answers[key] = answer_payload(record)
+
+
+def _remember_cost(transaction: Transaction, key: str, record: MessageSent) -> None:
+    costs = transaction.costs_answered
+    if key not in costs:
+        costs[key] = answer_payload(record).partition(_COST)[2].rstrip("}")
+        if len(costs) > COSTS_ANSWERED_MAX:
+            del costs[next(iter(costs))]
 
 
 def _reserve(station: Station, transaction: Transaction) -> None:

@@ -244,10 +244,19 @@ async def test_lists_and_data_are_taken_and_the_rest_is_not_supported(up: Up, ve
         )
         held = await operator.asks("GetLocalListVersion")
         kept = await operator.sees("local-list", version=6)
+        report = await operator.commands("GetBaseReport", requestId=1, reportBase="FullInventory")
+        await operator.sees_effect(report)
+        entries = [{**entry, "idToken": {**TOKEN, "idToken": f"T{n}"}} for n in range(9)]
+        # The station takes four at once, and has said so.
+        longer = await operator.asks(
+            "SendLocalList", versionNumber=7, updateType="Full", localAuthorizationList=entries
+        )
+        in_parts = await operator.sees("local-list", version=9)
         theirs = await operator.asks("DataTransfer", vendorId="unheard-of")
         refused = await operator.commands("SetMonitoringLevel", severity=3)
 
     assert (sent, held) == ({"status": "Accepted"}, {"versionNumber": 6})
-    assert kept["tokens"] == 1
+    assert (kept["tokens"], in_parts["tokens"]) == (1, 9)
+    assert longer == {"status": "Accepted"}
     assert theirs["status"] == "UnknownVendorId"
     assert (refused["fate"], refused["error_code"]) == ("answered", "NotSupported")
