@@ -69,7 +69,8 @@ Register = tuple[int | None, Decimal]
 Registers = tuple[Register, ...]
 
 OtherRegisters = tuple[tuple[str, int | None, Decimal], ...]
-"""("interval" or "export", station time, Wh): energy that splits nothing by itself."""
+"""("interval" or "export", station time, Wh): energy that splits nothing by itself; and, of 1.6,
+"begin" or "end": which of the readings were sampled at an end of the transaction."""
 
 SignedTexts = tuple[tuple[str, str], ...]
 """Signed values: (JSON pointer in the frame, text as told)."""

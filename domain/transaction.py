@@ -54,6 +54,9 @@ class Transaction(Struct, kw_only=True):
     """When we were first told of it."""
     started_at: int | None
     meter_start_wh: int | Decimal | None
+    begin_wh: Decimal | None = None
+    """1.6: the register as it was sampled at the begin and at the end, if it was."""
+    end_wh: Decimal | None = None
     conflicting_starts: list[int] = []
     """Registers that a repeated start told, and the first did not."""
     ended: int = -1
