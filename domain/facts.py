@@ -91,6 +91,12 @@ class MeterValuesReported(Fact, frozen=True, kw_only=True):
         return self.read()
 
 
+class TokenAsked(Fact, frozen=True, kw_only=True):
+    """The station asked us whether a token may charge (Authorize)."""
+
+    id_token: str
+
+
 class TransactionStarted(Fact, frozen=True, kw_only=True):
     transaction_id: str
     """A string in every version; given by us in 1.6."""

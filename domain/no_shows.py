@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from domain import reservations
+from domain.auth_methods import COMMAND
 from domain.facts import (
     Fact,
     ReservationConcluded,
@@ -82,7 +83,9 @@ def _expired(station: Station, fact: Fact, value: Value) -> Transaction | None:
         evse_id=value.get("evse_id") or 0,
         connector_id=0,
         id_token=str(value.get("id_token") or ""),
+        id_token_type=str(value.get("id_token_type") or ""),
         token_status="Accepted",
+        auth_method=COMMAND,
         started=int(value.get(reservations.MADE, -1)),
         reserved_told=int(value.get(reservations.MADE, -1)),
         start_answered=-1,

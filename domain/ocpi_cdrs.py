@@ -6,13 +6,14 @@ add up to the totals; amounts are the exact ones, to 4 decimals. Before anything
 priced again from its own periods, and checked against the rules of `schemas.ocpi_cdr`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
 
 import msgspec
 
+from domain.ocpi_signed_data import SignedMissing, signed_data
 from domain.ocpi_tariffs import TariffUnsayable, ocpi_tariff
 from domain.pricing_money import half_up
 from domain.pricing_session import Reservation
@@ -23,10 +24,18 @@ from schemas.location import LocatedEvse, Location, decode_location
 from schemas.ocpi_cdr import Version, violation
 from schemas.released import Released, ReleasedCost, ReleasedPart, ReleasedPeriod, Snapshot
 
+NO_FRAMES: Mapping[str, str] = {}
 DECIMALS = 4
 """Of numbers in OCPI, where a field does not say otherwise."""
 
 _HOUR_S = 3600
+_TOKEN_TYPES = {
+    "central": "APP_USER",
+    "directpayment": "AD_HOC_USER",
+    "emaid": "EMAID",
+    "iso14443": "RFID",
+    "iso15693": "RFID",
+}
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -38,12 +47,19 @@ class NotInOcpi(Exception):
         self.reason = reason
 
 
-def ocpi_document(cdr: Released, version: Version, released_at: str) -> bytes:
-    """Return it as JSON, members in OCPI's order. Raise `NotInOcpi`."""
-    return _encode(ocpi_cdr(cdr, version, released_at))
+def ocpi_document(
+    cdr: Released, version: Version, released_at: str, frames: Mapping[str, str] = NO_FRAMES
+) -> bytes:
+    """Return it as JSON, members in OCPI's order. Raise `NotInOcpi`.
+
+    `frames`: those in which its signed values stand, by position.
+    """
+    return _encode(ocpi_cdr(cdr, version, released_at, frames))
 
 
-def ocpi_cdr(cdr: Released, version: Version, released_at: str) -> dict[str, Any]:
+def ocpi_cdr(
+    cdr: Released, version: Version, released_at: str, frames: Mapping[str, str] = NO_FRAMES
+) -> dict[str, Any]:
     if cdr.cost is None or cdr.tariff is None:
         raise NotInOcpi("unpriced")
     if cdr.started_at is None or cdr.ended_at is None:
@@ -72,15 +88,16 @@ def ocpi_cdr(cdr: Released, version: Version, released_at: str) -> dict[str, Any
             "country_code": location.country_code,
             "party_id": location.party_id,
             "uid": cdr.id_token,
-            "type": "OTHER",
+            "type": _token_type(cdr.id_token_type or "", version),
             "contract_id": cdr.id_token,
         },
-        "auth_method": "WHITELIST",
+        "auth_method": cdr.auth_method or "WHITELIST",
         "cdr_location": _location(location, evse, cdr.connector),
         **_meter(cdr),
         "currency": cdr.cost.currency,
         "tariffs": [_tariff(cdr.tariff, version, location, released_at)],
         "charging_periods": periods,
+        **_signed(cdr, frames),
         **_costs(cdr.cost, version),
         "total_energy": _four(Fraction(cdr.energy_wh) / 1000),
         "total_time": _four(Fraction(cdr.total_time_s) / _HOUR_S),
@@ -92,6 +109,12 @@ def ocpi_cdr(cdr: Released, version: Version, released_at: str) -> dict[str, Any
     if broken := violation(version, document):
         raise NotInOcpi("against-the-rules", broken)
     return document
+
+
+def _token_type(told: str, version: Version) -> str:
+    """Return OCPI's TokenType of a type of OCPP; 1.6 tells none."""
+    found = _TOKEN_TYPES.get(told.casefold(), "OTHER")
+    return "OTHER" if found == "EMAID" and version == "2.2.1" else found
 
 
 def date_time(text: str) -> str:
@@ -212,6 +235,14 @@ def _periods(periods: Sequence[ReleasedPeriod], tariff_id: str) -> list[dict[str
             }
         )
     return found
+
+
+def _signed(cdr: Released, frames: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        found = signed_data(cdr.signed, frames)
+    except SignedMissing as error:
+        raise NotInOcpi("signed-values-missing", str(error)) from error
+    return {} if found is None else {"signed_data": found}
 
 
 def _reserved(cdr: Released, reservation: Reservation | None) -> dict[str, Any]:

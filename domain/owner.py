@@ -96,7 +96,7 @@ class Owner:
         self._ending: set[int] = set()
         self._timers: list[tuple[int, Key]] = []
         self._registrations = len(registry.registrations)
-        self._billing = Billing(registry, policy.settle_us, self._again)
+        self._billing = Billing(registry, policy, self._again)
         self._expiries: dict[Key, int] = {}
         """When the next reservation of a station expires, as far as a timer was set for it."""
         for key, station in self.stations.items():

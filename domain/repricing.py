@@ -26,8 +26,8 @@ from schemas.journal import REGISTRY_PARTITION
 def reprice(released: Cdr, reference: Reference, tariff_id: str, position: int) -> Cdr | None:
     """Return the document with the cost of another tariff or version; None: none applies.
 
-    The tariff is that of the session's start as `position` of the registry knows it. The group of
-    its token is not in a document, so a tariff of a token group must be named.
+    The tariff is that of the session's start as `position` of the registry knows it. Documents of
+    earlier versions do not name the group of their token: there a group's tariff must be named.
     """
     start, end = read_time(released.started_at)[0], read_time(released.ended_at)[0]
     if start is None or end is None or released.energy_wh is None or end < start:
@@ -38,7 +38,9 @@ def reprice(released: Cdr, reference: Reference, tariff_id: str, position: int) 
     applied = (
         reference.version_at(released.tenant, tariff_id, start, position)
         if tariff_id
-        else reference.tariff_at(*where, released.evse, "", start, position)
+        else reference.tariff_at(
+            *where, released.evse, released.id_token_group or "", start, position
+        )
     )
     located = reference.location_at(*where, start, position)
     zone = located.location.time_zone if located is not None else ""

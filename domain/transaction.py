@@ -75,6 +75,8 @@ class Transaction(Struct, kw_only=True):
     successor_start_wh: int | Decimal | None = None
     """The register as that one began, and when that was."""
     successor_at: int | None = None
+    successor_told: int = 0
+    """When we were told of that one."""
     previous: str = ""
     """Id of the one before it on its EVSE."""
     previous_stop_wh: int | Decimal | None = None
@@ -126,6 +128,10 @@ class Transaction(Struct, kw_only=True):
     """What the station says it costs, excluding and including tax (2.1)."""
     settled: Decimal | None = None
     reservation_id: int | None = None
+    auth_method: str = ""
+    """COMMAND or AUTH_REQUEST (OCPI); empty: the station let its token charge by itself."""
+    id_token_type: str = ""
+    """As the station told it (2.x)."""
     is_no_show: bool = False
     """No transaction: a reservation that expired, from its acceptance to its end."""
     document: bytes = b""
@@ -205,6 +211,7 @@ def succeed(transaction: Transaction, by: Transaction) -> None:
     transaction.succeeded = True
     transaction.succeeded_by = by.started
     transaction.successor_start_wh = by.meter_start_wh
+    transaction.successor_told = by.start_received
     transaction.successor_at = reading_time(by.started_at, by.start_received)
 
 

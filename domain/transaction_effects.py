@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from domain import charging_states, reservations
+from domain import auth_methods, charging_states, reservations
 from domain.cdr import releasable
 from domain.facts import (
     ConnectorStatusReported,
@@ -15,6 +15,7 @@ from domain.facts import (
     TransactionStarted,
 )
 from domain.meter_values_16 import ends_in
+from domain.orphan_energy import AMBIGUOUS, orphan_detail
 from domain.readings import read_time, whole
 from domain.silence import is_running
 from domain.station import Station, answer_payload
@@ -57,6 +58,7 @@ def transaction_started(station: Station, fact: TransactionStarted, record: Sent
         book.add(key, transaction)
         _take_place(station, transaction, fact)
         charging_states.begun(station, transaction)
+        auth_methods.begun_16(station, transaction)
         if fact.reservation_id is not None:
             _reserve(station, transaction)
     return fact
@@ -181,13 +183,14 @@ def _orphaned(book: Transactions, fact: TransactionEnded) -> MessageOrphaned:
     if int(fact.transaction_id) <= 0:
         stop = NamelessStop(fact.meter_stop_wh, fact.ended_at, fact.id_token)
         if book.candidates(stop):
-            reason = "TXID_MINUS_ONE_AMBIGUOUS"
+            reason = AMBIGUOUS
     return MessageOrphaned(
         offset=fact.offset,
         recorded_at=fact.recorded_at,
         superseded=fact.superseded,
         reason=reason,
         transaction_id=fact.transaction_id,
+        detail=orphan_detail(fact, reason),
     )
 
 
@@ -203,6 +206,7 @@ def transaction_event(station: Station, fact: TransactionEventReported, record: 
         if fact.event_type == "Ended":
             transaction.end_is_live = _is_live(station, fact) and not fact.offline
         book.add_event(transaction)
+        _authorised(station, transaction, fact, is_first=bool(transaction.token_status))
         _settle(station, transaction, changed=True)
         _place_event(station, transaction, fact, was=0)
     else:
@@ -228,6 +232,7 @@ def _event_evolves(
         transaction.started >= 0,
         transaction.is_ended,
     )
+    presented = transaction.token_status, transaction.token_seq
     changed = evolve_by_event(transaction, fact)
     is_live = _is_live(station, fact) and not fact.offline
     if transaction.is_ended and not was_ended:
@@ -239,8 +244,17 @@ def _event_evolves(
         was_evse = 0
     if transaction.silent_since:
         is_running(station, transaction, fact.at)
+    is_first = presented != (transaction.token_status, transaction.token_seq)
+    _authorised(station, transaction, fact, is_first=is_first)
     _place_event(station, transaction, fact, was=was_evse)
     _settle(station, transaction, changed=changed)
+
+
+def _authorised(
+    station: Station, transaction: Transaction, fact: TransactionEventReported, *, is_first: bool
+) -> None:
+    is_live = _is_live(station, fact) and not fact.offline
+    auth_methods.told_by_event(station, transaction, fact, is_first=is_first, is_live=is_live)
 
 
 def _place_event(

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from domain.cdr import cdr_of
 from domain.cdr_requests import CdrDenied, CdrRequestMoved
-from domain.commands import Command, CommandMoved
+from domain.commands import CommandMoved
 from domain.facts import (
     CdrFixed,
     ConnectionChanged,
@@ -36,11 +36,10 @@ from domain.reference import Reference
 from domain.station import Station
 from domain.transaction import Transaction
 from projections import request_rows, rows, session_rows
+from projections.collected import Collected
 from projections.events import pruned
 from projections.ports import Progress, RowStore, Write
-from projections.registry_rows import RegistryRows
 from projections.rows_json import rows_json
-from projections.station_state import StateRows
 from schemas.cdr import Cdr, cdr_id
 from schemas.records import ConnectionOpened, Record
 
@@ -55,28 +54,6 @@ _decode_cdr = msgspec.json.Decoder(Cdr).decode
 class Batch(Struct, frozen=True):
     writes: Sequence[Write]
     progress: Progress
-
-
-class _Collected:
-    """Rows since the last cut, by key. What is mutable here is turned into rows by the cut."""
-
-    def __init__(self) -> None:
-        self.stations: dict[int, Station] = {}
-        self.versions: dict[int, str] = {}
-        self.registry = RegistryRows()
-        self.connectors: dict[tuple[int, int, int], Station] = {}
-        self.opened: list[rows.OpenedRow] = []
-        self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}
-        self.transactions: dict[tuple[int, str], tuple[Station, Transaction, int]] = {}
-        self.judged: dict[tuple[int, str], Cdr] = {}
-        """Of these transactions the CDR, where it has just been made."""
-        self.cdrs: dict[str, session_rows.CdrRow] = {}
-        self.cdr_revisions: dict[tuple[str, int], session_rows.CdrRevisionRow] = {}
-        self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
-        self.cdr_requests: dict[tuple[str, str], request_rows.CdrRequestRow] = {}
-        self.state = StateRows()
-        self.orphans: list[rows.OrphanRow] = []
-        self.events: list[rows.EventRow] = []
 
 
 class ReadModel:
@@ -98,7 +75,7 @@ class ReadModel:
         self._store = store
         self._events_from = events_from or {}
         self._on_revision = on_revision
-        self._new = _Collected()
+        self._new = Collected()
         self._cdr_index = 0
         self._event_index = 0
 
@@ -358,7 +335,7 @@ class ReadModel:
     # Batches
 
     def cut(self, progress: Progress) -> Batch:
-        new, self._new = self._new, _Collected()
+        new, self._new = self._new, Collected()
         told = [rows.station_told(s, new.versions.get(i, "")) for i, s in new.stations.items()]
         connectors = [
             rows.connector_row(station, evse, connector, station.connectors[evse, connector])
@@ -391,7 +368,7 @@ class ReadModel:
         writes.append(pruned(progress))
         return Batch(writes, progress)
 
-    def _running_costs(self, new: _Collected) -> list[session_rows.RunningCostRow]:
+    def _running_costs(self, new: Collected) -> list[session_rows.RunningCostRow]:
         made = (
             session_rows.running_cost_row(*touched, self.reference)
             for touched in new.transactions.values()

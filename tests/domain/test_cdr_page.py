@@ -19,6 +19,7 @@ SPEAKERS = (
     "meter_values_16",
     "ocpp16",
     "ocpp2",
+    "orphan_energy",
     "pricing_totals",
     "readings",
     "reserved_time",
