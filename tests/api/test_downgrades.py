@@ -60,7 +60,7 @@ async def asked(client: httpx.AsyncClient, body: Any, **headers: str) -> tuple[i
     return answer.status_code, (answer.json().get("errors") or [{"field": ""}])[0]["field"]
 
 
-async def test_in_16_the_key_is_never_set_lower(
+async def test_a_15_in_16_the_key_is_never_set_lower(
     deployment: Deployment, client: httpx.AsyncClient
 ) -> None:
     await speaking(deployment, "1.6", SecurityProfile="2", AllowSecurityProfileDowngrade="true")
@@ -80,7 +80,7 @@ async def test_in_16_the_key_is_never_set_lower(
 
 
 @pytest.mark.parametrize("version", ["2.0.1", "2.1"])
-async def test_in_2_no_variable_and_no_network_profile_is_set_lower(
+async def test_a_15_in_2_no_variable_and_no_network_profile_is_set_lower(
     deployment: Deployment, client: httpx.AsyncClient, version: str
 ) -> None:
     talk = await speaking(deployment, version, SecurityProfile="3")
@@ -100,7 +100,7 @@ async def test_in_2_no_variable_and_no_network_profile_is_set_lower(
     assert (await asked(client, {**network, "payload": slot(3, 3)}))[0] == 202
 
 
-async def test_where_the_station_allows_it_3_becomes_2_and_nothing_becomes_1(
+async def test_a_15_where_the_station_allows_it_3_becomes_2_and_nothing_becomes_1(
     deployment: Deployment, client: httpx.AsyncClient
 ) -> None:
     await speaking(deployment, "2.1", SecurityProfile="3", AllowSecurityProfileDowngrade="true")
