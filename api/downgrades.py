@@ -7,8 +7,14 @@ import msgspec
 from api.ports import Ports
 from api.problems import FieldError, Invalid
 from api.wanted import Asked
-from domain.readings import read_integer
-from domain.security_profiles import MAY_LOWER, PROFILE, is_lower, may_concern, profiles_in
+from domain.security_profiles import (
+    MAY_LOWER,
+    PROFILE,
+    is_lower,
+    may_concern,
+    profiles_in,
+    told_profile,
+)
 from projections.commands import find_command
 from projections.station_state import find_state
 from projections.stations import StationDetail
@@ -33,8 +39,8 @@ async def refuse_downgrade(
         return [msgspec.json.decode(each.item, type=dict[str, Any]) for each in found]
 
     told = await held("variables", variable=PROFILE, attribute="Actual")
-    profiles = [read_integer(each.get("value"))[0] or 0 for each in told]
-    present = max(profiles, default=_shown_by(detail))
+    profiles = [told_profile(each) for each in told]
+    present = max((each for each in profiles if each is not None), default=_shown_by(detail))
     allowed = await held("variables", variable=MAY_LOWER, value="true")
     slots = {
         each["slot"]: each["security_profile"]

@@ -21,6 +21,7 @@ LOWERED = "SecurityProfileLowered"
 TLS = 2
 """The lowest profile with TLS."""
 
+_PROFILES = range(4)
 _COMPONENT = "SecurityCtrlr"
 _PRIORITY = "NetworkConfigurationPriority"
 
@@ -78,7 +79,8 @@ def noted(held: Holdings, changes: Iterable[Change], at: int) -> list[Change]:
     """Remember the profile that these changes tell; return what is noted if it is a lower one."""
     lowered = []
     for change in changes:
-        profile = _told(change)
+        is_variable = change.facet == "variables" and change.value is not None
+        profile = told_profile(change.value or {}) if is_variable else None
         if profile is None:
             continue
         before, held.security_profile = held.security_profile, profile
@@ -89,15 +91,14 @@ def noted(held: Holdings, changes: Iterable[Change], at: int) -> list[Change]:
     return lowered
 
 
-def _told(change: Change) -> int | None:
-    value = change.value
-    if change.facet != "variables" or value is None or value.get("attribute") != "Actual":
-        return None
-    if value.get("component") not in ("", _COMPONENT):
+def told_profile(value: Mapping[str, Any]) -> int | None:
+    """Return the profile that this value of a variable says the station has, if it says one."""
+    if value.get("attribute") != "Actual" or value.get("component") not in ("", _COMPONENT):
         return None
     if str(value.get("variable")).casefold() != PROFILE.casefold():
         return None
-    return read_integer(value.get("value"))[0]
+    profile = read_integer(value.get("value"))[0]
+    return profile if profile in _PROFILES else None
 
 
 def _profile(member: str, value: Any) -> Iterator[tuple[str, int]]:

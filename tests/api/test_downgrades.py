@@ -83,21 +83,26 @@ async def test_a_15_in_16_the_key_is_never_set_lower(
 async def test_a_15_in_2_no_variable_and_no_network_profile_is_set_lower(
     deployment: Deployment, client: httpx.AsyncClient, version: str
 ) -> None:
-    talk = await speaking(deployment, version, SecurityProfile="3")
+    talk = await speaking(deployment, version, SecurityProfile="2")
+    slots = [
+        {**named("NetworkConfiguration", "SecurityProfile"), "variableAttribute": [{"value": "3"}]}
+    ]
+    told = {"requestId": 9, "generatedAt": AT, "seqNo": 0, "reportData": slots}
+    await talk.call("NotifyReport", told, {})
     for number, profile in ((1, 1), (2, 3)):
         await talk.ask("SetNetworkProfile", slot(number, profile), {"status": "Accepted"})
     await deployment.project()
     before = len(await deployment.records(CommandRequested))
-    network = {"action": "SetNetworkProfile", "payload": slot(3, 2)}
+    network = {"action": "SetNetworkProfile", "payload": slot(3, 1)}
     member = "payload.setVariableData.0.attributeValue"
     priority = ("OCPPCommCtrlr", "NetworkConfigurationPriority")
 
-    assert await asked(client, sets("SecurityCtrlr", "SecurityProfile", "2")) == (422, member)
+    assert await asked(client, sets("SecurityCtrlr", "SecurityProfile", "1")) == (422, member)
     assert await asked(client, sets(*priority, "2,1")) == (422, member)
     assert await asked(client, network) == (422, "payload.connectionData.securityProfile")
     assert len(await deployment.records(CommandRequested)) == before
     assert (await asked(client, sets(*priority, "2")))[0] == 202
-    assert (await asked(client, {**network, "payload": slot(3, 3)}))[0] == 202
+    assert (await asked(client, {**network, "payload": slot(3, 2)}))[0] == 202
 
 
 async def test_a_15_where_the_station_allows_it_3_becomes_2_and_nothing_becomes_1(

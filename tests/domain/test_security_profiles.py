@@ -85,7 +85,7 @@ def tells(holder: Holder, version: str, profile: str) -> None:
 @pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 def test_a_lower_profile_that_a_station_tells_is_a_security_event(version: str) -> None:
     holder = Holder(version)
-    for profile in ("1", "3", "3", "none", "2"):
+    for profile in ("1", "3", "3", "none", "99", "-1", "2"):
         tells(holder, version, profile)
 
     events = holder.of("security-events")
