@@ -20,7 +20,7 @@ from api.problems import Conflict, NotFound
 from domain.ocpi_cdrs import NotInOcpi, ocpi_document
 from projections.cdrs import CdrRow, find_cdr
 from projections.cdrs import feed as cdr_feed
-from projections.evidence import Bundle, evidence_of, released_at_of
+from projections.evidence import Bundle, evidence_of, released_at_of, signed_frames
 from schemas.cdr import Cdr, CdrState
 from schemas.ocpi_cdr import Version
 from schemas.released import read_released
@@ -144,8 +144,10 @@ async def get_ocpi(
         raise Conflict("it is not released")
     # A released one stands at the record that released it.
     released_at = await released_at_of(ports.db, caller.tenant, found.cdr.id)
+    named = [value.position for value in found.cdr.signed.values] if found.cdr.signed else []
+    frames = await signed_frames(ports.db, ports.frames, caller.tenant, found.cdr.station, named)
     try:
-        document = ocpi_document(read_released(found.body), query.version, released_at)
+        document = ocpi_document(read_released(found.body), query.version, released_at, frames)
     except NotInOcpi as error:
         raise Conflict(str(error)) from error
     return read(request, Raw(document))

@@ -18,9 +18,8 @@ from benchmarks.embedded import Embedded, directory
 from benchmarks.frames import BOOT, masked
 from benchmarks.history import History, Written
 from benchmarks.rows import Row
-from infra.edge import SNAPSHOT_RECORDS
 from infra.journal_sqlite import SWITCH_INTERVAL_S
-from infra.snapshots import take
+from infra.snapshots import SNAPSHOT_RECORDS, take
 
 TITLE = "Flatness: the cost of a CALL and a restart, with 10⁶ records in the log"
 SHORT, LONG = 10_000, 1_000_000

@@ -19,11 +19,10 @@ from domain.owner import Owner
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds
 from infra.deployment import Layout, ensure_keys, read_key
-from infra.edge import SNAPSHOT_RECORDS
 from infra.edge_log import EdgeLog
 from infra.journal_sqlite import SqliteJournal
 from infra.recovery import fold_range, fold_registry
-from infra.snapshots import PartitionSnapshot, Snapshots, take
+from infra.snapshots import SNAPSHOT_RECORDS, PartitionSnapshot, Snapshots, take
 from ingress import rpc
 from schemas.records import ConnectionOpened, MessageReceived, MessageSent
 

@@ -19,6 +19,8 @@ class Policy(NamedTuple):
     spread_percent: int = 0
     """By how much intervals that stations are told differ from station to station."""
     settle_us: int = 15 * 60 * 1_000_000
+    settle_offline_us: int = 24 * 60 * 60 * 1_000_000
+    """By so much longer, at most, what a station told waits for its return."""
     answer_timeout_us: int = 30 * 1_000_000
     ask_us: int = 15 * 60 * 1_000_000
     """After a station (2.x) is back: then it is asked for transactions it has not spoken of."""
@@ -36,6 +38,9 @@ class Context(NamedTuple):
     policy: Policy
     draw_id: Callable[[], int]
     version: str = VERSION_16
+    received_at: int = 0
+    is_superseded: bool = False
+    """The CALL came over a connection that was not the newest any more."""
 
 
 class Answer(NamedTuple):

@@ -10,6 +10,7 @@ from domain import releasing, telling_costs
 from domain.answering import Policy
 from domain.registry import Registry
 from domain.releasing import Deciding
+from domain.settling import settled_at
 from domain.station import Station
 from schemas.records import OwnerRecord
 
@@ -24,11 +25,11 @@ REGISTRY_WAIT_US = 1_000_000
 
 class Billing:
     def __init__(
-        self, registry: Registry, settle_us: int, again: Callable[[int, Key], None]
+        self, registry: Registry, policy: Policy, again: Callable[[int, Key], None]
     ) -> None:
         """`again`: ask for this station once more at that time."""
         self._registry = registry
-        self._settle_us = settle_us
+        self._policy = policy
         self._again = again
         self._judged: dict[tuple[str, str, str], int] = {}
         """Transactions that a look at their price did not let go, and the revision looked at."""
@@ -37,9 +38,9 @@ class Billing:
         """Yield when each of its CDRs is to be looked at."""
         book = station.transactions
         for transaction_id in book.settling:
-            yield book.known[transaction_id].end_received + self._settle_us
+            yield settled_at(station, book.known[transaction_id].end_received, self._policy)
         for transaction_id in book.correcting:
-            yield book.known[transaction_id].changed_at + self._settle_us
+            yield settled_at(station, book.known[transaction_id].changed_at, self._policy)
         yield from telling_costs.dues(station, self._registry.reference)
 
     def tells(self, station: Station) -> bool:
@@ -63,7 +64,9 @@ class Billing:
             t = book.known[transaction_id]
             at = t.changed_at if t.released else t.end_received
             judged = (station.tenant, station.station, transaction_id)
-            if at + self._settle_us > now or self._judged.get(judged) == t.revision:
+            if self._judged.get(judged) == t.revision:
+                continue
+            if settled_at(station, at, self._policy) > now:
                 continue
             if self._waits(station, t.registry, now):
                 continue

@@ -75,6 +75,7 @@ def _judged(text: str, calibration: Calibration, evse: int, at: int | None) -> S
             validity=validity,
             meter=found.meter,
             key=signatures.fingerprint(key.key),
+            public_key=signatures.base64_key(key.key),
         )
         if validity == "valid":
             break

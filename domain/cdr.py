@@ -6,7 +6,6 @@ without a number.
 """
 
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -17,16 +16,15 @@ from domain.judgement import HOLDING, Judgement, is_over, judge
 from domain.limits import Limits, limits_of
 from domain.meter_rules import CURRENT, MeterRule
 from domain.metering import Bounds, Wh, is_too_much
-from domain.pricing_session import Reservation, exact
-from domain.readings import whole
+from domain.pricing_session import exact
+from domain.readings import time_text, whole
 from domain.reference import NOTHING, Reference
+from domain.reserved_time import reservation_of
 from domain.signed_documents import signed_document
 from domain.signed_values import CALIBRATED_HOLDING, SignedEnergy, signed_energy
 from domain.tariff_changes import price_changes
 from domain.transaction import Estimate, Transaction
 from schemas.cdr import Cdr, CdrState, cdr_id, correction_id
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def cdr_of(
@@ -52,7 +50,7 @@ def cdr_of(
     if estimate is not None:
         energy = estimate.energy_wh if estimate.energy_wh is not None else energy
         ended_at = estimate.ended_at if estimate.ended_at is not None else ended_at
-    if energy == 0:
+    if energy == 0 and not t.is_no_show:
         flags.add("ZERO_ENERGY")
     over = is_over(t) or estimate is not None
     facts = facts_of(tenant, station, t, j, energy, ended_at, flags)
@@ -69,8 +67,8 @@ def cdr_of(
         connector=t.connector_id,
         transaction_id=t.transaction_id,
         id_token=t.id_token,
-        started_at=_iso(j.start_us),
-        ended_at=_iso(ended_at),
+        started_at=_time(j.start_us),
+        ended_at=_time(ended_at),
         meter_start_wh=t.meter_start_wh,
         meter_stop_wh=t.meter_stop_wh,
         energy_wh=energy,
@@ -104,8 +102,12 @@ def _with_details(cdr: Cdr, t: Transaction, j: Judgement, limits: Limits) -> Cdr
         missing_seq=j.missing_seq,
         missing_energy_wh=j.missing_energy_wh,
         energy_export_wh=_text(exported_wh(t, j, limits)),
-        authorized_at=_iso(t.authorized_at),
-        reserved_from=_iso(t.reserved_at),
+        authorized_at=_time(t.authorized_at),
+        auth_method=t.auth_method or None,
+        id_token_type=t.id_token_type or None,
+        id_token_group=t.group or None,
+        reserved_from=_time(t.reserved_at),
+        reserved_until=_time(t.reserved_until),
         station_cost_excl=_text(t.station_cost[0]) if t.station_cost else None,
         settled=_text(t.settled),
         closed_by=t.closed_reason if t.is_closed and not t.is_ended else None,
@@ -130,7 +132,9 @@ def releasable(transaction: Transaction) -> bool:
     What is registered of its station, and its price, may hold it all the same.
     """
     t = transaction
-    if not t.is_ended or t.released or t.meter_start_wh is None or t.meter_stop_wh is None:
+    if not t.is_ended or t.released:
+        return False
+    if not t.is_no_show and (t.meter_start_wh is None or t.meter_stop_wh is None):
         return False
     if t.rejected is not None or (t.signed and t.judged < 0):
         return False
@@ -229,9 +233,8 @@ def facts_of(
         energy_wh=None if energy is None else exact(energy),
         readings=j.readings,
         states=t.states,
-        reservation=Reservation(start_us=t.reserved_at, end_us=t.reserved_until)
-        if t.reserved_at is not None and t.reserved_until is not None
-        else None,
+        reservation=reservation_of(t.flags, t.reserved_at, t.reserved_until),
+        is_no_show=t.is_no_show,
         flags=flags,
         station_cost=t.station_cost,
         settled=t.settled,
@@ -241,29 +244,35 @@ def facts_of(
 
 def _positions(t: Transaction, partition: int) -> dict[str, str]:
     """Return which records each figure is from, by what they told."""
-    told: dict[str, list[int]] = {
-        "start": [t.started],
-        "start_answer": [t.start_answered],
-        "stop": [t.ended],
-        "stop_answer": [t.end_answered],
-        "meter_start": [t.start_told],
-        "meter_stop": [t.stop_told],
-        "readings": t.readings_told,
-        "states": t.states_told,
-        "others": t.others_told,
-        "successor": [t.succeeded_by],
-        "signatures": [t.judged],
-    }
-    offsets = {role: [str(each) for each in those if each >= 0] for role, those in told.items()}
-    return {role: f"{partition}:{','.join(those)}" for role, those in offsets.items() if those}
+    told: tuple[tuple[str, int | list[int]], ...] = (
+        ("start", t.started),
+        ("start_answer", t.start_answered),
+        ("stop", t.ended),
+        ("stop_answer", t.end_answered),
+        ("meter_start", t.start_told),
+        ("meter_stop", t.stop_told),
+        ("readings", t.readings_told),
+        ("states", t.states_told),
+        ("others", t.others_told),
+        ("successor", t.succeeded_by),
+        ("signatures", t.judged),
+        ("reservation", t.reserved_told),
+    )
+    if t.is_no_show:
+        told = (("reservation", t.reserved_told), ("expiry", t.ended), ("others", t.others_told))
+    positions = {}
+    for role, offsets in told:
+        if isinstance(offsets, int):
+            if offsets >= 0:
+                positions[role] = f"{partition}:{offsets}"
+        elif offsets:
+            positions[role] = f"{partition}:{','.join(map(str, offsets))}"
+    return positions
 
 
 def _text(value: Decimal | None) -> str | None:
     return None if value is None else f"{value:f}"
 
 
-def _iso(microseconds: int | None) -> str | None:
-    if microseconds is None:
-        return None
-    at = _EPOCH + timedelta(microseconds=microseconds)
-    return at.isoformat().replace("+00:00", "Z")
+def _time(microseconds: int | None) -> str | None:
+    return None if microseconds is None else time_text(microseconds)

@@ -4,7 +4,7 @@ The tariff is the one of the session's start that the answer to the start knew, 
 registered since. A tenant without any tariff has CDRs without a cost.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -15,12 +15,13 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from domain.charging_periods import Evidence, activities, seconds_by_activity, session_of
-from domain.cost_document import cost_document, decimal_text, period_documents
+from domain.cost_document import cost_document, period_documents, seconds_text
+from domain.metering import Reading
 from domain.pricing import TariffChange, price
 from domain.pricing_clock import ZoneUnknown, edges, zone_of
 from domain.pricing_money import half_up
 from domain.pricing_rules import RuleSet, rules_of
-from domain.pricing_session import Activity, Exact, Reservation, seconds_of
+from domain.pricing_session import Activity, Exact, PricedSession, Reservation
 from domain.pricing_totals import Cost
 from domain.reference import AppliedLocation, AppliedTariff, Reference
 from domain.tariff import Dimension, Tariff
@@ -65,6 +66,8 @@ class PricedFacts(Struct, frozen=True, kw_only=True):
     readings: Sequence[tuple[int, Decimal | int]] = ()
     states: Sequence[tuple[int, str]] = ()
     reservation: Reservation | None = None
+    is_no_show: bool = False
+    """No session took place; what is owed is for the reservation alone."""
     flags: Collection[str] = ()
     station_cost: tuple[Decimal | None, Decimal | None] | None = None
     """What the station says it costs, excluding and including tax (OCPP 2.1, costDetails)."""
@@ -122,16 +125,20 @@ def price_facts(facts: PricedFacts, reference: Reference) -> Priced:
     )
 
 
-def running_cost(facts: PricedFacts, reference: Reference) -> Cost | None:
-    """Return what a session owes up to the end that the facts name; None: nothing prices it."""
+def running_cost(
+    facts: PricedFacts, reference: Reference, readings: Callable[[], Sequence[Reading]]
+) -> Cost | None:
+    """Return what a session owes up to the end that the facts name; None: nothing prices it.
+
+    `readings` are asked for where they may move the price.
+    """
     applied = tariff_of(facts, reference)
     if applied is None:
         return None
     time = facts.start_us if facts.start_us is not None else facts.told_at
     located = reference.location_at(facts.tenant, facts.station, time, facts.registry)
-    if not splits_energy(applied.tariff):
-        # It is asked for at each reading: not over all of them, where they move no price.
-        facts = replace(facts, readings=())
+    if splits_energy(applied.tariff):
+        facts = replace(facts, readings=readings())
     return _cost(facts, applied.tariff, located.location.time_zone if located else "")
 
 
@@ -195,16 +202,21 @@ def _asks_for_time(rules: RuleSet) -> tuple[bool, ...]:
 
 
 def _times(f: PricedFacts) -> tuple[str | None, str | None]:
+    if f.is_no_show:
+        return "0", "0"
     if f.start_us is None or f.end_us is None or f.end_us < f.start_us:
         return None, None
-    spent = seconds_by_activity(activities(f.states, f.start_us, f.end_us), f.end_us)
-    return (
-        decimal_text(seconds_of(f.end_us - f.start_us)),
-        decimal_text(seconds_of(spent[Activity.PARKING])),
-    )
+    parked_us = 0
+    if f.states:
+        changes = activities(f.states, f.start_us, f.end_us)
+        parked_us = seconds_by_activity(changes, f.end_us)[Activity.PARKING]
+    return seconds_text(f.end_us - f.start_us), seconds_text(parked_us)
 
 
 def _cost(f: PricedFacts, tariff: Tariff, zone: str) -> Cost | None:
+    if f.is_no_show:
+        nobody = PricedSession(periods=(), reservation=f.reservation)
+        return price(nobody, tariff, known_zone(zone))
     if f.start_us is None or f.end_us is None or f.end_us < f.start_us:
         return None
     if f.energy_wh is None or f.start_wh is None or f.changes is None:

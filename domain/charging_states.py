@@ -91,7 +91,7 @@ def _at(station: Station, evse_id: int, at: int) -> Transaction | None:
     there = [
         transaction
         for transaction in station.transactions.known.values()
-        if transaction.evse_id == evse_id and not transaction.by_events
+        if transaction.evse_id == evse_id and not (transaction.by_events or transaction.is_no_show)
     ]
     running = [transaction for transaction in there if _ran(transaction, at)]
     soon = [each for each in there if at < _began(each) <= at + BEFORE_US]

@@ -7,7 +7,7 @@ not out of a queue. Nothing here moves a time that is merely late or a little wr
 
 from typing import NamedTuple
 
-from domain.limits import Limits
+from domain.limits import EARLIEST_US, Limits
 
 TOLERANCE_US = 300_000_000
 """By so much two clocks may differ and mean the same."""
@@ -33,6 +33,10 @@ class Times(NamedTuple):
     holds: frozenset[str]
 
 
+_NONE: frozenset[str] = frozenset()
+_LONG = frozenset({"LONG_SESSION"})
+
+
 class _Read(NamedTuple):
     at: int | None
     flags: tuple[str, ...]
@@ -42,15 +46,14 @@ class _Read(NamedTuple):
 
 def times_of(start: Moment | None, end: Moment | None, limits: Limits) -> Times:
     """Return both times as they count; an end before its start counts as unknown."""
-    began = _read(start, limits, trusted=_may_stand_in(start, end, limits))
-    ended = _read(end, limits, trusted=_may_stand_in(end, start, limits))
+    began, ended = _read(start, end, limits), _read(end, start, limits)
+    if (lasts := _plainly(began, ended)) is not None:
+        return Times(began.at, ended.at, _LONG if lasts > LONG_US else _NONE, _NONE)
     flags = {*began.flags, *ended.flags}
-    holds = {"CLOCK_INVALID"} & {
-        flag
-        for read in (began, ended)
-        if "CLOCK_SUBSTITUTED" not in read.flags
-        for flag in read.flags
-    }
+    holds: set[str] = set()
+    for read in (began, ended):
+        if "CLOCK_INVALID" in read.flags and "CLOCK_SUBSTITUTED" not in read.flags:
+            holds.add("CLOCK_INVALID")
     if start is not None and end is not None:
         flags |= _between(start, end, began, ended)
     if any(read.lag is not None and read.lag > TOLERANCE_US for read in (began, ended)):
@@ -66,9 +69,18 @@ def times_of(start: Moment | None, end: Moment | None, limits: Limits) -> Times:
     return Times(first, last, frozenset(flags), frozenset(holds))
 
 
+def _plainly(began: _Read, ended: _Read) -> int | None:
+    """Return how long it took, where both times can be and were told at once: nothing to say."""
+    if began.lag is None or ended.lag is None or began.at is None or ended.at is None:
+        return None
+    if abs(began.lag) > STEADY_US or abs(ended.lag) > STEADY_US or ended.at < began.at:
+        return None
+    return ended.at - began.at
+
+
 def reading_time(at: int | None, received: int) -> int:
     """Return when a reading was taken: the time of receipt where the station's cannot be."""
-    if at is None or at > received + TOLERANCE_US or at < Limits().commissioned_us:
+    if at is None or at > received + TOLERANCE_US or at < EARLIEST_US:
         return received
     return at
 
@@ -78,9 +90,9 @@ def _is_possible(moment: Moment, limits: Limits) -> bool:
     return at is not None and limits.commissioned_us <= at <= moment.received + TOLERANCE_US
 
 
-def _may_stand_in(moment: Moment | None, other: Moment | None, limits: Limits) -> bool:
+def _may_stand_in(moment: Moment, other: Moment | None, limits: Limits) -> bool:
     """Whether the receipt may stand in: live, and not contradicted by the other end."""
-    if moment is None or not moment.is_live:
+    if not moment.is_live:
         return False
     if other is None or moment.at is None or other.at is None or _is_possible(other, limits):
         return True
@@ -88,13 +100,13 @@ def _may_stand_in(moment: Moment | None, other: Moment | None, limits: Limits) -
     return abs(by_clock - by_receipt) <= TOLERANCE_US
 
 
-def _read(moment: Moment | None, limits: Limits, *, trusted: bool) -> _Read:
+def _read(moment: Moment | None, other: Moment | None, limits: Limits) -> _Read:
     if moment is None or moment.at is None:
         return _Read(None, (), None)
     if _is_possible(moment, limits):
         return _Read(moment.at, (), moment.received - moment.at)
     is_ahead = moment.at > moment.received
-    if trusted:
+    if _may_stand_in(moment, other, limits):
         flag = "CLOCK_FUTURE" if is_ahead else "CLOCK_INVALID"
         return _Read(moment.received, (flag, "CLOCK_SUBSTITUTED"), None)
     return _Read(None, ("CLOCK_INVALID", "CLOCK_FUTURE") if is_ahead else ("CLOCK_INVALID",), None)
@@ -107,7 +119,7 @@ def _between(start: Moment, end: Moment, began: _Read, ended: _Read) -> set[str]
             return {"CLOCK_SKEW"} if is_off and start.is_live and end.is_live else set()
     if start.at is None or end.at is None or not (start.is_live and end.is_live):
         return set()
-    if start.at < Limits().commissioned_us or end.at < Limits().commissioned_us:
+    if start.at < EARLIEST_US or end.at < EARLIEST_US:
         return set()  # It was never set, which is said already.
     # An end that was told late says nothing of the clock: a stop may have been sent again. Nor do
     # two that were told at one go: they came out of a queue.

@@ -1,8 +1,9 @@
 """Transactions of which no end was told: when they are closed without one, and who is asked first.
 
-Only evidence closes (policy CLOSE): the next start on the EVSE, the station's own word that it
-knows nothing of it any more, or that the station started anew and has not spoken of it for long.
-Status and silence alone close nothing. A close is a record, no end, and void once that is told.
+Only evidence closes (policy CLOSE): the next start on the EVSE, once that is settled, the station's
+own word that it knows nothing of it any more, or that the station started anew and has not spoken
+of it for long. Status and silence alone close nothing. A close is a record, no end, and void once
+that is told.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from domain.answering import Policy
+from domain.settling import settled_at
 from domain.silence import ASKS, GONE
 from domain.station import Station
 from domain.transaction import Transaction
@@ -22,7 +24,7 @@ NEXT_START, BOOT, STATUS = "next-start", "grace-after-boot", "transaction-status
 def dues(station: Station, policy: Policy) -> Iterator[int]:
     """Yield when each that may have to be closed is to be looked at."""
     for transaction in _open(station):
-        for due, _ in _steps(transaction, policy):
+        for due, _ in _steps(station, transaction, policy):
             yield due
 
 
@@ -31,7 +33,7 @@ def decide(
 ) -> OwnerRecord | None:
     """`known`: the epoch, and how much of the registry the owner has folded."""
     for transaction in _open(station):
-        for due, step in _steps(transaction, policy):
+        for due, step in _steps(station, transaction, policy):
             if due > now:
                 continue
             if step != ASKS:
@@ -49,9 +51,10 @@ def _open(station: Station) -> Iterator[Transaction]:
             yield transaction
 
 
-def _steps(t: Transaction, policy: Policy) -> Iterator[tuple[int, str]]:
+def _steps(station: Station, t: Transaction, policy: Policy) -> Iterator[tuple[int, str]]:
     if t.succeeded:
-        yield 0, NEXT_START
+        # Its stop may stand in a queue behind the start that shows that it is over.
+        yield settled_at(station, t.successor_told, policy), NEXT_START
     elif t.status_told == GONE:
         yield 0, STATUS
     elif t.silent_since and not t.status_told:

@@ -55,6 +55,8 @@ def dispatched(station: Station, offset: int, record: MessageSent) -> list[Fact]
     command.connection, command.deadline = record.connection, record.deadline
     command.message_id, command.has_more = record.message_id, False
     command.items_sent += batches.items_in(record)
+    command.calls_sent += 1
+    command.registry = record.registry
     station.in_flight = command.command_id
     if station.is_newest(record.connection):
         station.outbox[offset] = record
@@ -105,7 +107,7 @@ def answered(station: Station, offset: int, record: MessageReceived) -> list[Fac
         changed = following.answered(station, offset, record, command, sent, told)
         if command.items_sent:
             told = batches.joined(command.answer, told)
-            if command.is_open and batches.has_more(command):
+            if command.is_open and batches.has_more(command, told):
                 command.answer = msgspec.json.encode(told)
                 command.has_more, command.dispatch_cause = True, offset
                 return [_moved(station, command, offset, record.recorded_at), *changed]
@@ -186,7 +188,7 @@ def delivery_failed(station: Station, offset: int, record: DeliveryFailed, _: An
         # known whole.
         return drop_in_flight(station, offset, record.recorded_at)
     station.in_flight = ""
-    command.fate, command.items_sent = "requested", 0
+    command.fate, command.items_sent, command.calls_sent = "requested", 0, 0
     command.dispatched, command.dispatched_at, command.connection = -1, None, ""
     command.dispatch_cause = offset
     command.refused_by = record.connection

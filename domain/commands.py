@@ -75,10 +75,14 @@ class Command(Struct, kw_only=True):
     parts: Parts = msgspec.field(default_factory=Parts)
     is_over: bool = False
     """What it asked for will not happen any more: its effect is not looked for."""
+    registry: int = -1
+    """How much of the registry was known when its CALL was sent."""
     message_id: str = ""
     """Of its CALL that was sent last: its own id, or that of a later one where it takes several."""
     items_sent: int = 0
     """Of a list that takes several CALLs; 0 where it takes one."""
+    calls_sent: int = 0
+    """Of those."""
     has_more: bool = False
     """Its CALL was answered, and another one is to be sent."""
 

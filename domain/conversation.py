@@ -10,7 +10,7 @@ transactions counts by meaning.
 from collections.abc import Callable
 from typing import Any
 
-from domain import cdr_lane, command_lane, following, silence
+from domain import cdr_lane, command_lane, following, no_shows, silence
 from domain.effects import take_effect
 from domain.facts import ConnectionChanged, Fact
 from domain.meanings import MEANINGS
@@ -166,7 +166,8 @@ def _told_unasked(
 def _elapsed(station: Station, offset: int, record: TimeoutElapsed, _: Any) -> list[Fact]:
     if record.purpose == following.EXPIRED:
         moved = command_lane.reservation_expired(station, offset, record)
-        return [*following.expired(station, offset, record), *moved]
+        expired = following.expired(station, offset, record)
+        return [*expired, *no_shows.concluded(station, expired), *moved]
     return command_lane.timed_out(station, offset, record, None)
 
 
@@ -212,6 +213,7 @@ def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) ->
         told += [take_effect(station, fact, record) for fact in facts]
         if station.held is not None:
             told += following.transactions_moved(station, offset, told)
+            told += no_shows.concluded(station, told)
     if station.commands:
         told += command_lane.observe(station, told, call)
     return told

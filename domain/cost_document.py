@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from domain.pricing_lines import Kind
 from domain.pricing_money import half_up
-from domain.pricing_session import Exact
+from domain.pricing_session import MICROSECONDS, Exact
 from domain.pricing_totals import Cost, Part
 from domain.readings import time_text
 from domain.tariff import Dimension
@@ -28,6 +28,12 @@ def decimal_text(value: Exact) -> str:
             denominator, places = denominator // factor, places + 1
     text = f"{half_up(value, places if denominator == 1 else DIGITS):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def seconds_text(microseconds: int) -> str:
+    """Return so many microseconds, not less than none, as seconds."""
+    seconds, rest = divmod(microseconds, MICROSECONDS)
+    return f"{seconds}.{rest:06d}".rstrip("0") if rest else str(seconds)
 
 
 def cost_document(cost: Cost) -> CdrCost:

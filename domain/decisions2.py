@@ -6,6 +6,7 @@ An answer to a repeat is the first answer. Those that are the same for ever stan
 import msgspec
 
 from domain import admission
+from domain.answered_costs import total_cost
 from domain.answering import Context, json_text
 from domain.authorization import standing_of
 from domain.ocpp2 import ID_TOKEN_MAX, object_in, transaction_id_in
@@ -39,7 +40,7 @@ def authorize(c: Context) -> str:
 def transaction_event(c: Context) -> str:
     presented = c.payload.get("idToken")
     if not isinstance(presented, dict):
-        return "{}"
+        return _with_cost(c, "{}")
     at, event_type = read_time(c.payload.get("timestamp"))[0], str(c.payload.get("eventType"))
     book = c.station.transactions
     known = book.known.get(book.event_id(transaction_id_in(c.payload)[0], event_type, at))
@@ -48,7 +49,17 @@ def transaction_event(c: Context) -> str:
         key = answer_key(seq_no, read_text(presented.get("idToken"), ID_TOKEN_MAX)[0])
         if key in known.event_answers:
             return known.event_answers[key]
-    return f'{{"idTokenInfo":{_token_info(c, presented)}}}'
+    return _with_cost(c, f'{{"idTokenInfo":{_token_info(c, presented)}}}')
+
+
+def _with_cost(c: Context, answer: str) -> str:
+    try:
+        cost = total_cost(c, answer)
+    except Exception:  # noqa: BLE001 - without a cost it is still the answer that is owed.
+        return answer
+    if not cost:
+        return answer
+    return f'{{"totalCost":{cost}}}' if answer == "{}" else f'{answer[:-1]},"totalCost":{cost}}}'
 
 
 def certificate_chain_status(c: Context) -> str:

@@ -38,9 +38,12 @@ def timed_out(station: Station, outages: Outages, epoch: int, now: int) -> Timeo
 
 
 def dispatch(
-    station: Station, policy: Policy, outages: Outages, epoch: int, now: int
+    station: Station, policy: Policy, outages: Outages, known: tuple[int, int], now: int
 ) -> MessageSent | CommandUndeliverable | None:
-    """Return the next CALL, or the end of a command that never becomes one; None: not now."""
+    """Return the next CALL, or the end of a command that never becomes one; None: not now.
+
+    `known`: the epoch, and how much of the registry the owner has folded.
+    """
     connection = station.connection
     if connection is None:
         return None
@@ -48,7 +51,7 @@ def dispatch(
     if in_flight is not None:
         if in_flight.has_more:
             expires_at = outages.extended(in_flight.requested_at, in_flight.expires_at)
-            return _call(station, connection, in_flight, policy, expires_at, epoch, now)
+            return _call(station, connection, in_flight, policy, expires_at, known, now)
         return None
     for command in station.commands.values():
         if command.fate != "requested":
@@ -59,8 +62,8 @@ def dispatch(
         if command.refused_by == connection.id:
             continue
         if command.version != connection.protocol:
-            return _undeliverable(station, connection, command, epoch, now)
-        return _call(station, connection, command, policy, expires_at, epoch, now)
+            return _undeliverable(station, connection, command, known[0], now)
+        return _call(station, connection, command, policy, expires_at, known, now)
     return None
 
 
@@ -70,17 +73,18 @@ def _call(
     command: Command,
     policy: Policy,
     expires_at: int,
-    epoch: int,
+    known: tuple[int, int],
     now: int,
 ) -> MessageSent:
-    message_id, payload = batches.message_of(command, batches.items_max(station, command))
+    message_id, payload = batches.message_of(command, batches.limits_of(station, command))
     return MessageSent(
         tenant=station.tenant,
         station=station.station,
         recorded_at=now,
         cause=command.dispatch_cause,
         purpose="call",
-        epoch=epoch,
+        epoch=known[0],
+        registry=known[1],
         connection=connection.id,
         frame=f'[2,"{message_id}","{command.action}",{payload}]',
         message_type=CALL,

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from domain import transaction_effects
+from domain import auth_methods, transaction_effects
 from domain.facts import (
     ConnectorStatusReported,
     Fact,
@@ -13,6 +13,7 @@ from domain.facts import (
     SettlementReported,
     StateTold,
     StationBooted,
+    TokenAsked,
     TransactionEnded,
     TransactionEventReported,
     TransactionStarted,
@@ -83,6 +84,11 @@ def _booted(station: Station, fact: StationBooted, _: Sent) -> Fact:
     return fact
 
 
+def _token_asked(station: Station, fact: TokenAsked, _: Sent) -> Fact:
+    auth_methods.asked(station, fact)
+    return fact
+
+
 def _state_told(station: Station, fact: StateTold, _: Sent) -> Fact:
     return told(station, fact)
 
@@ -96,4 +102,5 @@ _EFFECTS: dict[type[Fact], Callable[[Station, Any, Sent], Fact]] = {
     TransactionEventReported: transaction_effects.transaction_event,
     SettlementReported: transaction_effects.settlement,
     StateTold: _state_told,
+    TokenAsked: _token_asked,
 }

@@ -91,6 +91,12 @@ class MeterValuesReported(Fact, frozen=True, kw_only=True):
         return self.read()
 
 
+class TokenAsked(Fact, frozen=True, kw_only=True):
+    """The station asked us whether a token may charge (Authorize)."""
+
+    id_token: str
+
+
 class TransactionStarted(Fact, frozen=True, kw_only=True):
     transaction_id: str
     """A string in every version; given by us in 1.6."""
@@ -195,6 +201,13 @@ class TransactionConcluded(Fact, frozen=True, kw_only=True):
 
     transaction_id: str
     reason: str
+
+
+class ReservationConcluded(Fact, frozen=True, kw_only=True):
+    """A reservation expired unused, or what was said of one that had: its CDR is another one."""
+
+    transaction_id: str
+    """Under which it is kept beside the transactions."""
 
 
 class SettlementReported(Fact, frozen=True, kw_only=True):

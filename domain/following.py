@@ -62,7 +62,8 @@ def answered(
     if fold is None or not station.is_newest(record.connection):
         return []
     request = parse(command.payload.decode()) if sent is None else reread(CALL, sent.frame)
-    return _followed(station, offset, record, fold, (request, result), command.command_id)
+    told = request, result
+    return _followed(station, offset, record, fold, told, command.command_id, command.registry)
 
 
 def expiry(station: Station, now: int, epoch: int) -> TimeoutElapsed | None:
@@ -144,11 +145,14 @@ def _followed(
     fold: Fold,
     told: tuple[Any, Any],
     command_id: str,
+    registry: int = -1,
 ) -> list[Fact]:
     request, result = told
     if not isinstance(request, dict) or not isinstance(result, dict):
         return []
-    telling = Telling(request, result, offset, record.recorded_at, _held(station), command_id)
+    telling = Telling(
+        request, result, offset, record.recorded_at, _held(station), command_id, registry
+    )
     fact = Fact(offset=offset, recorded_at=record.recorded_at)
     changed = _changed(station, offset, fact, fold(telling))
     return [changed] if changed is not None else []

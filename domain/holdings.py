@@ -64,7 +64,7 @@ FACETS: Mapping[str, Facet] = {
         128,
         (
             "reservation_id", "state", "evse_id", "connector_type", "id_token", "id_token_type",
-            "group", "expires_at", "reserved_at", "transaction_id",
+            "group", "expires_at", "reserved_at", "transaction_id", "_made", "_registry",
         ),
         frozenset({"active"}),
     ),
@@ -163,6 +163,8 @@ class Telling(Struct, frozen=True):
     held: Holdings
     command_id: str = ""
     """Of a command of ours."""
+    registry: int = -1
+    """How much of the registry the owner knew when it sent the command."""
 
     @property
     def status(self) -> str:
@@ -319,15 +321,19 @@ def _next_expiry(held: Holdings) -> int | None:
 
 
 LIMITS = ("ItemsPerMessage", "BytesPerMessage")
+_LIMITS_16 = ("GetConfigurationMaxKeys", "SendLocalListMaxLength")
+_ONLY_ACTION = {"LocalAuthListCtrlr": "SendLocalList"}
+"""Component to the action that its limits are for, where the variable has no instance."""
 
 
 def _note_limit(held: Holdings, value: Value) -> None:
     variable = str(value.get("variable", ""))
-    if not variable.startswith(LIMITS) and variable != "GetConfigurationMaxKeys":
+    if not variable.startswith(LIMITS) and variable not in _LIMITS_16:
         return
     number = read_integer(value.get("value"))[0]
     if number is not None and number > 0:
-        held.limits[variable + str(value.get("variable_instance", ""))] = number
+        instance = value.get("variable_instance") or _ONLY_ACTION.get(str(value.get("component")))
+        held.limits[f"{variable}{instance or ''}"] = number
 
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode

@@ -13,6 +13,7 @@ from domain.clocks import Moment, Times, times_of
 from domain.limits import UNKNOWN, Limits
 from domain.meter_rules import CURRENT, MeterRule
 from domain.metering import Bounds, Reading, Registers, Wh, meter
+from domain.reserved_time import UNCLEAR
 from domain.transaction import Transaction
 
 HOLDING = frozenset(
@@ -32,6 +33,7 @@ HOLDING = frozenset(
         "MISSING_STOP",
         "NEGATIVE_DURATION",
         "RECONSTRUCTED",
+        UNCLEAR,
         "TIME_MISSING",
         "TOKEN_NOT_ACCEPTED",
         *signed_values.HOLDING,
@@ -60,6 +62,8 @@ def is_over(t: Transaction) -> bool:
 
 
 def judge(t: Transaction, limits: Limits = UNKNOWN, rule: MeterRule = CURRENT) -> Judgement:
+    if t.is_no_show:
+        return _no_show(t)
     times = _times(t, limits)
     end_us = times.end if t.is_ended else _concluded_end(t, times.start)
     flags = {*t.flags, *times.flags, *_said(t, times, limits)}
@@ -90,6 +94,32 @@ def judge(t: Transaction, limits: Limits = UNKNOWN, rule: MeterRule = CURRENT) -
         holds=frozenset((HOLDING & flags) | times.holds | metered.holds),
         missing_seq=missing,
         missing_energy_wh=gap if gap is not None and gap > 0 else None,
+    )
+
+
+def began(t: Transaction, limits: Limits) -> Judgement:
+    """Return what can be said without a look at the readings: when it began."""
+    return Judgement(
+        start_us=_times(t, limits).start,
+        end_us=None,
+        energy=None,
+        bounds=None,
+        readings=(),
+        flags=frozenset(),
+        holds=frozenset(),
+    )
+
+
+def _no_show(t: Transaction) -> Judgement:
+    flags = frozenset(t.flags)
+    return Judgement(
+        start_us=t.started_at,
+        end_us=t.ended_at,
+        energy=0,
+        bounds=None,
+        readings=(),
+        flags=flags,
+        holds=HOLDING & flags,
     )
 
 

@@ -28,7 +28,7 @@ def next_unjudged(station: Station, registry: Registry) -> tuple[Transaction, Me
     """Return the transaction that is to be judged now, with what is registered."""
     meters = None
     for transaction in station.transactions.known.values():
-        if transaction.released or not transaction.is_ended:
+        if transaction.released or not transaction.is_ended or transaction.is_no_show:
             continue
         if meters is None:
             meters = _meters(station, registry)

@@ -23,7 +23,7 @@ from domain import (
 from domain.told import Meaning, both, holds
 
 OCPP16: Mapping[str, Meaning] = {
-    "Authorize": Meaning(None, ocpp16.has_text("idTag")),
+    "Authorize": Meaning(ocpp16.token_asked, ocpp16.has_text("idTag")),
     "BootNotification": Meaning(ocpp16.booted, ocpp16.names_station),
     "DataTransfer": Meaning(None, ocpp16.names_vendor),
     "DiagnosticsStatusNotification": Meaning(
@@ -45,7 +45,7 @@ OCPP16: Mapping[str, Meaning] = {
     "StopTransaction": Meaning(ocpp16.ended, ocpp16.names_transaction),
 }
 OCPP201: Mapping[str, Meaning] = {
-    "Authorize": Meaning(None, ocpp2.names_id_token),
+    "Authorize": Meaning(ocpp2.token_asked, ocpp2.names_id_token),
     "BootNotification": Meaning(ocpp2.booted, ocpp2.names_station),
     "ClearedChargingLimit": Meaning(holds(charging_profiles.limit_cleared)),
     "FirmwareStatusNotification": Meaning(holds(jobs.progressed("firmware"))),

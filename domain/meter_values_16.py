@@ -19,6 +19,9 @@ _OTHERS = {
     "Energy.Active.Export.Register": "export",
 }
 _ENERGY = frozenset({_REGISTER, *_OTHERS})
+_IS_REGISTER = (_REGISTER, None)
+_IS_OUTLET = ("Outlet", None)
+_IS_RAW = ("Raw", None)
 _DEFAULT_UNIT = {"Energy": "Wh", "Power": "W", "Current": "A", "Voltage": "V", "SoC": "Percent"}
 _SCALED = {
     "kWh": ("Wh", Decimal(1000)),
@@ -59,11 +62,10 @@ def read_energy(values: Any) -> tuple[Registers, tuple[str, ...], OtherRegisters
         phases: dict[str, Decimal] | None = None
         before = len(registers)
         for one in sampled:
-            if type(one) is not dict:
+            if type(one) is not dict or not _is_energy(one):
                 continue
-            if not _is_register(one):
-                if _is_energy(one):
-                    phases = _take_other(one, at, others, phases)
+            if one.get("measurand", _REGISTER) not in _IS_REGISTER or one.get("phase"):
+                phases = _take_other(one, at, others, phases)
                 continue
             value = read_decimal(one.get("value"))
             if value is None:
@@ -94,11 +96,9 @@ def ends_in(samples: Iterable[SampledValue]) -> tuple[Register | None, Register 
 def _is_energy(sampled: dict[str, Any]) -> bool:
     get = sampled.get
     measurand = get("measurand")
-    return (
-        (measurand is None or (type(measurand) is str and measurand in _ENERGY))
-        and get("location", "Outlet") in ("Outlet", None)
-        and get("format", "Raw") in ("Raw", None)
-    )
+    if measurand is not None and (type(measurand) is not str or measurand not in _ENERGY):
+        return False
+    return get("location", "Outlet") in _IS_OUTLET and get("format", "Raw") in _IS_RAW
 
 
 def _take_other(
@@ -131,17 +131,6 @@ def _listed(values: Any) -> list[Any]:
     if isinstance(values, list):
         return values
     return [values] if isinstance(values, dict) else []
-
-
-def _is_register(sampled: dict[str, Any]) -> bool:
-    get = sampled.get
-    measurand = get("measurand")
-    return (
-        (measurand is None or measurand == _REGISTER)
-        and not get("phase")
-        and get("location", "Outlet") in ("Outlet", None)
-        and get("format", "Raw") in ("Raw", None)
-    )
 
 
 def _sample(sampled: dict[str, Any], at: int | None) -> SampledValue:

@@ -20,7 +20,7 @@ _HOUR_US = 3_600_000_000
 _NEAR_US = 60_000_000
 """A reading so near to an end of the transaction was taken there."""
 
-_EXCESS = Decimal("1.05")
+_EXCESS_PERCENT = 105
 _ROUNDING_WH = 2
 """Two registers in whole Wh."""
 
@@ -161,40 +161,43 @@ def _without_spikes(
     inside: list[Reading], r: Registers, limits: Limits
 ) -> tuple[list[Reading], set[str]]:
     """Leave out single readings that jump against their neighbours, which agree without them."""
-    kept: list[Reading] = []
-    found = False
-    for reading in inside:
-        while kept and reading[1] < kept[-1][1] - r.tolerance_wh and _is_spike(kept, reading):
-            kept.pop()
-            found = True
-        kept.append(reading)
-    kept, dips = _without_dips(kept, r.tolerance_wh)
+    kept, found = inside, False
+    if _falls(inside, r.tolerance_wh):
+        kept = _without_dips(_without_peaks(inside, r.tolerance_wh), r.tolerance_wh)
+        found = len(kept) < len(inside)
     if len(kept) > 1 and r.stop is not None and kept[-2][1] <= r.stop < kept[-1][1]:
         (before, low), (at, high) = kept[-2:]
         if is_too_much(high - low, before, at, limits):
+            kept, found = kept[:-1], True
+    return kept, ({"BAD_SAMPLE"} if found else set())
+
+
+def _without_peaks(readings: list[Reading], tolerance_wh: int) -> list[Reading]:
+    kept: list[Reading] = []
+    for reading in readings:
+        while kept and reading[1] < kept[-1][1] - tolerance_wh and _is_spike(kept, reading):
             kept.pop()
-            found = True
-    return kept, ({"BAD_SAMPLE"} if found or dips else set())
+        kept.append(reading)
+    return kept
 
 
 def _is_spike(kept: list[Reading], reading: Reading) -> bool:
     return len(kept) > 1 and kept[-2][1] <= reading[1]
 
 
-def _without_dips(kept: list[Reading], tolerance_wh: int) -> tuple[list[Reading], bool]:
-    if all(a[1] <= b[1] + tolerance_wh for a, b in pairwise(kept)):
-        return kept, False
+def _without_dips(kept: list[Reading], tolerance_wh: int) -> list[Reading]:
+    if not _falls(kept, tolerance_wh):
+        return kept
     left = [
         reading
         for before, reading, after in zip(kept, kept[1:], kept[2:], strict=False)
         if not (reading[1] < before[1] - tolerance_wh and after[1] >= before[1])
     ]
-    left = [kept[0], *left, kept[-1]]
-    return left, len(left) < len(kept)
+    return [kept[0], *left, kept[-1]]
 
 
 def _falls(inside: Iterable[Reading], tolerance_wh: int) -> bool:
-    return any(b < a - tolerance_wh for (_, a), (_, b) in pairwise(inside))
+    return any(b < a and b < a - tolerance_wh for (_, a), (_, b) in pairwise(inside))
 
 
 def _unwrapped(
@@ -219,11 +222,13 @@ def _mixes_bases(r: Registers, inside: list[Reading], limits: Limits) -> Wh | No
     """
     if not inside or r.start is None or r.stop is None:
         return None
+    energy = r.stop - r.start
+    if energy >= 0 and not is_too_much(energy, r.start_us, r.end_us, limits):
+        return None
     (first_us, first), (last_us, last) = inside[0], inside[-1]
     at_start = _jumps(first - r.start, r.start_us, first_us, limits)
     at_stop = _jumps(r.stop - last, last_us, r.end_us, limits)
-    energy = r.stop - r.start
-    if at_start == at_stop or not (energy < 0 or is_too_much(energy, r.start_us, r.end_us, limits)):
+    if at_start == at_stop:
         return None
     if energy < 0 and r.stop >= first - r.tolerance_wh and not at_stop:
         return first
@@ -300,7 +305,7 @@ def is_too_much(wh: Wh, since: int | None, until: int | None, limits: Limits) ->
     if since is None or until is None or until < since:
         return False
     power = limits.max_power_w if limits.max_power_w is not None else _POWER_UNKNOWN_W
-    return wh > Decimal(power) * (until - since) / _HOUR_US * _EXCESS + _ROUNDING_WH
+    return (wh - _ROUNDING_WH) * (_HOUR_US * 100) > power * (until - since) * _EXCESS_PERCENT
 
 
 def _possible(since: int | None, until: int | None, limits: Limits) -> int | None:

@@ -6,25 +6,36 @@ add up to the totals; amounts are the exact ones, to 4 decimals. Before anything
 priced again from its own periods, and checked against the rules of `schemas.ocpi_cdr`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
 
 import msgspec
 
+from domain.ocpi_signed_data import SignedMissing, signed_data
 from domain.ocpi_tariffs import TariffUnsayable, ocpi_tariff
 from domain.pricing_money import half_up
+from domain.pricing_session import Reservation
 from domain.readings import read_time
 from domain.repricing_check import reprices
+from domain.reserved_time import EXPIRED, reservation_told
 from schemas.location import LocatedEvse, Location, decode_location
 from schemas.ocpi_cdr import Version, violation
 from schemas.released import Released, ReleasedCost, ReleasedPart, ReleasedPeriod, Snapshot
 
+NO_FRAMES: Mapping[str, str] = {}
 DECIMALS = 4
 """Of numbers in OCPI, where a field does not say otherwise."""
 
 _HOUR_S = 3600
+_TOKEN_TYPES = {
+    "central": "APP_USER",
+    "directpayment": "AD_HOC_USER",
+    "emaid": "EMAID",
+    "iso14443": "RFID",
+    "iso15693": "RFID",
+}
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -36,18 +47,33 @@ class NotInOcpi(Exception):
         self.reason = reason
 
 
-def ocpi_document(cdr: Released, version: Version, released_at: str) -> bytes:
-    """Return it as JSON, members in OCPI's order. Raise `NotInOcpi`."""
-    return _encode(ocpi_cdr(cdr, version, released_at))
+def ocpi_document(
+    cdr: Released, version: Version, released_at: str, frames: Mapping[str, str] = NO_FRAMES
+) -> bytes:
+    """Return it as JSON, members in OCPI's order. Raise `NotInOcpi`.
+
+    `frames`: those in which its signed values stand, by position.
+    """
+    return _encode(ocpi_cdr(cdr, version, released_at, frames))
 
 
-def ocpi_cdr(cdr: Released, version: Version, released_at: str) -> dict[str, Any]:
+def ocpi_cdr(
+    cdr: Released, version: Version, released_at: str, frames: Mapping[str, str] = NO_FRAMES
+) -> dict[str, Any]:
     if cdr.cost is None or cdr.tariff is None:
         raise NotInOcpi("unpriced")
     if cdr.started_at is None or cdr.ended_at is None:
         raise NotInOcpi("no-times")
-    if cdr.energy_wh is None or cdr.total_time_s is None or not cdr.charging_periods:
+    is_no_show = EXPIRED in cdr.flags
+    if cdr.energy_wh is None or cdr.total_time_s is None:
         raise NotInOcpi("no-energy")
+    if not (cdr.charging_periods or is_no_show):
+        raise NotInOcpi("no-energy")
+    reservation = reservation_told(cdr.flags, cdr.reserved_from, cdr.reserved_until)
+    periods = _periods(cdr.charging_periods, cdr.tariff.id)
+    if reservation is not None or is_no_show:
+        periods.insert(0, _reserved(cdr, reservation))
+    has_session_id = 0 < len(cdr.transaction_id) <= 36 and not is_no_show
     location, evse = _place(cdr)
     if not reprices(cdr, location.time_zone):
         raise NotInOcpi("price-differs", "its own periods and tariff give another price")
@@ -55,22 +81,23 @@ def ocpi_cdr(cdr: Released, version: Version, released_at: str) -> dict[str, Any
         "country_code": location.country_code,
         "party_id": location.party_id,
         "id": cdr.id,
-        "start_date_time": date_time(cdr.started_at),
+        "start_date_time": periods[0]["start_date_time"],
         "end_date_time": date_time(cdr.ended_at),
-        **({"session_id": cdr.transaction_id} if 0 < len(cdr.transaction_id) <= 36 else {}),
+        **({"session_id": cdr.transaction_id} if has_session_id else {}),
         "cdr_token": {
             "country_code": location.country_code,
             "party_id": location.party_id,
             "uid": cdr.id_token,
-            "type": "OTHER",
+            "type": _token_type(cdr.id_token_type or "", version),
             "contract_id": cdr.id_token,
         },
-        "auth_method": "WHITELIST",
+        "auth_method": cdr.auth_method or "WHITELIST",
         "cdr_location": _location(location, evse, cdr.connector),
         **_meter(cdr),
         "currency": cdr.cost.currency,
         "tariffs": [_tariff(cdr.tariff, version, location, released_at)],
-        "charging_periods": _periods(cdr.charging_periods, cdr.tariff.id),
+        "charging_periods": periods,
+        **_signed(cdr, frames),
         **_costs(cdr.cost, version),
         "total_energy": _four(Fraction(cdr.energy_wh) / 1000),
         "total_time": _four(Fraction(cdr.total_time_s) / _HOUR_S),
@@ -82,6 +109,12 @@ def ocpi_cdr(cdr: Released, version: Version, released_at: str) -> dict[str, Any
     if broken := violation(version, document):
         raise NotInOcpi("against-the-rules", broken)
     return document
+
+
+def _token_type(told: str, version: Version) -> str:
+    """Return OCPI's TokenType of a type of OCPP; 1.6 tells none."""
+    found = _TOKEN_TYPES.get(told.casefold(), "OTHER")
+    return "OTHER" if found == "EMAID" and version == "2.2.1" else found
 
 
 def date_time(text: str) -> str:
@@ -111,7 +144,8 @@ def _place(cdr: Released) -> tuple[Location, LocatedEvse]:
 
 
 def _location(location: Location, evse: LocatedEvse, connector: int) -> dict[str, Any]:
-    plug = next((each for each in evse.connectors if each.connector == connector), None)
+    plugs = [each for each in evse.connectors if connector in (each.connector, 0)]
+    plug = plugs[0] if len(plugs) == 1 else None  # 0: whichever the EVSE has.
     if plug is None or location.coordinates is None:
         raise NotInOcpi("no-location", "its connector is not registered")
     optional = {
@@ -133,7 +167,7 @@ def _location(location: Location, evse: LocatedEvse, connector: int) -> dict[str
         },
         "evse_uid": evse.uid or evse.evse_id,
         "evse_id": evse.evse_id,
-        "connector_id": str(connector),
+        "connector_id": str(plug.connector),
         "connector_standard": plug.standard,
         "connector_format": plug.format,
         "connector_power_type": plug.power_type,
@@ -201,6 +235,25 @@ def _periods(periods: Sequence[ReleasedPeriod], tariff_id: str) -> list[dict[str
             }
         )
     return found
+
+
+def _signed(cdr: Released, frames: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        found = signed_data(cdr.signed, frames)
+    except SignedMissing as error:
+        raise NotInOcpi("signed-values-missing", str(error)) from error
+    return {} if found is None else {"signed_data": found}
+
+
+def _reserved(cdr: Released, reservation: Reservation | None) -> dict[str, Any]:
+    """Return the time that was reserved as the first period; 0 where it was used after all."""
+    span = 0 if reservation is None else reservation.end_us - reservation.start_us
+    hours = _four(Fraction(span, 1_000_000 * _HOUR_S))
+    return {
+        "start_date_time": date_time(cdr.reserved_from or cdr.started_at or ""),
+        "dimensions": [{"type": "RESERVATION_TIME", "volume": hours}],
+        **({"tariff_id": cdr.tariff.id} if cdr.tariff and cdr.tariff.id else {}),
+    }
 
 
 def _costs(cost: ReleasedCost, version: Version) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from domain.facts import (
     Fact,
     MeterValuesReported,
     StationBooted,
+    TokenAsked,
     TransactionEnded,
     TransactionStarted,
 )
@@ -98,6 +99,11 @@ def nameless_stop(payload: Payload) -> NamelessStop:
         read_text(payload.get("idTag"), 20)[0],
         None if begin is None else begin[1],
     )
+
+
+def token_asked(told: Told) -> tuple[Fact, ...]:
+    id_token = read_text(told.payload.get("idTag"), 20)[0]
+    return (TokenAsked(offset=told.offset, recorded_at=told.recorded_at, id_token=id_token),)
 
 
 def booted(told: Told) -> tuple[Fact, ...]:

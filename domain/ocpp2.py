@@ -14,6 +14,7 @@ from domain.facts import (
     MeterValuesReported,
     SettlementReported,
     StationBooted,
+    TokenAsked,
     TransactionEventReported,
 )
 from domain.meter_values_2 import read_registers, read_samples
@@ -98,6 +99,12 @@ def status_reported(told: Told) -> tuple[Fact, ...]:
             at=read_time(get("timestamp"))[0],
         ),
     )
+
+
+def token_asked(told: Told) -> tuple[Fact, ...]:
+    presented = object_in(told.payload, "idToken")
+    id_token = read_text(presented.get("idToken"), ID_TOKEN_MAX)[0]
+    return (TokenAsked(offset=told.offset, recorded_at=told.recorded_at, id_token=id_token),)
 
 
 def meter_values(told: Told) -> tuple[Fact, ...]:

@@ -38,16 +38,14 @@ from schemas.records import (
     Record,
     SignaturesJudged,
     StationPasswordSettled,
+    TimeoutElapsed,
 )
 
 Key = tuple[str, str]
 
-JUDGED_MAX = 100_000
-"""Held CDRs looked at; beyond it each is looked at once more."""
-
-REGISTRY_WAIT_US = 1_000_000
-"""An owner that took over may have folded less of the registry than the one before it."""
-_MAY_SETTLE = ("MeterValues", "TransactionEvent", "StatusNotification")
+_MAY_SETTLE = (
+    "MeterValues", "TransactionEvent", "StatusNotification", "ReservationStatusUpdate",
+)  # fmt: skip
 """Beside StopTransaction: what may change a CDR that waits for its release, or begin its wait."""
 
 
@@ -98,7 +96,7 @@ class Owner:
         self._ending: set[int] = set()
         self._timers: list[tuple[int, Key]] = []
         self._registrations = len(registry.registrations)
-        self._billing = Billing(registry, policy.settle_us, self._again)
+        self._billing = Billing(registry, policy, self._again)
         self._expiries: dict[Key, int] = {}
         """When the next reservation of a station expires, as far as a timer was set for it."""
         for key, station in self.stations.items():
@@ -169,6 +167,7 @@ class Owner:
             if (station.transactions.closing and record.action in _MAY_CLOSE) or (
                 record.message_type == CALL
                 or record.action == "StopTransaction"
+                or (record.action == "StartTransaction" and station.transactions.correcting)
                 or (
                     record.action in _MAY_SETTLE
                     and (station.transactions.settling or station.transactions.correcting)
@@ -177,7 +176,9 @@ class Owner:
                 or (record.action in _MAY_SETTLE and self._billing.tells(station))
             ):
                 self._arm(key, station)
-        elif isinstance(record, SignaturesJudged):
+        elif isinstance(record, SignaturesJudged) or (
+            isinstance(record, TimeoutElapsed) and record.purpose == following.EXPIRED
+        ):
             self._arm(key, station)
         elif isinstance(record, ConnectionLost):
             self._ending.discard(record.cause)
@@ -275,7 +276,8 @@ class Owner:
         ):
             return decided
         if station.commands:
-            return dispatch(station, self.policy, self.outages, self.epoch or 0, now)
+            known = self.epoch or 0, self.registry.position
+            return dispatch(station, self.policy, self.outages, known, now)
         return None
 
     def _answer(self, station: Station, now: int) -> MessageSent:
@@ -283,8 +285,9 @@ class Owner:
 
         def context(payload: dict[str, Any]) -> Context:
             return Context(
-                station, payload, now, self.registry, self.policy, self._draw, call.version
-            )
+                station, payload, now, self.registry, self.policy, self._draw, call.version,
+                call.recorded_at, call.superseded,
+            )  # fmt: skip
 
         answer = routes.answer(call, station, context)
         return MessageSent(

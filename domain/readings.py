@@ -92,6 +92,7 @@ def to_iso(microseconds: int) -> str:
     return _seconds_iso(microseconds // 1_000_000)
 
 
+@lru_cache(maxsize=4096)
 def time_text(microseconds: int) -> str:
     """Return RFC 3339 with Z, to the microsecond where there is one."""
     at = _EPOCH + timedelta(microseconds=microseconds)

@@ -17,6 +17,7 @@ from domain.pricing import price
 from domain.pricing_session import Exact, Period, PricedSession, Ramp, exact
 from domain.readings import read_time
 from domain.reference import AppliedTariff, Reference
+from domain.reserved_time import EXPIRED, reservation_told
 from schemas.cdr import Cdr
 from schemas.cdr_cost import CdrPeriod, TariffSnapshot
 from schemas.journal import REGISTRY_PARTITION
@@ -25,23 +26,33 @@ from schemas.journal import REGISTRY_PARTITION
 def reprice(released: Cdr, reference: Reference, tariff_id: str, position: int) -> Cdr | None:
     """Return the document with the cost of another tariff or version; None: none applies.
 
-    The tariff is that of the session's start as `position` of the registry knows it. The group of
-    its token is not in a document, so a tariff of a token group must be named.
+    The tariff is that of the session's start as `position` of the registry knows it. Documents of
+    earlier versions do not name the group of their token: there a group's tariff must be named.
     """
     start, end = read_time(released.started_at)[0], read_time(released.ended_at)[0]
     if start is None or end is None or released.energy_wh is None or end < start:
         return None
+    if released.reserved_from and not released.reserved_until:
+        return None  # Released by a version that did not say for how long.
     where = released.tenant, released.station
     applied = (
         reference.version_at(released.tenant, tariff_id, start, position)
         if tariff_id
-        else reference.tariff_at(*where, released.evse, "", start, position)
+        else reference.tariff_at(
+            *where, released.evse, released.id_token_group or "", start, position
+        )
     )
     located = reference.location_at(*where, start, position)
     zone = located.location.time_zone if located is not None else ""
     if applied is None or (depends_on_zone(applied.tariff) and known_zone(zone) != zone):
         return None
-    return _priced(released, session_of_document(released, start, end), applied, zone)
+    reservation = reservation_told(released.flags, released.reserved_from, released.reserved_until)
+    if EXPIRED in released.flags:
+        session = PricedSession(periods=(), reservation=reservation)
+    else:
+        session = session_of_document(released, start, end)
+        session = replace(session, reservation=reservation)
+    return _priced(released, session, applied, zone)
 
 
 def session_of_document(released: Cdr, start_us: int, end_us: int) -> PricedSession:

@@ -1,7 +1,7 @@
 """Whether a released CDR is worth what it says: its own periods, priced again by its own tariff.
 
-What the periods do not carry (powers and currents, a reservation) cannot be priced again; a tariff
-that asks for it is passed.
+What the document does not carry (powers and currents; of an earlier version's, for how long it was
+reserved) cannot be priced again; a tariff that asks for it is passed.
 """
 
 from fractions import Fraction
@@ -12,6 +12,7 @@ from domain.pricing_clock import ZoneUnknown
 from domain.pricing_rules import rules_of
 from domain.pricing_session import Period, PricedSession, SessionInvalid
 from domain.readings import read_time
+from domain.reserved_time import EXPIRED, reservation_told
 from domain.tariff import Tariff
 from domain.tariff_reading import TariffInvalid, read_tariff
 from schemas.released import Released
@@ -28,7 +29,9 @@ def reprices(cdr: Released, zone: str) -> bool:
     try:
         tariff = read_tariff(bytes(cdr.tariff.document))
         session = _session(cdr)
-        if cost.reservation is not None or _asks_for_more(tariff) or "TARIFF_CHANGED" in cdr.flags:
+        if _asks_for_more(tariff) or "TARIFF_CHANGED" in cdr.flags:
+            return True
+        if cost.reservation is not None and not cdr.reserved_until:
             return True
         again = price(session, tariff, zone or "UTC")
     except (TariffInvalid, SessionInvalid, ZoneUnknown, ValueError):
@@ -49,6 +52,9 @@ def _asks_for_more(tariff: Tariff) -> bool:
 
 
 def _session(cdr: Released) -> PricedSession:
+    reservation = reservation_told(cdr.flags, cdr.reserved_from, cdr.reserved_until)
+    if EXPIRED in cdr.flags:
+        return PricedSession(periods=(), reservation=reservation)
     begins = [_moment(period.start_date_time) for period in cdr.charging_periods]
     ends = [after for _, after in pairwise(begins)] + [_moment(cdr.ended_at)]
     return PricedSession(
@@ -62,7 +68,8 @@ def _session(cdr: Released) -> PricedSession:
                 unpriced_s=Fraction(period.unpriced_s),
             )
             for period, start, end in zip(cdr.charging_periods, begins, ends, strict=True)
-        )
+        ),
+        reservation=reservation,
     )
 
 

@@ -18,6 +18,10 @@ from domain.members import (
 from domain.readings import read_time
 
 FACET = "reservations"
+MADE, REGISTRY = "_made", "_registry"
+"""Members: offset of the acceptance, and how much of the registry was known when it was asked for;
+-1 where whoever asked did not say."""
+
 TOKEN_MAX = 255
 """As in 2.1. An index of the read side holds it."""
 
@@ -71,6 +75,8 @@ def _made(
                 "expires_at": expires_at,
                 "reserved_at": iso(telling.recorded_at),
                 "transaction_id": None,
+                MADE: telling.offset,
+                REGISTRY: telling.registry,
             },
         )
 

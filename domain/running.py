@@ -9,7 +9,7 @@ from msgspec import Struct
 from domain.cdr import facts_of
 from domain.cdr_pricing import running_cost
 from domain.cost_document import cost_document
-from domain.judgement import judge
+from domain.judgement import began, judge
 from domain.limits import limits_of
 from domain.pricing_session import exact
 from domain.pricing_totals import Cost
@@ -36,9 +36,10 @@ def cost_so_far(
     inside = [(at, wh) for at, wh in t.readings if at >= t.started_at and wh >= start]
     at, register = max(inside, default=(t.started_at, start))
     energy = exact(register) - exact(start)
-    judged = judge(t, limits_of(reference.attributes_at(tenant, station, t.registry)))
-    facts = facts_of(tenant, station, t, judged, energy, at, t.flags)
-    cost = running_cost(facts, reference)
+    limits = limits_of(reference.attributes_at(tenant, station, t.registry))
+    facts = facts_of(tenant, station, t, began(t, limits), energy, at, t.flags)
+    # It is asked for at each reading: not over all of them, where they move no price.
+    cost = running_cost(facts, reference, lambda: judge(t, limits).readings)
     return None if cost is None else (at, cost)
 
 

@@ -65,6 +65,12 @@ def fingerprint(key: str) -> str:
     return sha256(der).hexdigest() if der is not None else ""
 
 
+def base64_key(key: str) -> str:
+    """Return the DER of the key in base64, or "" if it is none."""
+    der = _decoded_key(key)
+    return base64.b64encode(der).decode() if der is not None else ""
+
+
 def is_key(key: str) -> bool:
     """Whether it is a public key with which signatures of meters can be verified."""
     der = _decoded_key(key)

@@ -36,4 +36,5 @@ def _value(t: Transaction, partition: int, value: SignedValue) -> CdrSignedValue
         validity=verdict.validity if verdict is not None else None,
         meter=verdict.meter if verdict is not None else "",
         key=verdict.key if verdict is not None else "",
+        public_key=verdict.public_key if verdict is not None else "",
     )

@@ -226,10 +226,15 @@ def signed_texts(values: Any, pointer: str) -> tuple[tuple[str, str], ...]:
     1.6 says format SignedData and carries it as the value; 2.x has a signedMeterValue beside it.
     """
     found = []
-    for i, value in enumerate(values if isinstance(values, list) else [values]):
+    for i, value in enumerate(values if isinstance(values, list) else (values,)):
         sampled = value.get("sampledValue") if isinstance(value, dict) else None
-        for j, one in enumerate(sampled if isinstance(sampled, list) else [sampled]):
-            if isinstance(one, dict) and (inner := _signed_in(one)) is not None:
+        for j, one in enumerate(sampled if isinstance(sampled, list) else (sampled,)):
+            if not isinstance(one, dict):
+                continue
+            if "signedMeterValue" not in one and one.get("format") != "SignedData":
+                continue
+            inner = _signed_in(one)
+            if inner is not None:
                 found.append((f"{pointer}/{i}/sampledValue/{j}/{inner[0]}", inner[1]))
     return tuple(found)
 

@@ -97,6 +97,8 @@ class Station(Struct):
     """What its last BootNotification was answered; empty: it never booted here."""
     connectors: dict[tuple[int, int], Connector] = {}
     """By (EVSE, connector); (0, 0) is the station as a whole, of which 1.6 tells."""
+    asked: dict[str, int] = {}
+    """Id token (without case) → when it last asked us about it; the longest ago first."""
     charging_states: dict[int, list[ToldState]] = {}
     """By EVSE, as told; those kept that may belong to a transaction not told of yet."""
     open_calls: dict[int, OpenCall] = {}

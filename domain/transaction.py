@@ -75,6 +75,8 @@ class Transaction(Struct, kw_only=True):
     successor_start_wh: int | Decimal | None = None
     """The register as that one began, and when that was."""
     successor_at: int | None = None
+    successor_told: int = 0
+    """When we were told of that one."""
     previous: str = ""
     """Id of the one before it on its EVSE."""
     previous_stop_wh: int | Decimal | None = None
@@ -120,10 +122,18 @@ class Transaction(Struct, kw_only=True):
     reserved_at: int | None = None
     """When the reservation began with which it began, and until when that lasted."""
     reserved_until: int | None = None
+    reserved_told: int = -1
+    """Offset of the message by which the station accepted that reservation."""
     station_cost: tuple[Decimal | None, Decimal | None] | None = None
     """What the station says it costs, excluding and including tax (2.1)."""
     settled: Decimal | None = None
     reservation_id: int | None = None
+    auth_method: str = ""
+    """COMMAND or AUTH_REQUEST (OCPI); empty: the station let its token charge by itself."""
+    id_token_type: str = ""
+    """As the station told it (2.x)."""
+    is_no_show: bool = False
+    """No transaction: a reservation that expired, from its acceptance to its end."""
     document: bytes = b""
     """The latest released one, while the transaction is kept whole."""
     sequence: int = 0
@@ -143,6 +153,9 @@ class Transaction(Struct, kw_only=True):
     """Reported by TransactionEvents (2.x): its id is the station's own."""
     event_answers: dict[str, str] = {}
     """By seqNo and id token: the payload that an event got, as JSON; a repeat gets it again."""
+
+    costs_answered: dict[str, str] = {}
+    """By seqNo and type of the event: the totals that the latest ones were answered (2.x)."""
 
     readings_told: list[int] = []
     """Offsets of the CALLs that told readings which are kept, the stop's own left out."""
@@ -198,6 +211,7 @@ def succeed(transaction: Transaction, by: Transaction) -> None:
     transaction.succeeded = True
     transaction.succeeded_by = by.started
     transaction.successor_start_wh = by.meter_start_wh
+    transaction.successor_told = by.start_received
     transaction.successor_at = reading_time(by.started_at, by.start_received)
 
 

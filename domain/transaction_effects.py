@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from domain import charging_states, reservations
+from domain import auth_methods, charging_states, reservations
 from domain.cdr import releasable
 from domain.facts import (
     ConnectorStatusReported,
@@ -15,6 +15,7 @@ from domain.facts import (
     TransactionStarted,
 )
 from domain.meter_values_16 import ends_in
+from domain.orphan_energy import AMBIGUOUS, orphan_detail
 from domain.readings import read_time, whole
 from domain.silence import is_running
 from domain.station import Station, answer_payload
@@ -37,6 +38,12 @@ Sent = MessageSent | None
 EVENT_ANSWERS_MAX = 16
 """Of a transaction. A token is presented two or three times in one."""
 
+COSTS_ANSWERED_MAX = 8
+"""Of a transaction: a station repeats what it told last, before it goes on."""
+
+_COST = '"totalCost":'
+"""As `decisions2` writes it, at the end of the payload."""
+
 
 def transaction_started(station: Station, fact: TransactionStarted, record: Sent) -> Fact:
     book = station.transactions
@@ -51,6 +58,7 @@ def transaction_started(station: Station, fact: TransactionStarted, record: Sent
         book.add(key, transaction)
         _take_place(station, transaction, fact)
         charging_states.begun(station, transaction)
+        auth_methods.begun_16(station, transaction)
         if fact.reservation_id is not None:
             _reserve(station, transaction)
     return fact
@@ -175,13 +183,14 @@ def _orphaned(book: Transactions, fact: TransactionEnded) -> MessageOrphaned:
     if int(fact.transaction_id) <= 0:
         stop = NamelessStop(fact.meter_stop_wh, fact.ended_at, fact.id_token)
         if book.candidates(stop):
-            reason = "TXID_MINUS_ONE_AMBIGUOUS"
+            reason = AMBIGUOUS
     return MessageOrphaned(
         offset=fact.offset,
         recorded_at=fact.recorded_at,
         superseded=fact.superseded,
         reason=reason,
         transaction_id=fact.transaction_id,
+        detail=orphan_detail(fact, reason),
     )
 
 
@@ -197,13 +206,22 @@ def transaction_event(station: Station, fact: TransactionEventReported, record: 
         if fact.event_type == "Ended":
             transaction.end_is_live = _is_live(station, fact) and not fact.offline
         book.add_event(transaction)
+        _authorised(station, transaction, fact, is_first=bool(transaction.token_status))
         _settle(station, transaction, changed=True)
         _place_event(station, transaction, fact, was=0)
     else:
         _event_evolves(station, transaction, fact)
-    if record is not None and fact.token_status and fact.seq_no is not None:
-        _remember_answer(transaction, answer_key(fact.seq_no, fact.id_token), record)
+    if record is not None and fact.seq_no is not None:
+        if fact.token_status:
+            _remember_answer(transaction, answer_key(fact.seq_no, fact.id_token), record)
+        elif _COST in record.frame:
+            _remember_cost(transaction, cost_key(fact.seq_no, fact.event_type), record)
     return fact
+
+
+def cost_key(seq_no: int, event_type: str) -> str:
+    """What an event is known again by, for the cost that it was answered."""
+    return f"{seq_no}|{event_type}"
 
 
 def _event_evolves(
@@ -214,6 +232,7 @@ def _event_evolves(
         transaction.started >= 0,
         transaction.is_ended,
     )
+    presented = transaction.token_status, transaction.token_seq
     changed = evolve_by_event(transaction, fact)
     is_live = _is_live(station, fact) and not fact.offline
     if transaction.is_ended and not was_ended:
@@ -225,8 +244,17 @@ def _event_evolves(
         was_evse = 0
     if transaction.silent_since:
         is_running(station, transaction, fact.at)
+    is_first = presented != (transaction.token_status, transaction.token_seq)
+    _authorised(station, transaction, fact, is_first=is_first)
     _place_event(station, transaction, fact, was=was_evse)
     _settle(station, transaction, changed=changed)
+
+
+def _authorised(
+    station: Station, transaction: Transaction, fact: TransactionEventReported, *, is_first: bool
+) -> None:
+    is_live = _is_live(station, fact) and not fact.offline
+    auth_methods.told_by_event(station, transaction, fact, is_first=is_first, is_live=is_live)
 
 
 def _place_event(
@@ -255,6 +283,14 @@ def _remember_answer(transaction: Transaction, key: str, record: MessageSent) ->
         answers[key] = answer_payload(record)
 
 
+def _remember_cost(transaction: Transaction, key: str, record: MessageSent) -> None:
+    costs = transaction.costs_answered
+    if key not in costs:
+        costs[key] = answer_payload(record).partition(_COST)[2].rstrip("}")
+        if len(costs) > COSTS_ANSWERED_MAX:
+            del costs[next(iter(costs))]
+
+
 def _reserve(station: Station, transaction: Transaction) -> None:
     """It began with a reservation: from when on was that, and had it run out by then?"""
     if station.held is None or transaction.reservation_id is None:
@@ -267,3 +303,4 @@ def _reserve(station: Station, transaction: Transaction) -> None:
     if reserved is not None and reserved <= began:
         transaction.reserved_at = reserved
         transaction.reserved_until = began if expires is None else min(expires, began)
+        transaction.reserved_told = int(known.get(reservations.MADE, -1))

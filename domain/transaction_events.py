@@ -186,6 +186,7 @@ def _identify(t: Transaction, fact: TransactionEventReported) -> bool:
     if t.token_status and (is_stopping or not _is_before(t, fact)):
         return is_stopping
     t.id_token, t.token_status, t.group = fact.id_token, fact.token_status, fact.group
+    t.id_token_type = fact.id_token_type
     t.token_seq, t.authorized_at = fact.seq_no, fact.at
     return True
 

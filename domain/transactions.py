@@ -160,7 +160,7 @@ class Transactions(Struct):
             self.latest[evse_id] = transaction.transaction_id
         before = after = None
         for other in self.known.values():
-            if other.evse_id != evse_id or other is transaction:
+            if other.evse_id != evse_id or other is transaction or other.is_no_show:
                 continue
             if _began(other) <= began:
                 before = other if before is None or _began(before) <= _began(other) else before
@@ -206,6 +206,7 @@ class Transactions(Struct):
                 for t in self.known.values()
                 if t.evse_id == evse_id
                 and t.is_ended
+                and not t.is_no_show
                 and None not in (t.started_at, t.ended_at)
                 and (t.started_at or 0) <= at <= (t.ended_at or 0)
             ]

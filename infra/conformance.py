@@ -13,7 +13,7 @@ from schemas import payloads
 
 MEANINGS: Mapping[str, str] = {
     "Authorize": "whether the id token may charge",
-    "BootNotification": "`/v1/stations/{station}`: vendor, model, firmware_version; boot policy",
+    "BootNotification": "`/v1/stations/{station}`: vendor, model, firmware_version, boot_status",
     "DataTransfer": "kept in the log; nothing is decided by it",
     "Get15118EVCertificate": "kept in the log",
     "GetCertificateChainStatus": "kept in the log",

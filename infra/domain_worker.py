@@ -19,7 +19,14 @@ from infra.dispatcher import Dispatcher
 from infra.node_watch import NodeWatch
 from infra.recovery import POLL_RECORDS_MAX, fold_range, owner_from, record_in
 from infra.set_aside import SetAsideAlarm
-from infra.snapshots import Snapshots, StationSnapshot, header_of, take
+from infra.snapshots import (
+    SNAPSHOT_CHUNK,
+    SNAPSHOT_RECORDS,
+    Snapshots,
+    StationSnapshot,
+    header_of,
+    take,
+)
 from infra.superseded import Superseded
 from schemas.deliveries import DispatchedFrame, slot_of
 from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Entry, Journal, Unavailable
@@ -49,10 +56,6 @@ OUTAGE_S = 5.0
 """Of a log that cannot be written; after less nobody's deadline is worth a claim."""
 
 LOST_CHECK_S = 0.5
-SNAPSHOT_RECORDS = 100_000
-SNAPSHOT_CHUNK = 20
-"""Stations dumped per turn of the loop: about a millisecond."""
-
 _logger = logging.getLogger(__name__)
 
 

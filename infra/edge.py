@@ -26,7 +26,14 @@ from infra.edge_log import EdgeLog
 from infra.journal_sqlite import SWITCH_INTERVAL_S, SqliteJournal
 from infra.recovery import fold_range, fold_registry, owner_from
 from infra.set_aside import SetAsideAlarm
-from infra.snapshots import Snapshots, StationSnapshot, header_of, take
+from infra.snapshots import (
+    SNAPSHOT_CHUNK,
+    SNAPSHOT_RECORDS,
+    Snapshots,
+    StationSnapshot,
+    header_of,
+    take,
+)
 from infra.watchdog import watch
 from ingress.options import Options
 from ingress.ports import Secrets
@@ -43,12 +50,6 @@ HOLD_S = 3.0
 """How long sockets wait for a journal that failed, before they are closed."""
 
 REOPEN_S = 0.5
-
-SNAPSHOT_RECORDS = 50_000
-"""A restart folds at most about this many records per partition: a second or two."""
-
-SNAPSHOT_CHUNK = 20
-"""Stations dumped per turn of the loop: about a millisecond."""
 
 TIMER_S = 0.25
 """The longest a due timer waits when no other deadline wakes the loop."""

@@ -21,7 +21,7 @@ BATCH_RECORDS = 100
 """After a restart thousands of CALLs may be open; a batch of the journal has a size."""
 
 LATENCY_BUCKETS = 25
-"""Up to 2²⁴ microseconds: 17 s, when a station has given up."""
+"""Bits of microseconds; the last holds all from 2²³: 8 s, when a station is about to give up."""
 
 Deliver = Callable[[int, MessageSent], None]
 
@@ -45,13 +45,16 @@ class EdgeLog:
         self.records = 0
         """Queued since the start."""
         self.latencies: dict[str, list[int]] = {}
-        """By action: answers and CALLs of ours by the bits of (microseconds from read to sent)."""
+        """By action: answers and CALLs of ours by the bits of (microseconds from read to sent).
+
+        What no station asked for is counted from its decision.
+        """
         self._journal = journal
         self._incarnation = incarnation
         self._deliver = deliver
         self._now_us = now_us
         self._sequences = [0] * (journal.partitions + 1)
-        self._leaving: deque[tuple[int, int, MessageSent | asyncio.Future[None]]] = deque()
+        self._leaving: deque[tuple[int, int, MessageSent | asyncio.Future[None], int]] = deque()
         self._newest = (REGISTRY_PARTITION, -1)
         self._is_down = True
 
@@ -126,11 +129,11 @@ class EdgeLog:
         leaving, durable, deliver = self._leaving, self._journal.durable, self._deliver
         now = self._now_us()
         while leaving and leaving[0][1] < durable[leaving[0][0]]:
-            _, offset, out = leaving.popleft()
+            _, offset, out, since = leaving.popleft()
             if isinstance(out, MessageSent):
                 deliver(offset, out)
                 buckets = self.latencies.get(out.action) or self._buckets(out.action)
-                buckets[min((now - out.recorded_at).bit_length(), LATENCY_BUCKETS - 1)] += 1
+                buckets[min(max(now - since, 0).bit_length(), LATENCY_BUCKETS - 1)] += 1
             elif not out.done():
                 out.set_result(None)
 
@@ -145,7 +148,7 @@ class EdgeLog:
         `error` is the journal's: if it is `AppendUnknown`, what waits may be in the log.
         """
         self._is_down = True
-        for _, _, out in self._leaving:
+        for _, _, out, _ in self._leaving:
             if not isinstance(out, MessageSent) and not out.done():
                 out.set_exception(type(error)(f"the journal could not be written: {error}"))
         self._leaving.clear()
@@ -158,7 +161,7 @@ class EdgeLog:
 
     def _queue(self, owner: Owner, record: Record, payload: object = None) -> None:
         """Queue and fold the record and all that is decided because of it, in few batches."""
-        now = record.recorded_at
+        since = now = record.recorded_at
         partition, incarnation = owner.partition, self._incarnation
         offset = self._journal.next_offset(partition)
         sequence = self._sequences[partition]
@@ -169,8 +172,11 @@ class EdgeLog:
             values.append(encode(following, incarnation, sequence))
             owner.fold_queued(offset, following, incarnation, sequence, payload)
             if type(following) is MessageSent:
-                self._leaving.append((partition, offset, following))
+                self._leaving.append((partition, offset, following, since))
             offset += 1
+            if following is record:
+                # The clock may have been set back since; no answer is older than its CALL.
+                now = max(since, self._now_us())
             following = owner.decide_next(now)
             if following is None or len(values) == BATCH_RECORDS:
                 self._sequences[partition] = sequence
@@ -195,5 +201,5 @@ class EdgeLog:
     async def _durable(self) -> None:
         # Whatever was queued last in any partition is durable once the newest commit is.
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._leaving.append((*self._newest, waiting))
+        self._leaving.append((*self._newest, waiting, 0))
         await waiting

@@ -7,7 +7,7 @@ through. A file appears whole or not at all, and beside it its manifest.
 
 import csv
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.log_filter import LogFilter
-from domain.ocpi_cdrs import NotInOcpi, ocpi_document
+from domain.ocpi_cdrs import NO_FRAMES, NotInOcpi, ocpi_document
 from projections.exports import (
     COLUMNS,
     ENERGY,
@@ -36,7 +36,14 @@ from projections.exports import (
 from projections.times import utc_text
 from schemas.journal import Journal
 from schemas.ocpi_cdr import Version
-from schemas.records import AnyRecord, CdrCorrected, CdrReleased, UnreadableRecord, decode
+from schemas.records import (
+    AnyRecord,
+    CdrCorrected,
+    CdrReleased,
+    MessageReceived,
+    UnreadableRecord,
+    decode,
+)
 from schemas.released import read_released
 
 Form = Literal["ocpi-2.2.1", "ocpi-2.3.0", "csv", "parquet"]
@@ -135,7 +142,41 @@ def documents_of(record: AnyRecord) -> tuple[bytes, ...]:
     return ()
 
 
-def exported(form: Form, found: Sequence[Exported]) -> tuple[bytes, list[Exported], dict[str, str]]:
+async def signed_frames(journal: Journal, found: Sequence[Exported]) -> dict[str, str]:
+    """Return the frames in which the signed values of these documents stand, by position.
+
+    Which they are is known when the documents are read, so the log is read once more, from the
+    first of them to the last.
+    """
+    wanted: dict[int, set[int]] = {}
+    for one in found:
+        for signed in one.cdr.signed.values if one.cdr.signed is not None else ():
+            place, _, at = signed.position.partition(":")
+            wanted.setdefault(int(place), set()).add(int(at))
+    if not wanted:
+        return {}
+    frames: dict[str, str] = {}
+    reader = journal.reader({partition: min(offsets) for partition, offsets in wanted.items()})
+    left = {partition: max(offsets) for partition, offsets in wanted.items()}
+    try:
+        while left:
+            for partition, offset, value in await reader.poll(
+                records_max=POLL_RECORDS, timeout_s=POLL_S
+            ):
+                if offset in wanted[partition]:
+                    record = decode(value)
+                    if isinstance(record, MessageReceived):
+                        frames[f"{partition}:{offset}"] = record.frame
+                if offset >= left.get(partition, offset):
+                    left.pop(partition, None)
+    finally:
+        await reader.close()
+    return frames
+
+
+def exported(
+    form: Form, found: Sequence[Exported], frames: Mapping[str, str] = NO_FRAMES
+) -> tuple[bytes, list[Exported], dict[str, str]]:
     """Return the file, what is in it, and by id why something is not."""
     if form == "csv":
         return _csv(found), list(found), {}
@@ -145,7 +186,7 @@ def exported(form: Form, found: Sequence[Exported]) -> tuple[bytes, list[Exporte
     texts, kept, refused = [], [], {}
     for one in found:
         try:
-            texts.append(ocpi_document(one.cdr, version, utc_text(one.released_at)))
+            texts.append(ocpi_document(one.cdr, version, utc_text(one.released_at), frames))
         except NotInOcpi as error:
             refused[one.cdr.id] = str(error)
         else:
@@ -161,9 +202,10 @@ def write_export(
     tenant: str,
     journal_id: str,
     window: Window,
+    frames: Mapping[str, str] = NO_FRAMES,
 ) -> Manifest:
     """Write the file and `OUT.manifest.json`; what stood there before is replaced at once."""
-    content, kept, refused = exported(form, found)
+    content, kept, refused = exported(form, found, frames)
     reasons = [why.partition(":")[0] for why in refused.values()]
     manifest = Manifest(
         format=form,

@@ -1,10 +1,10 @@
 """Projections give way while stations keep the edge's core full.
 
-Low priority decides who gets a core, not who gets its caches and its memory: on two cores, views
-that catch up cost the edge a fifth of its rate. So the edge tells, by one byte of a shared file,
-whether its event loop has any time left, and a reader of the log then works a third of the time. It
-falls behind for as long as the burst lasts; at a rate that the machine holds the loop has time
-left, and nobody waits.
+Low priority decides who gets a core, not when, and not who gets its caches and its memory: on two
+cores, views that catch up cost the edge a fifth of its rate. So the edge tells, by one byte of a
+shared file, whether its event loop has any time left, and a reader of the log then works a third of
+the time. It falls behind for as long as the burst lasts; at a rate that the machine holds the loop
+has time left, and nobody waits.
 """
 
 import asyncio
@@ -18,7 +18,10 @@ from schemas.journal import Entry, Journal, Reader
 
 LOOK_S = 0.1
 FULL = 0.85
-"""Of a core, by the thread of the edge's event loop; the rest is its waiting for the disk."""
+"""Of the time the thread of the edge's event loop runs, or could if a core were free for it; the
+rest is its waiting for the disk."""
+
+_SCHEDULED = Path("/proc/thread-self/schedstat")
 
 WORK_S = 0.1
 PAUSE_S = 0.2
@@ -46,15 +49,24 @@ class FullFlag:
 
 async def tell_when_full(flag: FullFlag) -> None:
     """Measure the thread that runs this, until cancelled; then the flag says no."""
-    wall, used = time.monotonic(), time.thread_time()
+    wall, busy = time.monotonic(), _busy_s()
     try:
         while True:
             await asyncio.sleep(LOOK_S)
-            now, used_now = time.monotonic(), time.thread_time()
-            flag.set(used_now - used > FULL * (now - wall))
-            wall, used = now, used_now
+            now, busy_now = time.monotonic(), _busy_s()
+            flag.set(busy_now - busy > FULL * (now - wall))
+            wall, busy = now, busy_now
     finally:
         flag.set(False)
+
+
+def _busy_s() -> float:
+    """Return for how long this thread has run, or has waited for a core where Linux counts that."""
+    try:
+        _, waited_ns, _ = _SCHEDULED.read_text().split()
+    except OSError:
+        waited_ns = "0"
+    return time.thread_time() + int(waited_ns) / 1e9
 
 
 class GivingWay:

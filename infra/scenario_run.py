@@ -54,6 +54,8 @@ class ScenarioRun:
                 await self._reserves(reserved.pop(0))
             await world.passes_to(event.at)
             await self._happens(event)
+        for reservation in reserved:
+            await self._reserves(reservation)
         await world.passes_to(world.now + SETTLE_US)
         rows = await projected(world)
         self.problems += [f"set aside: {each}" for each in rows.poison]

@@ -113,6 +113,13 @@ class Settings(BaseSettings):
         description="Seconds after its end until a transaction without contradictions is released"
         " as a FINAL CDR; late messages still count until then. `up` on loopback: 0 unless set.",
     )
+    settle_offline_s: float = Field(
+        default=86_400.0,
+        ge=0,
+        description="Seconds that the release waits longer, at most, for a station that is away:"
+        " it is released when the station has been back for `CHARGELEDGER_SETTLE_S`. Without that"
+        " window nothing is waited for.",
+    )
     close_grace_s: float = Field(
         default=86_400.0,
         ge=60,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from projections import messages
 from projections.clickhouse_ports import Tables
 from projections.clickhouse_sink import TABLES
 from projections.rebuild import Digest
@@ -15,6 +16,8 @@ async def prepare(tables: Tables) -> None:
         StoreUnavailable
     """
     await create_tables(tables)
+    # Of a deployment that is older than a column of it.
+    await tables.command("tables.add_version", {"table": messages.TABLE.name})
     for statement in tables.statements("views"):
         await tables.command(statement)
 

@@ -16,6 +16,7 @@ from domain.facts import (
     ConnectorStatusReported,
     Fact,
     MeterValuesReported,
+    ReservationConcluded,
     SettlementReported,
     SignaturesVerified,
     TariffChanged,
@@ -28,7 +29,7 @@ from domain.reference import Reference
 from domain.station import Station
 from projections import connector_status, messages, meter_values, sessions
 from projections.clickhouse_ports import Rows, Table, Tables
-from projections.messages import Lookup, MessageRows
+from projections.messages import Asked, Lookup, MessageRows
 from projections.ports import Positions, Progress
 from projections.run import Limits
 from projections.sessions import SessionRows
@@ -76,6 +77,7 @@ class ClickHouseSink:
             TariffChanged: self._sessions.changed,
             TransactionConcluded: self._sessions.changed,
             CdrDenied: self._sessions.changed,
+            ReservationConcluded: self._sessions.changed,
             CdrFixed: self._sessions.cdr_fixed,
             ConnectorStatusReported: self._status_reported,
             ConnectionChanged: self._connection_changed,
@@ -92,7 +94,7 @@ class ClickHouseSink:
         if isinstance(record, MessageReceived):
             self._messages.received(partition, offset, record, facts)
         elif isinstance(record, MessageSent):
-            self._messages.sent(partition, offset, record)
+            self._messages.sent(partition, offset, record, facts)
         if station is None:
             return
         for fact in facts:
@@ -132,8 +134,11 @@ class ClickHouseSink:
                 "offsets": sorted({each.call for each in lookups}),
             },
         )
-        recorded_at = {(row["partition"], row["offset"]): row["recorded_us"] for row in found}
-        messages.completed(batch.rows[messages.TABLE.name], lookups, recorded_at)
+        calls = {
+            (row["partition"], row["offset"]): Asked(row["recorded_us"], row["version"])
+            for row in found
+        }
+        messages.completed(batch.rows[messages.TABLE.name], lookups, calls)
 
     def _meter_values(self, station: Station, fact: MeterValuesReported) -> None:
         meter_values.samples_reported(station, fact, self._values.extend)

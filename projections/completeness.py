@@ -4,9 +4,11 @@ A session belongs to the day on which we were told of its start, by our clock, i
 asked for: that never moves, so a day's `sessions` never change again, only what became of them. The
 energy that the frames told is accounted for to the last decimal:
 
-    frames_wh = released_wh + held_wh + open_wh + rejected_wh + adjusted_wh + unexplained_wh
+    frames_wh = released_wh + held_wh + open_wh + rejected_wh + orphaned_wh + adjusted_wh
+        + unexplained_wh
 
-and `unexplained_wh` is 0. Orphans have no start register and so no energy.
+and `unexplained_wh` is 0. An orphan counts on the day it came, once however often it was told, and
+with energy where it tells both registers itself (`domain.orphan_energy`).
 """
 
 from collections.abc import Mapping
@@ -23,7 +25,7 @@ from projections.times import microseconds, utc_text
 
 DAYS_MAX = 366
 
-_SUMS = ("released_wh", "held_wh", "open_wh", "rejected_wh", "adjusted_wh")
+_SUMS = ("released_wh", "held_wh", "open_wh", "rejected_wh", "orphaned_wh", "adjusted_wh")
 Wh = int | Decimal
 
 
@@ -39,6 +41,8 @@ class Day(Struct, frozen=True, kw_only=True):
     rejected: int
     orphans: int
     """Messages of the day that belong to no session."""
+    orphans_unknown: int
+    """Of them, each once, those that do not tell two registers."""
     credits: int
     """Documents by which released ones were given back, whenever that was."""
     replacements: int
@@ -52,6 +56,7 @@ class Day(Struct, frozen=True, kw_only=True):
     open_wh: Wh
     rejected_wh: Wh
     orphaned_wh: Wh
+    """By the two registers that orphans tell, each once."""
     adjusted_wh: Wh
     """What frames say and documents do not, for a reason that the document names: signed values,
     a person's decision, a register that rolled over."""
@@ -118,6 +123,7 @@ def _day(row: Mapping[str, int | str | Decimal], start: int, end: int) -> Day:
         open=count("open"),
         rejected=count("rejected"),
         orphans=count("orphans"),
+        orphans_unknown=count("orphans_unknown"),
         credits=count("credits"),
         replacements=count("replacements"),
         unknown=count("unknown"),
@@ -126,7 +132,7 @@ def _day(row: Mapping[str, int | str | Decimal], start: int, end: int) -> Day:
         held_wh=number("held_wh"),
         open_wh=number("open_wh"),
         rejected_wh=number("rejected_wh"),
-        orphaned_wh=0,
+        orphaned_wh=number("orphaned_wh"),
         adjusted_wh=number("adjusted_wh"),
         unexplained_wh=unexplained,
         is_balanced=unexplained == 0 and count("sessions") == sum(count(state) for state in states),

@@ -6,7 +6,7 @@ first record that the CDR names to the last, verbatim, in the log's order.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 from hashlib import sha256
 from typing import Any
@@ -19,6 +19,7 @@ from projections.progress import find_progress
 from projections.times import microseconds, utc_text
 from schemas.cdr import Cdr, CdrSignedValue
 from schemas.cdr_cost import TariffSnapshot
+from schemas.frames import pointed_at
 
 FRAMES_MAX = 20_000
 """In one answer of the API; a transaction of a day has some three thousand."""
@@ -189,6 +190,36 @@ async def evidence_of(db: Database, series: Database, tenant: str, cdr_id: str) 
     return bundle(revisions, [_row(row) for row in rows])
 
 
+async def signed_frames(
+    db: Database, series: Database, tenant: str, station: str, positions: Collection[str]
+) -> dict[str, str]:
+    """Return the frames at these positions, as far as they are the station's.
+
+    Raises:
+        SeriesBehind: they are not all there yet.
+        StoreUnavailable
+    """
+    wanted = sorted({_place(position) for position in positions})
+    if not wanted:
+        return {}
+    projected = {each.name: each.positions for each in await find_progress(db)}
+    found: dict[str, str] = {}
+    for partition, offset in wanted:
+        if projected.get("clickhouse", {}).get(partition, 0) <= offset:
+            raise SeriesBehind("clickhouse")
+        at = {"partition": partition, "first": offset, "last": offset, "limit": 1}
+        rows = await series.fetch(
+            "clickhouse/messages.between", {"tenant": tenant, "station": station, **at}
+        )
+        found |= {f"{partition}:{row['offset']}": row["frame"] for row in rows}
+    return found
+
+
+def _place(position: str) -> tuple[int, int]:
+    partition, _, offset = position.partition(":")
+    return int(partition), int(offset)
+
+
 async def released_at_of(db: Database, tenant: str, cdr_id: str) -> str:
     """Return when its latest revision was decided; of a released CDR, when it was released."""
     found = await db.fetch("cdrs.revisions", {"tenant": tenant, "id": cdr_id})
@@ -265,11 +296,6 @@ def _signed(cdr: Cdr, partition: int, frames: Sequence[FrameRow]) -> list[Signed
 
 
 def _signed_value(value: CdrSignedValue, frames: Mapping[str, str]) -> Signed:
-    found = _parsed(frames.get(value.position, ""))
-    for step in value.path.split("/")[1:]:
-        if isinstance(found, list):
-            found = found[int(step)] if int(step) < len(found) else None
-        elif isinstance(found, dict):
-            found = found.get(step)
+    found = pointed_at(frames.get(value.position, ""), value.path)
     text = found if isinstance(found, str) else ""
     return Signed(position=value.position, path=value.path, sha256=value.sha256, text=text)

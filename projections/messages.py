@@ -33,6 +33,7 @@ TABLE = Table(
         ("action", "String"),
         ("message_id", "String"),
         ("connection", "String"),
+        ("version", "String"),
         ("error", "String"),
         ("frame", "String"),
         ("frame_base64", "String"),
@@ -51,10 +52,11 @@ LIMIT_MAX = 1_000
 _TYPES = {number: number for number in range(2, 7)}
 _NAMES = [name for name, _ in TABLE.columns]
 _LATENCY, _RECORDED_AT = _NAMES.index("latency_us"), _NAMES.index("recorded_at")
+_VERSION = _NAMES.index("version")
 
 
 class Lookup(NamedTuple):
-    """An answer whose CALL is not remembered: the row that begins at `at` lacks its latency."""
+    """An answer whose CALL is not remembered: the row that begins at `at` lacks what it tells."""
 
     at: int
     tenant: str
@@ -63,10 +65,17 @@ class Lookup(NamedTuple):
     call: int
 
 
+class Asked(NamedTuple):
+    """A CALL of a station: when it came, and the OCPP version that its connection speaks."""
+
+    recorded_at: int
+    version: str
+
+
 class MessageRows:
     def __init__(self) -> None:
         self._rows: Rows = []
-        self._calls: dict[tuple[int, int], int] = {}
+        self._calls: dict[tuple[int, int], Asked] = {}
         self._lookups: list[Lookup] = []
 
     def received(
@@ -74,7 +83,7 @@ class MessageRows:
     ) -> None:
         action, error, latency = record.action, record.error, None
         if record.message_type == CALL:
-            self._remember((partition, offset), record.recorded_at)
+            self._remember((partition, offset), Asked(record.recorded_at, record.protocol))
         elif record.message_type in (CALLRESULT, CALLERROR):
             for fact in facts:
                 if isinstance(fact, CommandMoved) and fact.command.answered == offset:
@@ -92,6 +101,7 @@ class MessageRows:
                 action,
                 record.message_id,
                 record.connection,
+                record.protocol,
                 error,
                 record.frame,
                 record.frame_base64,
@@ -103,17 +113,20 @@ class MessageRows:
             )
         )
 
-    def sent(self, partition: int, offset: int, record: MessageSent) -> None:
-        latency, error = None, ""
+    def sent(self, partition: int, offset: int, record: MessageSent, facts: Sequence[Fact]) -> None:
+        latency, error, version = None, "", ""
         if record.message_type != CALL:
             asked = self._calls.pop((partition, record.cause), None)
             if asked is not None:
-                latency = record.recorded_at - asked
+                latency, version = record.recorded_at - asked.recorded_at, asked.version
             else:
                 here = (record.tenant, record.station, partition, record.cause)
                 self._lookups.append(Lookup(len(self._rows), *here))
             if record.message_type == CALLERROR:
                 error = _error_code(record.frame)
+        else:
+            moved = (fact.command for fact in facts if isinstance(fact, CommandMoved))
+            version = next((c.version for c in moved if c.command_id == record.command_id), "")
         self._rows.extend(
             (
                 record.tenant,
@@ -123,6 +136,7 @@ class MessageRows:
                 record.action,
                 record.message_id,
                 record.connection,
+                version,
                 error,
                 record.frame,
                 "",
@@ -139,20 +153,21 @@ class MessageRows:
         self._rows, self._lookups = [], []
         return rows, lookups
 
-    def _remember(self, call: tuple[int, int], recorded_at: int) -> None:
-        self._calls[call] = recorded_at
+    def _remember(self, call: tuple[int, int], asked: Asked) -> None:
+        self._calls[call] = asked
         if len(self._calls) > CALLS_MAX:
             del self._calls[next(iter(self._calls))]
 
 
 def completed(
-    rows: Rows, lookups: Sequence[Lookup], recorded_at: Mapping[tuple[int, int], int]
+    rows: Rows, lookups: Sequence[Lookup], calls: Mapping[tuple[int, int], Asked]
 ) -> None:
-    """Fill in the latencies of answers whose CALLs were read back."""
+    """Fill in what answers have of their CALLs, where those were read back."""
     for lookup in lookups:
-        asked = recorded_at.get((lookup.partition, lookup.call))
+        asked = calls.get((lookup.partition, lookup.call))
         if asked is not None:
-            rows[lookup.at + _LATENCY] = rows[lookup.at + _RECORDED_AT] - asked
+            rows[lookup.at + _LATENCY] = rows[lookup.at + _RECORDED_AT] - asked.recorded_at
+            rows[lookup.at + _VERSION] = asked.version
 
 
 def _error_code(frame: str) -> str:
@@ -168,6 +183,8 @@ class Message(Struct, frozen=True, kw_only=True):
     """Of an answer: of the CALL it answers; empty where that is not known."""
     message_id: str
     connection: str
+    version: str
+    """The OCPP version that the connection speaks."""
     error: str
     frame: str
     """Character for character as on the wire."""
@@ -220,6 +237,7 @@ def _message(row: Mapping[str, Any]) -> Message:
         action=row["action"],
         message_id=row["message_id"],
         connection=row["connection"],
+        version=row["version"],
         error=row["error"],
         frame=row["frame"],
         frame_base64=row["frame_base64"],

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from domain.cdr import cdr_of
 from domain.cdr_requests import CdrDenied, CdrRequestMoved
-from domain.commands import Command, CommandMoved
+from domain.commands import CommandMoved
 from domain.facts import (
     CdrFixed,
     ConnectionChanged,
@@ -21,6 +21,7 @@ from domain.facts import (
     Fact,
     MessageOrphaned,
     MeterValuesReported,
+    ReservationConcluded,
     SettlementReported,
     SignaturesVerified,
     StateChanged,
@@ -35,16 +36,12 @@ from domain.reference import Reference
 from domain.station import Station
 from domain.transaction import Transaction
 from projections import request_rows, rows, session_rows
+from projections.collected import Collected
 from projections.events import pruned
 from projections.ports import Progress, RowStore, Write
-from projections.registry_rows import RegistryRows
 from projections.rows_json import rows_json
-from projections.station_state import StateRows
 from schemas.cdr import Cdr, cdr_id
-from schemas.records import (
-    ConnectionOpened,
-    Record,
-)
+from schemas.records import ConnectionOpened, Record
 
 NAME = "read"
 """The key of its position; the queries' SQL knows it too."""
@@ -57,26 +54,6 @@ _decode_cdr = msgspec.json.Decoder(Cdr).decode
 class Batch(Struct, frozen=True):
     writes: Sequence[Write]
     progress: Progress
-
-
-class _Collected:
-    """Rows since the last cut, by key. What is mutable here is turned into rows by the cut."""
-
-    def __init__(self) -> None:
-        self.stations: dict[int, Station] = {}
-        self.versions: dict[int, str] = {}
-        self.registry = RegistryRows()
-        self.connectors: dict[tuple[int, int, int], Station] = {}
-        self.opened: list[rows.OpenedRow] = []
-        self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}
-        self.transactions: dict[tuple[int, str], tuple[Station, Transaction, int]] = {}
-        self.cdrs: dict[str, session_rows.CdrRow] = {}
-        self.cdr_revisions: dict[tuple[str, int], session_rows.CdrRevisionRow] = {}
-        self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
-        self.cdr_requests: dict[tuple[str, str], request_rows.CdrRequestRow] = {}
-        self.state = StateRows()
-        self.orphans: list[rows.OrphanRow] = []
-        self.events: list[rows.EventRow] = []
 
 
 class ReadModel:
@@ -98,7 +75,7 @@ class ReadModel:
         self._store = store
         self._events_from = events_from or {}
         self._on_revision = on_revision
-        self._new = _Collected()
+        self._new = Collected()
         self._cdr_index = 0
         self._event_index = 0
 
@@ -173,6 +150,8 @@ class ReadModel:
     def _changed_with(self, station: Station, offset: int, fact: Fact, but: str = "") -> None:
         # Its neighbours on the EVSE know the register where one ended and the next began.
         for transaction in station.transactions.known.values():
+            if transaction.is_no_show:
+                continue
             if transaction.changed == fact.offset and transaction.transaction_id != but:
                 self._transaction(station, offset, transaction)
                 self._cdr_changed(station, offset, fact, transaction)
@@ -224,8 +203,11 @@ class ReadModel:
         self._event(station, offset, fact, "transaction-ended", subject, detail)
 
     def _transaction(self, station: Station, offset: int, transaction: Transaction) -> None:
+        if transaction.is_no_show:
+            return
         key = (id(station), transaction.transaction_id)
         self._new.transactions[key] = (station, transaction, offset)
+        self._new.judged.pop(key, None)
 
     def _cdr_changed(
         self, station: Station, offset: int, fact: Fact, transaction: Transaction
@@ -235,6 +217,7 @@ class ReadModel:
         cdr = cdr_of(
             station.tenant, station.station, station.partition, transaction, self.reference
         )
+        self._new.judged[id(station), transaction.transaction_id] = cdr
         self._cdr(station, offset, fact, cdr, None)
 
     def _verified(self, station: Station, offset: int, fact: SignaturesVerified, _: Record) -> None:
@@ -274,7 +257,11 @@ class ReadModel:
         self,
         station: Station,
         offset: int,
-        fact: CdrDenied | SettlementReported | TariffChanged | TransactionConcluded,
+        fact: CdrDenied
+        | ReservationConcluded
+        | SettlementReported
+        | TariffChanged
+        | TransactionConcluded,
         _: Record,
     ) -> None:
         transaction = station.transactions.known.get(fact.transaction_id)
@@ -337,6 +324,7 @@ class ReadModel:
         TransactionConcluded: _changed_otherwise,
         SettlementReported: _changed_otherwise,
         CdrDenied: _changed_otherwise,
+        ReservationConcluded: _changed_otherwise,
         TariffChanged: _changed_otherwise,
         CdrRequestMoved: _requested,
         CommandMoved: _command,
@@ -347,7 +335,7 @@ class ReadModel:
     # Batches
 
     def cut(self, progress: Progress) -> Batch:
-        new, self._new = self._new, _Collected()
+        new, self._new = self._new, Collected()
         told = [rows.station_told(s, new.versions.get(i, "")) for i, s in new.stations.items()]
         connectors = [
             rows.connector_row(station, evse, connector, station.connectors[evse, connector])
@@ -362,8 +350,8 @@ class ReadModel:
             (
                 "transactions.write",
                 [
-                    session_rows.transaction_row(*touched, self.reference)
-                    for touched in new.transactions.values()
+                    session_rows.transaction_row(*touched, self.reference, new.judged.get(key))
+                    for key, touched in new.transactions.items()
                 ],
             ),
             ("transactions.write_costs", self._running_costs(new)),
@@ -380,7 +368,7 @@ class ReadModel:
         writes.append(pruned(progress))
         return Batch(writes, progress)
 
-    def _running_costs(self, new: _Collected) -> list[session_rows.RunningCostRow]:
+    def _running_costs(self, new: Collected) -> list[session_rows.RunningCostRow]:
         made = (
             session_rows.running_cost_row(*touched, self.reference)
             for touched in new.transactions.values()

@@ -26,6 +26,7 @@ class StationToldRow(Struct, frozen=True):
     model: str
     serial_number: str
     firmware_version: str
+    boot_status: str
     partition: int
     record_offset: int
 
@@ -164,6 +165,7 @@ def station_told(station: Station, version: str) -> StationToldRow:
         identity.model if identity else "",
         identity.serial_number if identity else "",
         identity.firmware_version if identity else "",
+        station.boot_status,
         station.partition,
         station.offset,
     )

@@ -123,11 +123,12 @@ def _floor(register: int | Decimal | None) -> int | None:
 
 
 def transaction_row(
-    station: Station, t: Transaction, offset: int, reference: Reference
+    station: Station, t: Transaction, offset: int, reference: Reference, cdr: Cdr | None = None
 ) -> TransactionRow:
+    """`cdr`: what `cdr_of` says of it, if at hand."""
     energy_wh, flags = None, tuple(sorted(t.flags))
     if is_over(t):
-        cdr = cdr_of(station.tenant, station.station, station.partition, t, reference)
+        cdr = cdr or cdr_of(station.tenant, station.station, station.partition, t, reference)
         energy_wh, flags = cdr.energy_wh, cdr.flags
     return TransactionRow(
         id=cdr_id(station.tenant, station.station, t.transaction_id),

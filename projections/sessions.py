@@ -11,6 +11,7 @@ from domain.cdr_requests import CdrDenied
 from domain.facts import (
     CdrFixed,
     MeterValuesReported,
+    ReservationConcluded,
     SettlementReported,
     SignaturesVerified,
     TariffChanged,
@@ -55,6 +56,7 @@ _Key = tuple[str, str, str]
 OfTransaction = (
     CdrDenied
     | MeterValuesReported
+    | ReservationConcluded
     | SettlementReported
     | SignaturesVerified
     | TariffChanged

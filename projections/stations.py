@@ -29,6 +29,8 @@ class StationRow(Struct, frozen=True, kw_only=True):
     model: str
     serial_number: str
     firmware_version: str
+    boot_status: str
+    """Accepted, Pending or Rejected, as its last boot was answered; empty: it never booted here."""
     position: str
     """ "partition:offset" of the last record of its conversation; empty if there was none."""
 

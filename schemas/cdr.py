@@ -20,7 +20,7 @@ CdrKind = Literal["original", "credit", "replacement"]
 _NAMESPACE = UUID("6f1c2a52-5d0c-5c0e-9d0a-0f6f0c1e7c11").bytes
 
 
-class CdrSignedValue(Struct, frozen=True, kw_only=True):
+class CdrSignedValue(Struct, frozen=True, kw_only=True, omit_defaults=True):
     position: str
     """ "partition:offset" of the CALL that carried it."""
     path: str
@@ -32,6 +32,8 @@ class CdrSignedValue(Struct, frozen=True, kw_only=True):
     meter: str
     key: str
     """sha256 of the public key (DER) that it was verified with; empty: none is registered."""
+    public_key: str = ""
+    """That key itself: its DER in base64."""
 
 
 class CdrSigned(Struct, frozen=True, kw_only=True):
@@ -123,6 +125,14 @@ class Cdr(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a correction: the records because of which, "partition:offset"."""
     closed_by: str | None = None
     """The policy by which it was closed for want of an end, while that was not told."""
+    auth_method: str | None = None
+    """COMMAND or AUTH_REQUEST, in OCPI's words; absent: the station let its token charge."""
+    id_token_type: str | None = None
+    """In the words of OCPP 2.x, as the station told it."""
+    id_token_group: str | None = None
+    """Of the token that started it, as we answered."""
+    reserved_until: str | None = None
+    """When that reservation was over: as the session began, or as it had run out."""
 
 
 _encoder = msgspec.json.Encoder()

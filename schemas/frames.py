@@ -72,6 +72,20 @@ def parse_mended(text: str) -> Any:
         return None
 
 
+def pointed_at(text: str, pointer: str) -> Any:
+    """Return what a JSON pointer (RFC 6901) means in a frame; None: nothing is there."""
+    try:
+        found = parse(text)
+    except UnreadableFrame:
+        found = parse_mended(text)
+    for step in pointer.split("/")[1:]:
+        if isinstance(found, list):
+            found = found[int(step)] if step.isdecimal() and int(step) < len(found) else None
+        else:
+            found = found.get(step) if isinstance(found, dict) else None
+    return found
+
+
 def payload_of(record: MessageReceived) -> Any:
     """Return what the edge handed on with this record: the same for ever, from the record alone.
 

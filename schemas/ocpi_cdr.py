@@ -82,6 +82,14 @@ class Token(Rules):
     contract_id: Ci36
 
 
+class Token230(Rules):
+    country_code: Ci2
+    party_id: Ci3
+    uid: Ci36
+    type: Literal["AD_HOC_USER", "APP_USER", "EMAID", "OTHER", "RFID"]
+    contract_id: Ci36
+
+
 class GeoLocation(Rules):
     latitude: Annotated[str, Field(pattern=r"^-?[0-9]{1,2}\.[0-9]{5,7}$")]
     longitude: Annotated[str, Field(pattern=r"^-?[0-9]{1,3}\.[0-9]{5,7}$")]
@@ -160,6 +168,18 @@ class ChargingPeriod(Rules):
     tariff_id: Ci36 | None = None
 
 
+class SignedValue(Rules):
+    nature: Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_ascii)]
+    plain_data: Annotated[str, Field(max_length=512)]
+    signed_data: Annotated[str, Field(min_length=1, max_length=5000)]
+
+
+class SignedData(Rules):
+    encoding_method: Ci36
+    public_key: Annotated[str | None, Field(max_length=512)] = None
+    signed_values: Annotated[list[SignedValue], Field(min_length=1)]
+
+
 class _Cdr(Rules):
     country_code: Ci2
     party_id: Ci3
@@ -167,7 +187,6 @@ class _Cdr(Rules):
     start_date_time: DateTime
     end_date_time: DateTime
     session_id: Ci36 | None = None
-    cdr_token: Token
     auth_method: Literal["AUTH_REQUEST", "COMMAND", "WHITELIST"]
     cdr_location: CdrLocation
     meter_id: Text255 | None = None
@@ -175,6 +194,7 @@ class _Cdr(Rules):
     tariffs: list[dict[str, Any]] = []
     """Checked when they were registered."""
     charging_periods: Annotated[list[ChargingPeriod], Field(min_length=1)]
+    signed_data: SignedData | None = None
     total_energy: Volume
     total_time: Volume
     total_parking_time: Volume | None = None
@@ -212,6 +232,7 @@ class _Cdr(Rules):
 
 
 class Cdr221(_Cdr):
+    cdr_token: Token
     total_cost: Price221
     total_fixed_cost: Price221 | None = None
     total_energy_cost: Price221 | None = None
@@ -221,6 +242,7 @@ class Cdr221(_Cdr):
 
 
 class Cdr230(_Cdr):
+    cdr_token: Token230
     total_cost: Price230
     total_fixed_cost: Price230 | None = None
     total_energy_cost: Price230 | None = None

@@ -64,6 +64,7 @@ class ReleasedSignedValue(Struct, frozen=True):
     path: str
     sha256: str
     meter: str = ""
+    public_key: str = ""
 
 
 class ReleasedSigned(Struct, frozen=True):
@@ -102,6 +103,10 @@ class Released(Struct, frozen=True, kw_only=True):
     credit_reference_id: str | None = None
     replaces: str | None = None
     signed: ReleasedSigned | None = None
+    auth_method: str | None = None
+    id_token_type: str | None = None
+    reserved_from: str | None = None
+    reserved_until: str | None = None
 
 
 _decode = msgspec.json.Decoder(Released).decode

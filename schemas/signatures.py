@@ -15,3 +15,5 @@ class SignatureVerdict(Struct, frozen=True, kw_only=True, omit_defaults=True):
     meter: str = ""
     key: str = ""
     """sha256 of the public key (DER) that was used."""
+    public_key: str = ""
+    """That key itself: its DER in base64."""

@@ -66,6 +66,7 @@ def policy(settings: Settings) -> Policy:
         heartbeat_interval_s=settings.heartbeat_interval_s,
         spread_percent=settings.spread_percent,
         settle_us=round(settings.settle_s * 1e6),
+        settle_offline_us=round(settings.settle_offline_s * 1e6),
         close_grace_us=round(settings.close_grace_s * 1e6),
         answer_timeout_us=round(settings.answer_timeout_s * 1e6),
         set_aside_max=settings.set_aside_max,

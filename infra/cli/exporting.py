@@ -12,7 +12,16 @@ from domain.readings import read_time
 from infra.cli.failures import Failed
 from infra.cli.journals import journal_to_read
 from infra.clock import now_us
-from infra.exporting import FORMS, Form, Manifest, Window, manifest_path, released_in, write_export
+from infra.exporting import (
+    FORMS,
+    Form,
+    Manifest,
+    Window,
+    manifest_path,
+    released_in,
+    signed_frames,
+    write_export,
+)
 from infra.settings import Settings
 
 
@@ -50,7 +59,16 @@ async def _export(
                 bars.update(task, completed=done, total=total)
 
             found = await released_in(journal, tenant, window, on_progress)
-        return write_export(form, found, out, tenant=tenant, journal_id=journal.id, window=window)
+        frames = await signed_frames(journal, found) if form.startswith("ocpi") else {}
+        return write_export(
+            form,
+            found,
+            out,
+            tenant=tenant,
+            journal_id=journal.id,
+            window=window,
+            frames=frames,
+        )
 
 
 def _moment(text: str, option: str) -> int:

@@ -14,7 +14,9 @@ from infra.simulator import frames
 from infra.simulator.json_types import Payload
 from infra.simulator.oplog import TransactionRecord
 from infra.simulator.outbox import Message
+from infra.simulator.reservation import Reservation
 from infra.simulator.session import (
+    ID_TOKEN_TYPE,
     Habits,
     Mishap,
     SessionPlan,
@@ -52,6 +54,7 @@ class Connector:
         self.id = number
         self.register_wh = register_wh
         self.transaction: TransactionRecord | None = None
+        self.reservation: Reservation | None = None
         self._station = station
         self._clock = clock
         self._habits = habits
@@ -70,7 +73,7 @@ class Connector:
         await self._station.introduced.wait()
         self._clock.begin()
         for plan in self._plans:
-            await self._idle_until(plan.started_at)
+            await self._idle_until(plan.started_at, plan.id_token)
             if self._closing:
                 return
             await self._charge(plan, remote=False)
@@ -83,16 +86,46 @@ class Connector:
         self.end_session("Local")
         self._wake.set()
 
-    def start_remotely(self, id_token: str) -> bool:
-        if not self._operative or self._status != "Available" or self._remote is not None:
+    @property
+    def status(self) -> str:
+        """In the words of 1.6."""
+        return self._status
+
+    def reserve(self, reservation: Reservation) -> str:
+        """Keep the connector for it if that can be; return what the station answers."""
+        if self._status in ("Faulted", "Unavailable"):
+            return self._status
+        before = self.reservation
+        is_other = before is not None and before.id != reservation.id
+        if self._status not in ("Available", "Reserved") or self._remote is not None or is_other:
+            return "Occupied"
+        self.reservation = reservation
+        self._wake.set()
+        return "Accepted"
+
+    def release(self) -> None:
+        self.reservation = None
+        self._wake.set()
+
+    def start_remotely(
+        self,
+        id_token: str,
+        *,
+        id_token_type: str = ID_TOKEN_TYPE,
+        group: str = "",
+        remote_start_id: int | None = None,
+    ) -> bool:
+        is_free = self._operative and self._status in ("Available", "Reserved")
+        if not is_free or self._remote is not None or self._is_kept_from(id_token, group):
             return False
-        self._remote = plan_session(
+        plan = plan_session(
             self._station.random,
             replace(self._habits, mishaps=0.0),
             started_at=self._clock.now(),
             connector_id=self.id,
             id_token=id_token,
         )
+        self._remote = replace(plan, id_token_type=id_token_type, remote_start_id=remote_start_id)
         self._wake.set()
         return True
 
@@ -119,17 +152,25 @@ class Connector:
             payload["transactionId"] = self.transaction.transaction_id
         return Message(action="MeterValues", payload=payload)
 
-    async def _idle_until(self, at: datetime | None) -> None:
+    @property
+    def _resting(self) -> str:
+        if not self._operative:
+            return "Unavailable"
+        return "Available" if self.reservation is None else "Reserved"
+
+    def _is_kept_from(self, *id_tokens: str) -> bool:
+        return self.reservation is not None and not self.reservation.is_for(*id_tokens)
+
+    async def _idle_until(self, at: datetime | None, id_token: str = "") -> None:
         """Wait for the next planned session; meanwhile others may start one or close us."""
         while not self._closing:
             self._wake.clear()
-            resting = "Available" if self._operative else "Unavailable"
-            if self._status != resting:
-                await self._tell_status(resting)
+            if self._status != self._resting:
+                await self._tell_status(self._resting)
             elif self._remote is not None:
                 plan, self._remote = self._remote, None
                 await self._charge(plan, remote=True)
-            elif at is None or not self._operative:
+            elif at is None or not self._operative or self._is_kept_from(id_token):
                 await self._wake.wait()
             elif not await self._clock.sleep_until(at, self._wake):
                 return
@@ -149,11 +190,15 @@ class Connector:
             started_at=plan.started_at,
             meter_start_wh=self.register_wh,
             reference=plan.reference,
+            id_token_type=plan.id_token_type,
+            remote_start_id=plan.remote_start_id,
         )
         self.transaction = transaction
         self._end_reason = "Local" if self._closing else None
         self._station.witness.oplog.begin(transaction)
         payload = frames.start(plan, at=plan.started_at, meter_start_wh=self.register_wh)
+        if self.reservation is not None:
+            payload["reservationId"], self.reservation = self.reservation.id, None
         await self._report("StartTransaction", payload, plan)
         await self._tell_status("Charging")
         elapsed_s = await self._flow(plan, transaction)
@@ -220,7 +265,8 @@ class Connector:
         await self._report("StopTransaction", payload, plan)
         self.transaction = None
         await self._tell_status("Finishing")
-        await self._tell_status("Available" if self._operative else "Unavailable")
+        await self._station.session_over()
+        await self._tell_status(self._resting)
 
     async def _fault(self) -> None:
         self._status = "Faulted"
@@ -237,7 +283,7 @@ class Connector:
         await self._clock.sleep_until(
             self._clock.now() + timedelta(seconds=FAULT_S), asyncio.Event()
         )
-        await self._tell_status("Available" if self._operative else "Unavailable")
+        await self._tell_status(self._resting)
 
     async def _sleep(self, at: datetime) -> bool:
         """Return False when the session is to end before that."""

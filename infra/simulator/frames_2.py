@@ -9,26 +9,35 @@ from collections.abc import Callable
 from infra.simulator.frames import FIRMWARE, MODEL, VENDOR
 from infra.simulator.json_types import Json, Payload
 from infra.simulator.outbox import Message
+from infra.simulator.session import ID_TOKEN_TYPE
 
-ID_TOKEN_TYPE = "ISO14443"
 _OCCUPIED = {"Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"}
-_TRIGGER_OF_STOP = {"EVDisconnected": "EVDeparted", "Remote": "RemoteStop"}
+_TRIGGER_OF_STOP = {
+    "EVDisconnected": "EVDeparted",
+    "ImmediateReset": "ResetCommand",
+    "Remote": "RemoteStop",
+}
 
 
-def boot(station: str) -> Payload:
+def boot(station: str, reason: str) -> Payload:
     identity = {
         "vendorName": VENDOR,
         "model": MODEL,
         "serialNumber": station[:25],
         "firmwareVersion": FIRMWARE,
     }
-    return {"chargingStation": identity, "reason": "PowerUp"}
+    return {"chargingStation": identity, "reason": reason}
 
 
 def spoken(message: Message) -> tuple[str, Payload]:
     """Return action and payload as they leave; the same however often the message is told."""
     translate = _SPOKEN.get(message.action)
     return translate(message) if translate is not None else (message.action, message.payload)
+
+
+def connector_state(status: str) -> str:
+    """Return it in the words of 2.x, which has fewer."""
+    return "Occupied" if status in _OCCUPIED else status
 
 
 def understood(answer: Payload | None) -> Payload | None:
@@ -41,21 +50,23 @@ def understood(answer: Payload | None) -> Payload | None:
 
 
 def _authorize(message: Message) -> tuple[str, Payload]:
-    return "Authorize", {"idToken": _id_token(message.payload["idTag"])}
+    return "Authorize", {"idToken": _id_token(message.payload["idTag"], ID_TOKEN_TYPE)}
 
 
 def _status(message: Message) -> tuple[str, Payload]:
-    state = message.payload["status"]
     return "StatusNotification", {
         "timestamp": message.payload["timestamp"],
-        "connectorStatus": "Occupied" if state in _OCCUPIED else state,
+        "connectorStatus": connector_state(message.payload["status"]),
         "evseId": message.payload["connectorId"],
         "connectorId": 1,
     }
 
 
 def _start(message: Message) -> tuple[str, Payload]:
-    told = message.payload
+    assert message.transaction is not None
+    told, transaction = message.payload, message.transaction
+    is_remote = transaction.remote_start_id is not None
+    reserved = {"reservationId": told["reservationId"]} if "reservationId" in told else {}
     begin = {
         "value": told["meterStart"],
         "context": "Transaction.Begin",
@@ -66,10 +77,11 @@ def _start(message: Message) -> tuple[str, Payload]:
         message,
         "Started",
         told["timestamp"],
-        "Authorized",
+        "RemoteStart" if is_remote else "Authorized",
         [{"timestamp": told["timestamp"], "sampledValue": [begin]}],
         evse={"id": told["connectorId"], "connectorId": 1},
-        idToken=_id_token(told["idTag"]),
+        idToken=_id_token(told["idTag"], transaction.id_token_type),
+        **reserved,
     )
 
 
@@ -81,6 +93,7 @@ def _meter_values(message: Message) -> tuple[str, Payload]:
 
 
 def _stop(message: Message) -> tuple[str, Payload]:
+    assert message.transaction is not None
     told = message.payload
     return _event(
         message,
@@ -89,7 +102,7 @@ def _stop(message: Message) -> tuple[str, Payload]:
         _TRIGGER_OF_STOP.get(told["reason"], "StopAuthorized"),
         [_meter_value(each) for each in told["transactionData"]],
         stopped_reason=told["reason"],
-        idToken=_id_token(told["idTag"]),
+        idToken=_id_token(told["idTag"], message.transaction.id_token_type),
     )
 
 
@@ -105,6 +118,8 @@ def _event(
 ) -> tuple[str, Payload]:
     assert message.transaction is not None
     info: Payload = {"transactionId": message.transaction.transaction_id}
+    if kind == "Started" and message.transaction.remote_start_id is not None:
+        info["remoteStartId"] = message.transaction.remote_start_id
     if stopped_reason:
         info["stoppedReason"] = stopped_reason
     return "TransactionEvent", {
@@ -132,8 +147,8 @@ def _sampled(told: Payload) -> Payload:
     return {"value": number, **kept, "unitOfMeasure": {"unit": told["unit"]}}
 
 
-def _id_token(id_tag: Json) -> Payload:
-    return {"idToken": id_tag, "type": ID_TOKEN_TYPE}
+def _id_token(id_tag: Json, kind: str) -> Payload:
+    return {"idToken": id_tag, "type": kind}
 
 
 _SPOKEN: dict[str, Callable[[Message], tuple[str, Payload]]] = {

@@ -52,6 +52,8 @@ class TransactionRecord:
     started_at: datetime
     meter_start_wh: int
     reference: str
+    id_token_type: str = ""
+    remote_start_id: int | None = None
     # Given by us in 1.6, by the station in 2.x.
     transaction_id: int | str | None = None
     ended_at: datetime | None = None

@@ -12,6 +12,8 @@ from random import Random
 
 MAINS_VOLTAGE_V = 230
 SAMPLES_MAX = 10
+# Of the drivers' own cards, in the words of OCPP 2.x.
+ID_TOKEN_TYPE = "ISO14443"
 
 
 class Mishap(StrEnum):
@@ -67,6 +69,9 @@ class SessionPlan:
     soc_percent: tuple[int, int] | None
     mishap: Mishap | None = None
     reference: str = ""
+    id_token_type: str = ID_TOKEN_TYPE
+    # Of the command that asked for it, where one did and its version numbers them.
+    remote_start_id: int | None = None
 
     @property
     def ended_at(self) -> datetime:

@@ -17,14 +17,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
-from infra.simulator import commands, frames, frames_2
-from infra.simulator.answers import known_action, request_violation, retry_after_s
+from infra.simulator import commands, commands_2, device_2, features_2, frames, frames_2
+from infra.simulator.answers import request_violation, retry_after_s
 from infra.simulator.call_lane import CallLane, Witness, acknowledged
 from infra.simulator.features import Features
 from infra.simulator.json_types import Json, Payload
 from infra.simulator.oplog import Operation, Outcome, TransactionRecord
 from infra.simulator.outbox import ATTEMPTS_MAX, Message, Outbox
-from infra.simulator.reply import CallError
+from infra.simulator.reply import Answer, CallError
 
 if TYPE_CHECKING:
     from infra.simulator.connector import Connector
@@ -39,6 +39,8 @@ OPEN_TIMEOUT_S = 10.0
 PING_INTERVAL_S = 60.0
 # How often a station looks whether it has been given an interval.
 BEAT_UNKNOWN_S = 1.0
+# How often a station with reservations looks whether one is over.
+EXPIRY_LOOK_S = 0.5
 
 
 class GaveUp(Exception):
@@ -62,11 +64,14 @@ class Station:
         self.random = random
         self.witness = witness
         self.connectors: Sequence[Connector] = ()
-        self.configuration = commands.default_configuration()
         self.features = Features()
         self.password = options.password
         self.connections = 0
         self.connected = False
+        # Set while something is reserved.
+        self.reserved = asyncio.Event()
+        self.resets_when_idle = False
+        self.boot_reason = "PowerUp"
         # Set for good by the first connection.
         self.introduced = asyncio.Event()
         self._options = options
@@ -75,6 +80,9 @@ class Station:
         self._lane = CallLane(options.name, witness, options.answer_timeout_s, options.protocol)
         self._protocol = options.protocol
         self._is_16 = options.protocol == "1.6"
+        of_2 = device_2.default_configuration
+        self.configuration = commands.default_configuration() if self._is_16 else of_2()
+        self._heartbeat = "HeartbeatInterval" if self._is_16 else device_2.HEARTBEAT
         self._subprotocol = Subprotocol(f"ocpp{options.protocol}")
         # Whether a transaction message was answered on this connection.
         self._progressed = False
@@ -91,10 +99,8 @@ class Station:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                life = [
-                    group.create_task(lasting)
-                    for lasting in (self._connect(), self._beat(), self._be_absent())
-                ]
+                lasting = (self._connect(), self._beat(), self._be_absent(), self._give_back())
+                life = [group.create_task(each) for each in lasting]
                 async with asyncio.TaskGroup() as work:
                     for connector in self.connectors:
                         work.create_task(connector.run())
@@ -149,6 +155,12 @@ class Station:
     async def reboot(self) -> None:
         self._booted = False
         await self.disconnect()
+
+    async def session_over(self) -> None:
+        """Reset now if that was to wait for the last transaction."""
+        if self.resets_when_idle and all(each.transaction is None for each in self.connectors):
+            self.resets_when_idle, self.boot_reason = False, "ScheduledReset"
+            await self.reboot()
 
     def wrong(self, sentence: str) -> None:
         self.witness.findings.add(self.name, sentence)
@@ -230,12 +242,13 @@ class Station:
             await self._deliver(connection, message)
 
     async def _boot(self, connection: ClientConnection) -> None:
-        boot = frames.boot(self.name) if self._is_16 else frames_2.boot(self.name)
+        is_16 = self._is_16
+        boot = frames.boot(self.name) if is_16 else frames_2.boot(self.name, self.boot_reason)
         answer = await self._lane.exchange(connection, self.connections, "BootNotification", boot)
         match answer:
             case {"status": "Accepted", "interval": int(interval)}:
                 self._booted = True
-                self.configuration["HeartbeatInterval"] = (str(interval), False)
+                self.configuration[self._heartbeat] = (str(interval), False)
             case {"status": "Pending" | "Rejected", "interval": int(interval)}:
                 await asyncio.sleep(min(BOOT_RETRY_MAX_S, max(1, interval)))
             case _:
@@ -284,14 +297,7 @@ class Station:
         self, connection: ClientConnection, message_id: str, action: str, payload: Json
     ) -> None:
         received_at = self.witness.wall()
-        if not self._is_16:
-            code = "NotSupported" if known_action(action, self._protocol) else "NotImplemented"
-            await connection.send(frames.error(message_id, code, action))
-            return
-        violation = request_violation(action, payload) if action in commands.COMMANDS else None
-        if violation is not None:
-            self.wrong(f"the CALL {action} is wrong: {violation}")
-        answer = commands.answer(self, action, payload, valid=violation is None)
+        answer = self._decide(action, payload)
         if isinstance(answer.payload, CallError):
             text = frames.error(message_id, answer.payload.code, answer.payload.description)
         else:
@@ -313,9 +319,19 @@ class Station:
         )
         await answer.then()
 
+    def _decide(self, action: str, payload: Json) -> Answer:
+        version = self._protocol
+        table = commands.COMMANDS if self._is_16 else commands_2.COMMANDS
+        violation = request_violation(action, payload, version) if action in table else None
+        if violation is not None:
+            self.wrong(f"the CALL {action} is wrong: {violation}")
+        if self._is_16:
+            return commands.answer(self, action, payload, valid=violation is None)
+        return commands_2.answer(self, action, payload, version=version, valid=violation is None)
+
     async def _beat(self) -> None:
         while True:
-            interval_s = int(self.configuration["HeartbeatInterval"][0])
+            interval_s = int(self.configuration[self._heartbeat][0])
             if not self._booted or interval_s <= 0:
                 await asyncio.sleep(BEAT_UNKNOWN_S)
                 continue
@@ -329,3 +345,11 @@ class Station:
             await self.disconnect()
             await asyncio.sleep(seconds)
             self._may_connect.set()
+
+    async def _give_back(self) -> None:
+        while True:
+            await self.reserved.wait()
+            self.outbox.put_first(features_2.expired(self))
+            if not features_2.reserved(self):
+                self.reserved.clear()
+            await asyncio.sleep(EXPIRY_LOOK_S)

@@ -8,7 +8,7 @@ COPY (
     SELECT
         tenant, station, registered, name, attributes, has_password, registry_offset, online,
         version, connected_at, last_seen, faulted, vendor, model, serial_number,
-        firmware_version, partition, record_offset
+        firmware_version, boot_status, partition, record_offset
     FROM read.stations ORDER BY tenant, station
 ) TO STDOUT;
 

@@ -2,7 +2,7 @@
 SELECT
     tenant, station, registered, name, attributes, has_password, online, version, connected_at,
     last_seen, faulted, vendor, model, serial_number, firmware_version,
-    coalesce(partition || ':' || record_offset, '') AS position
+    boot_status, coalesce(partition || ':' || record_offset, '') AS position
 FROM read.stations
 WHERE tenant = %(tenant)s
     AND (%(online)s::boolean IS NULL OR online = %(online)s)
@@ -16,7 +16,7 @@ LIMIT %(limit)s;
 SELECT
     tenant, station, registered, name, attributes, has_password, online, version, connected_at,
     last_seen, faulted, vendor, model, serial_number, firmware_version,
-    coalesce(partition || ':' || record_offset, '') AS position
+    boot_status, coalesce(partition || ':' || record_offset, '') AS position
 FROM read.stations
 WHERE tenant = %(tenant)s AND station = %(station)s;
 
@@ -40,11 +40,11 @@ LIMIT 1;
 -- name: write_told
 INSERT INTO read.stations (
     tenant, station, online, version, connected_at, last_seen, faulted,
-    vendor, model, serial_number, firmware_version, partition, record_offset
+    vendor, model, serial_number, firmware_version, boot_status, partition, record_offset
 )
 SELECT
     tenant, station, online, coalesce(version, ''), connected_at, last_seen, faulted,
-    vendor, model, serial_number, firmware_version, partition, record_offset
+    vendor, model, serial_number, firmware_version, boot_status, partition, record_offset
 FROM json_populate_recordset(NULL::read.stations, %(rows)s)
 ON CONFLICT (tenant, station) DO UPDATE SET
     online = excluded.online,
@@ -56,6 +56,7 @@ ON CONFLICT (tenant, station) DO UPDATE SET
     model = excluded.model,
     serial_number = excluded.serial_number,
     firmware_version = excluded.firmware_version,
+    boot_status = excluded.boot_status,
     partition = excluded.partition,
     record_offset = excluded.record_offset;
 

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from schemas import payloads
 from tests.domain.holding import Holder, column
 from tests.domain.log import parse
 
@@ -92,3 +95,109 @@ def test_configuration_keys_of_16_go_in_several_calls() -> None:
         holder.answers(message_id, {"configurationKey": [told]})
 
     assert column(holder.of("variables"), "variable") == ["A", "B", "GetConfigurationMaxKeys"]
+
+
+def test_a_list_of_variables_is_no_longer_than_the_bytes_that_a_message_may_have() -> None:
+    holder = Holder("2.0.1")
+    most = 300
+    limit = reported("GetVariables", str(most))
+    limit["reportData"][0]["variable"]["name"] = "BytesPerMessage"
+    holder.tells("NotifyReport", limit)
+    wanted = [named(n) for n in range(11)]
+    wanted[4] = {"component": {"name": "C" * 50}, "variable": {"name": "V4", "instance": "I" * 250}}
+    holder.ask("GetVariables", {"getVariableData": wanted})
+
+    sent: list[Any] = []
+    sizes, numbers = [], []
+    while len(sent) < len(wanted):
+        message_id, payload = last_call(holder)
+        sizes.append(len(holder.worker.dispatched[-1][1].frame.encode()))
+        sent += payload["getVariableData"]
+        numbers.append(len(payload["getVariableData"]))
+        got = [{**each, "attributeStatus": "Rejected"} for each in payload["getVariableData"]]
+        holder.answers(message_id, {"getVariableResult": got})
+
+    assert sent == wanted
+    # What is too large by itself goes alone.
+    assert [size for size in sizes if size > most] == [max(sizes)]
+    assert numbers == [4, 1, 4, 2]
+    holder.assert_rebuilt()
+
+
+def tokens_of(version: str, numbers: range) -> list[dict[str, Any]]:
+    if version == "1.6":
+        return [{"idTag": f"T{n}", "idTagInfo": {"status": "Accepted"}} for n in numbers]
+    info = {"status": "Accepted"}
+    return [
+        {"idToken": {"idToken": f"T{n}", "type": "Central"}, "idTokenInfo": info} for n in numbers
+    ]
+
+
+def taking_tokens(version: str, most: int) -> Holder:
+    holder = Holder(version)
+    if version == "1.6":
+        key = {"key": "SendLocalListMaxLength", "readonly": True, "value": str(most)}
+        holder.asked("GetConfiguration", {}, {"configurationKey": [key]})
+        return holder
+    limit = reported("", str(most))
+    limit["reportData"][0]["component"] = {"name": "LocalAuthListCtrlr"}
+    del limit["reportData"][0]["variable"]["instance"]
+    holder.tells("NotifyReport", limit)
+    return holder
+
+
+VERSIONS = pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+
+
+def version_name(version: str) -> str:
+    return "listVersion" if version == "1.6" else "versionNumber"
+
+
+@VERSIONS
+def test_a_long_local_list_is_a_whole_one_and_changes_each_with_its_version(version: str) -> None:
+    holder, name = taking_tokens(version, 2), version_name(version)
+    wanted = tokens_of(version, range(5))
+    holder.ask("SendLocalList", {name: 7, "updateType": "Full", "localAuthorizationList": wanted})
+
+    parts = []
+    for _ in range(3):
+        message_id, payload = last_call(holder)
+        parts.append(payload)
+        assert not payloads.violations(version, "SendLocalList", payload)
+        holder.answers(message_id, {"status": "Accepted"})
+
+    assert [(part["updateType"], part[name]) for part in parts] == [
+        ("Full", 7), ("Differential", 8), ("Differential", 9),
+    ]  # fmt: skip
+    assert [each for part in parts for each in part["localAuthorizationList"]] == wanted
+    assert column(holder.of("local-list"), "version", "tokens") == [(9, 5)]
+    holder.assert_rebuilt()
+
+
+@VERSIONS
+def test_a_part_that_the_station_refuses_is_the_last(version: str) -> None:
+    holder, name = taking_tokens(version, 1), version_name(version)
+    wanted = tokens_of(version, range(3))
+    holder.ask(
+        "SendLocalList", {name: 7, "updateType": "Differential", "localAuthorizationList": wanted}
+    )
+    for status in ("Accepted", "VersionMismatch"):
+        message_id, _ = last_call(holder)
+        holder.answers(message_id, {"status": status})
+
+    holder.worker.read()
+    sent = [each for _, each in holder.worker.dispatched if each.action == "SendLocalList"]
+    assert len(sent) == 2
+    assert column(holder.of("local-list"), "version") == [7]
+    assert holder.worker.station.in_flight == ""
+
+
+@VERSIONS
+def test_a_list_without_tokens_is_sent_as_it_is(version: str) -> None:
+    holder, name = taking_tokens(version, 1), version_name(version)
+    holder.ask("SendLocalList", {name: 7, "updateType": "Full"})
+    message_id, payload = last_call(holder)
+    holder.answers(message_id, {"status": "Accepted"})
+
+    assert payload == {name: 7, "updateType": "Full"}
+    assert column(holder.of("local-list"), "version", "tokens") == [(7, 0)]

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,16 @@ from infra import journal_sqlite, sqlite_log
 from infra.edge_log import EdgeLog
 from infra.journal_sqlite import SqliteJournal
 from schemas.journal import AppendUnknown, Unavailable
-from schemas.records import CommandRequested, ConnectionOpened, Record, encode
+from schemas.records import (
+    CALL,
+    CommandRequested,
+    ConnectionOpened,
+    MessageReceived,
+    MessageSent,
+    Record,
+    decode,
+    encode,
+)
 
 NOW = 1_795_428_000_000_000
 
@@ -38,7 +47,9 @@ class FsyncFails(sqlite3.Connection):
 
 
 @asynccontextmanager
-async def claimed(directory: Path) -> AsyncIterator[tuple[EdgeLog, SqliteJournal, FsyncFails]]:
+async def claimed(
+    directory: Path, now_us: Callable[[], int] = lambda: NOW
+) -> AsyncIterator[tuple[EdgeLog, SqliteJournal, FsyncFails]]:
     await (await SqliteJournal.create_or_open(directory, 1)).close()
     lock = sqlite_log.lock(directory)
     connection = sqlite3.connect(
@@ -55,7 +66,7 @@ async def claimed(directory: Path) -> AsyncIterator[tuple[EdgeLog, SqliteJournal
         Registry(),
         incarnation="edge",
         deliver=lambda _offset, _sent: None,
-        now_us=lambda: NOW,
+        now_us=now_us,
     )
     journal.on_durable(log.committed)
     journal.on_failure(log.fail)
@@ -127,3 +138,38 @@ async def test_a_full_queue_refuses_before_anything_is_folded(
         with pytest.raises(Unavailable):
             await log.append_values(1, [value])
         assert (owner.position, journal.next_offset(1)) == (head, head)
+
+
+def heartbeat(number: int) -> MessageReceived:
+    return MessageReceived(
+        tenant="default",
+        station="CP1",
+        recorded_at=NOW,
+        connection="c1",
+        number=number,
+        frame=f'[2,"{number}","Heartbeat",{{}}]',
+        message_type=CALL,
+        message_id=str(number),
+        action="Heartbeat",
+        protocol="1.6",
+    )
+
+
+@pytest.mark.parametrize(("decided_us", "expected"), [(NOW + 1_500, NOW + 1_500), (NOW - 9, NOW)])
+async def test_an_answer_bears_the_time_of_its_decision_and_none_before_its_call(
+    tmp_path: Path, decided_us: int, expected: int
+) -> None:
+    clock = [NOW]
+    async with claimed(tmp_path, lambda: clock[0]) as (log, journal, _):
+        clock[0] = decided_us
+        log.post(heartbeat(1))
+        clock[0] = NOW + 5_000
+        await log.append(opening("c2"))
+        reader = journal.reader({1: 0})
+        entries = await reader.poll(records_max=100, timeout_s=1.0)
+        await reader.close()
+        sent = [r for e in entries if isinstance(r := decode(e.value), MessageSent)]
+
+        assert [answer.recorded_at for answer in sent] == [expected]
+        # From reading the CALL to sending its answer, the commit included: 5,000 has 13 bits.
+        assert [n for n, count in enumerate(log.latencies["Heartbeat"]) if count] == [13]

@@ -19,11 +19,12 @@ from infra.exporting import (
     Window,
     manifest_path,
     released_in,
+    signed_frames,
     write_export,
 )
 from infra.journal_memory import MemoryJournal
 from projections.exports import COLUMNS, Exported
-from schemas.records import CdrReleased, PartitionClaimed, Record, encode
+from schemas.records import CdrReleased, MessageReceived, PartitionClaimed, Record, encode
 from tests.domain.released import document
 from tests.projections.world import NOW, SECOND
 
@@ -209,3 +210,61 @@ async def test_nothing_released_is_an_empty_file_with_a_manifest(tmp_path: Path)
         )
         assert manifest.documents == 0
         assert out.exists()
+
+
+async def test_signed_values_are_read_from_the_frames_that_the_documents_name(
+    tmp_path: Path,
+) -> None:
+    log = await releases()
+    text = "signed, as it was"
+    value = {"format": "SignedData", "value": text, "context": "Transaction.End"}
+    values = [{"timestamp": "2026-03-10T18:00:00Z", "sampledValue": [value]}]
+    payload = {"transactionId": 1, "meterStop": 1, "transactionData": values}
+    frame = msgspec.json.encode([2, "m", "StopTransaction", payload]).decode()
+    offset = await log.append(
+        2,
+        MessageReceived(
+            tenant="default",
+            station="CP1",
+            recorded_at=NOW,
+            connection="c",
+            number=1,
+            frame=frame,
+            message_type=2,
+            message_id="m",
+            action="StopTransaction",
+        ),
+    )
+    named = {
+        "position": f"2:{offset}",
+        "path": "/3/transactionData/0/sampledValue/0/value",
+        "sha256": sha256(text.encode()).hexdigest(),
+    }
+    for cdr_id, broken in (("good", {}), ("bad", {"position": "2:0"})):
+        signed = {"values": [named | broken], "is_energy": False}
+        await log.release(2, NOW, epoch=0, id=cdr_id, signed=signed)
+    found = await found_in_all(log)
+
+    frames = await signed_frames(log.journal, found)
+    out = tmp_path / "out"
+    manifest = write_export(
+        "ocpi-2.2.1",
+        found,
+        out,
+        tenant="default",
+        journal_id="j",
+        window=Window(NOW, NOW + HOUR),
+        frames=frames,
+    )
+
+    assert frames == {f"2:{offset}": frame}
+    told = {each["id"]: each.get("signed_data") for each in json.loads(out.read_text())}
+    assert told["good"]["signed_values"] == [
+        {"nature": "End", "plain_data": "", "signed_data": text}
+    ]
+    assert told["in-1"] is None
+    assert manifest.refused == {"signed-values-missing": 1, "unpriced": 1}
+
+
+async def found_in_all(log: Releases) -> list[Exported]:
+    return await released_in(log.journal, "default", Window(NOW, NOW + HOUR), lambda *_: None)

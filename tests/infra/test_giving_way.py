@@ -27,7 +27,7 @@ async def test_a_loop_that_works_all_the_time_is_full_and_an_idle_one_is_not(
 ) -> None:
     flag = FullFlag(tmp_path / "full")
     telling = asyncio.ensure_future(tell_when_full(flag))  # noqa: TID251 - cancelled below.
-    async with asyncio.timeout(60):  # Where others take the cores, no loop is full.
+    async with asyncio.timeout(60):  # On Linux waiting for a core counts, elsewhere not.
         await told(flag, is_full=True, looking_every_s=0)
     async with asyncio.timeout(10):
         await told(flag, is_full=False, looking_every_s=0.01)

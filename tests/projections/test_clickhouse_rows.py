@@ -112,13 +112,17 @@ async def test_a_session_is_rows_of_samples_and_registers(series: Series) -> Non
     assert session["started_at"] == at(9)
 
 
-async def test_every_frame_is_a_row_with_the_latency_of_its_answer(series: Series) -> None:
-    log, worker = working()
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+async def test_every_frame_is_a_row_with_its_version_and_the_latency_of_its_answer(
+    series: Series, version: str
+) -> None:
+    log, worker = working(protocol=version)
     log.calls("Heartbeat", {}, message_id="h1")
     worker.read()
     log.now += 1500
     worker.settle()
-    log.requests("Reset", {"type": "Soft"})
+    kind = "Soft" if version == "1.6" else "OnIdle"
+    log.requests("Reset", {"type": kind}, version=version)
     worker.settle()
     log.now += 2 * SECOND
     log.says([3, "k1", {"status": "Accepted"}])
@@ -140,6 +144,15 @@ async def test_every_frame_is_a_row_with_the_latency_of_its_answer(series: Serie
         ("out", "CALLERROR", "Nonsense", 0, "NotImplemented"),
     ]
     assert rows[0]["frame"] == '[2,"h1","Heartbeat",{}]'
+    assert [row["version"] for row in rows] == [version] * 6
+
+
+async def test_a_table_without_the_version_gets_it_at_a_start(series: Series) -> None:
+    series.client.command("ALTER TABLE messages DROP COLUMN version")
+
+    await series.prepare()
+
+    assert series.rows("SELECT version FROM messages") == []
 
 
 async def test_a_frame_with_control_characters_is_kept_as_it_is(series: Series) -> None:
@@ -388,6 +401,7 @@ async def test_a_kill_between_insert_and_position_leaves_the_same_content(series
     assert (
         series.value("SELECT countIf(latency_us IS NULL) FROM messages FINAL WHERE type = 3") == 0
     )
+    assert series.value("SELECT countIf(version != '1.6') FROM messages FINAL") == 0
 
 
 async def test_every_cut_and_restart_gives_the_content_of_one_pass(

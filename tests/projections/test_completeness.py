@@ -130,7 +130,7 @@ async def test_odd_sessions_are_accounted_for_too(store: PostgresReadStore) -> N
     whole = whole_of(said)
     assert all(day.is_balanced for day in said.days)
     assert whole["sessions"] == 8
-    assert whole["orphans"] == 1
+    assert (whole["orphans"], whole["orphans_unknown"], whole["orphaned_wh"]) == (1, 1, 0)
     assert whole["released"] + whole["held"] + whole["open"] == 8
     assert whole["open"] == 1
     assert whole["released_wh"] == Decimal("8000.1") + 100 * (whole["released"] - 2)
@@ -138,6 +138,66 @@ async def test_odd_sessions_are_accounted_for_too(store: PostgresReadStore) -> N
     assert whole["adjusted_wh"] == Decimal("-0.1")
     assert whole["unexplained_wh"] == 0
     assert whole["open_wh"] == 250
+
+
+def sampled(begin: str, end: str | None = None) -> list[dict[str, Any]]:
+    told = [("Transaction.Begin", begin), ("Transaction.End", end)]
+    return [
+        {
+            "timestamp": "2026-11-23T10:00:00Z",
+            "sampledValue": [{"value": value, "context": context}],
+        }
+        for context, value in told
+        if value is not None
+    ]
+
+
+async def with_orphans() -> World:
+    world = await World().start()
+    await world.opens("CP1")
+    await world.opens("CP2")
+    await world.session("CP1", 1000, 8000)
+    unknown = 2_000_000_000
+    for _ in range(3):
+        world.now += SECOND
+        again: dict[str, Any] = {"timestamp": "2026-11-23T10:00:00Z"}
+        again |= {"transactionData": sampled("173.8", "498.7")}
+        await world.stops("CP1", unknown, 498, **again)
+    await world.stops("CP1", unknown, 700, transactionData=sampled("200"))
+    await world.stops("CP2", unknown, 700, transactionData=sampled("200"))
+    # Only an end; two ends; a register that fell; no register at the end.
+    await world.stops("CP2", unknown + 1, 700)
+    await world.stops("CP2", unknown + 1, 701, transactionData=sampled("200", "900"))
+    await world.stops("CP2", unknown + 1, 702, transactionData=sampled("900"))
+    await world.stops("CP2", unknown + 1, -1, transactionData=sampled("900"))
+    # It may be either of two that run.
+    first, second = await world.starts("CP2", 0), await world.starts("CP2", 0, connectorId=2)
+    await world.samples("CP2", first, 250)
+    await world.samples("CP2", second, 350)
+    await world.stops("CP2", -1, 400, transactionData=sampled("0", "400"))
+    return world
+
+
+async def test_what_orphans_say_of_energy_is_accounted_for_once_and_never_guessed(
+    store: PostgresReadStore, postgres_database: PostgresDatabase
+) -> None:
+    world = await with_orphans()
+    await project(world, store)
+    said = await stated(world, store)
+    whole = whole_of(said)
+
+    assert all(day.is_balanced for day in said.days)
+    assert whole["orphaned_wh"] == Decimal("324.9") + 500 + 500
+    assert (whole["orphans"], whole["orphans_unknown"]) == (10, 5)
+    sums = sum(whole[f"{each}_wh"] for each in ("released", "held", "open", "orphaned"))
+    assert whole["frames_wh"] == sums == 8000 + 250 + 350 + Decimal("1324.9")
+    with psycopg.connect(postgres_database.dsn) as connection:
+        row = connection.execute(
+            "SELECT sum(frames_wh), sum(orphaned_wh), sum(orphans_unknown), sum(unexplained_wh)"
+            " FROM billing.completeness WHERE tenant = %s",
+            (TENANT,),
+        ).fetchone()
+    assert row == (whole["frames_wh"], whole["orphaned_wh"], 5, 0)
 
 
 async def test_what_was_given_back_counts_once_as_what_stands_in_its_place(

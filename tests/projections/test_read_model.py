@@ -136,6 +136,7 @@ async def test_a_station_is_known_from_its_boot_its_status_and_its_connection(
     row = detail.station
     assert (row.vendor, row.firmware_version, row.version) == ("ACME", "1.2", "1.6")
     assert (row.online, row.faulted, row.registered) == (True, False, False)
+    assert row.boot_status == "Accepted"
     [connector] = detail.connectors
     assert (connector.status, connector.since.hour) == ("Available", 10)
     assert detail.connection is not None
@@ -151,6 +152,30 @@ async def test_a_station_is_known_from_its_boot_its_status_and_its_connection(
     assert detail is not None
     assert detail.connection is not None
     assert (detail.connection.reason, detail.connection.superseded) == ("NUL\ufffd", False)
+
+
+async def test_what_a_boot_was_answered_is_shown(store: PostgresReadStore) -> None:
+    world = await World().start()
+    told = {"chargePointVendor": "ACME", "chargePointModel": "X"}
+    for station, policy in (("CP1", "Pending"), ("CP2", "Rejected"), ("CP3", "")):
+        if policy:
+            await world.registers(station, boot_policy=policy)
+        await world.opens(station)
+        if policy:
+            await world.calls(station, "BootNotification", told)
+
+    await project(world, store)
+
+    found = await stations.find_stations(store, "default")
+    assert [each.boot_status for each in found] == ["Pending", "Rejected", ""]
+
+    await world.registers("CP1", boot_policy="Accepted")
+    await world.calls("CP1", "BootNotification", told)
+    await project(world, store)
+
+    assert [each.boot_status for each in await stations.find_stations(store, "default")][:1] == [
+        "Accepted"
+    ]
 
 
 async def test_a_superseded_connection_that_closes_leaves_the_station_online(

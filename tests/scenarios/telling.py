@@ -32,8 +32,12 @@ _REGISTER = "Energy.Active.Import.Register"
 
 
 def run(scenario: Scenario) -> Ran:
+    return run_with(scenario, TARIFFS)
+
+
+def run_with(scenario: Scenario, tariffs: Sequence[Json]) -> Ran:
     async def ran() -> Ran:
-        return await ScenarioRun(scenario, TARIFFS).run()
+        return await ScenarioRun(scenario, tariffs).run()
 
     return asyncio.run(ran())
 

@@ -170,6 +170,7 @@ class Store:
                 "partition": row["partition"],
                 "offset": row["offset"],
                 "recorded_us": row["recorded_at"],
+                "version": row["version"],
             }
             for row in self._disk.rows["messages"].values()
             if row["offset"] in wanted

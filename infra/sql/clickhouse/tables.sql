@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS {table:Identifier}
     action LowCardinality(String) COMMENT 'Of an answer: of the CALL it answers',
     message_id String CODEC(ZSTD(1)),
     connection String CODEC(ZSTD(1)),
+    version LowCardinality(String) COMMENT 'The OCPP version that the connection speaks',
     error LowCardinality(String) COMMENT 'What is wrong with the frame; of a CALLERROR its code',
     frame String CODEC(ZSTD(1)) COMMENT 'Character for character as on the wire',
     frame_base64 String COMMENT 'Of a frame that was no text',
@@ -61,6 +62,11 @@ ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(recorded_at)
 ORDER BY (tenant, station, partition, offset, `index`)
 COMMENT 'Every frame of both directions. Rows may stand twice: use the views, or FINAL'
+
+-- name: add_version
+ALTER TABLE {table:Identifier}
+    ADD COLUMN IF NOT EXISTS version LowCardinality(String)
+        COMMENT 'The OCPP version that the connection speaks' AFTER connection
 
 -- name: create_connector_status
 CREATE TABLE IF NOT EXISTS {table:Identifier}
@@ -120,7 +126,8 @@ DROP TABLE IF EXISTS {table:Identifier} SYNC
 EXCHANGE TABLES {table:Identifier} AND {other:Identifier}
 
 -- name: calls
-SELECT partition, offset, any(toUnixTimestamp64Micro(recorded_at)) AS recorded_us
+SELECT partition, offset, any(toUnixTimestamp64Micro(recorded_at)) AS recorded_us,
+    any(version) AS version
 FROM {table:Identifier}
 WHERE tenant IN {tenants:Array(String)} AND station IN {stations:Array(String)}
     AND partition IN {partitions:Array(UInt16)} AND offset IN {offsets:Array(UInt64)}
