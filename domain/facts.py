@@ -210,6 +210,12 @@ class ReservationConcluded(Fact, frozen=True, kw_only=True):
     """Under which it is kept beside the transactions."""
 
 
+class DoubtOverruled(Fact, frozen=True, kw_only=True):
+    """A person overruled what was in doubt about a released CDR."""
+
+    transaction_id: str
+
+
 class SettlementReported(Fact, frozen=True, kw_only=True):
     """What was settled with the driver (2.1)."""
 

@@ -143,6 +143,8 @@ class Transaction(Struct, kw_only=True):
     cost_told: str = ""
     """The total that its station was told last (CostUpdated), and when."""
     cost_told_at: int = 0
+    overruled: list[str] = []
+    """Doubts of what was told after its release, that a person has overruled."""
     rejected: Decided | None = None
     estimate: Estimate | None = None
     repriced: Repriced | None = None

@@ -74,19 +74,38 @@ def test_a_port_that_is_taken_is_told_with_the_option_to_change_it(tmp_path: Pat
             run_up(tmp_path, "127.0.0.1", ports, 0)
 
 
+def counts(**more: int) -> Counts:
+    figures = {
+        "stations": 12,
+        "stations_online": 10,
+        "transactions_active": 4,
+        "cdrs_open": 4,
+        "cdrs_held": 1,
+        "cdrs_final": 95,
+        "energy_wh": 234_500,
+        "commands_open": 0,
+    }
+    return Counts(**{**figures, **more})
+
+
 def test_the_status_line_has_the_five_figures() -> None:
-    counts = Counts(
-        stations=12,
-        stations_online=10,
-        transactions_active=4,
-        cdrs_open=4,
-        cdrs_held=1,
-        cdrs_final=95,
-        energy_wh=1_234_500,
-        commands_open=0,
+    assert line_of(counts(), 0.04) == (
+        "lag 0.0s  stations 10/12  sessions 4  CDRs 100 (1 held)  234.500 kWh"
+    )
+    grown = counts(cdrs_held=0, cdrs_final=1_234_567, energy_wh=43_210_000_000)
+    assert line_of(grown, 321.4) == ("lag 321s  stations 10/12  sessions 4  CDRs 1234k  43210 MWh")
+
+
+@pytest.mark.parametrize("energy_wh", [0, 999_999, 99_999_900, 9_999_999_999, 10**13])
+@pytest.mark.parametrize("cdrs", [0, 99_999, 12_345_678])
+def test_the_status_line_fits_into_a_terminal_of_80_columns(energy_wh: int, cdrs: int) -> None:
+    many = counts(
+        stations=20_000,
+        stations_online=19_500,
+        transactions_active=8_000,
+        cdrs_held=cdrs // 100,
+        cdrs_final=cdrs,
+        energy_wh=energy_wh,
     )
 
-    assert line_of(counts, 0.04) == (
-        "stations 10 online of 12 | sessions 4 active | CDRs 100 (95 final, 1 held)"
-        " | 1234.500 kWh | lag 0.0 s"
-    )
+    assert max(len(line_of(many, lag_s)) for lag_s in (0.0, 99.9, 86_400.0)) < 80

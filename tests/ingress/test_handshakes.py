@@ -418,6 +418,23 @@ class TestDurability:
             await node.log.closed()
             assert await status_of(node) == 101
 
+    async def test_d_09_a_tenant_has_its_share_of_the_sockets_and_others_get_in(self) -> None:
+        async with serving(connections_max=5, tenant_share_percent=40) as node:
+            async with (
+                await node.connect("/ocpp/A/CP1"),
+                await node.connect("/ocpp/A/CP2") as second,
+            ):
+                assert await status_of(node, "/ocpp/A/CP3") == 503
+                assert await status_of(node, "/ocpp/B/CP1") == 101
+                # Whoever has a connection replaces it.
+                async with await node.connect("/ocpp/A/CP2"):
+                    await second.wait_closed()
+            await node.log.closed(4)
+            assert await status_of(node, "/ocpp/A/CP3") == 101
+            handshakes = node.server.counters()["handshakes"]
+            assert isinstance(handshakes, dict)
+            assert handshakes["too-many-of-tenant"] == 1
+
     async def test_an_opening_that_was_not_appended_leaves_no_trace(self) -> None:
         async with serving(Optimist()) as node:
             node.log.down = True
