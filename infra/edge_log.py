@@ -14,6 +14,7 @@ from domain.registry import Registry
 from infra.journal_sqlite import SqliteJournal
 from schemas.journal import REGISTRY_PARTITION, Unavailable
 from schemas.partitions import partition_of
+from schemas.payloads import VERSIONS, actions
 from schemas.records import MessageSent, Record, decode, encode
 
 BATCH_RECORDS = 100
@@ -21,9 +22,6 @@ BATCH_RECORDS = 100
 
 LATENCY_BUCKETS = 25
 """Bits of microseconds; the last holds all from 2²³: 8 s, when a station is about to give up."""
-
-ACTIONS_MAX = 256
-"""Of names that stations make up there is no end."""
 
 Deliver = Callable[[int, MessageSent], None]
 
@@ -140,8 +138,9 @@ class EdgeLog:
                 out.set_result(None)
 
     def _buckets(self, action: str) -> list[int]:
-        known = action if len(self.latencies) < ACTIONS_MAX else "other"
-        return self.latencies.setdefault(known, [0] * LATENCY_BUCKETS)
+        known = any(action in actions(version) for version in VERSIONS)
+        # What peers invent has one name.
+        return self.latencies.setdefault(action if known else "", [0] * LATENCY_BUCKETS)
 
     def fail(self, error: Exception) -> None:
         """A commit failed: nothing that waits may leave. The owners are worthless from here on.

@@ -153,6 +153,13 @@ class Settings(BaseSettings):
         ge=1,
         description="Connections of one ingress process; more are answered 503.",
     )
+    tenant_share_percent: int = Field(
+        default=90,
+        ge=1,
+        le=100,
+        description="Share of them that one tenant may have, so that others get in; more of its"
+        " stations are answered 503, unless they have a connection already.",
+    )
     frames_per_s: float = Field(
         default=200.0,
         gt=0,

@@ -27,6 +27,8 @@ class Options:
     """Then the socket is closed."""
 
     connections_max: int = 20_000
+    tenant_share_percent: int = 90
+    """Of them, for one tenant. Whoever has a connection may come again beyond it."""
     handshakes_max: int = 256
     """In progress at once; more get 503. Each holds a slot of the log's next commit."""
     handshake_s: float = 10.0
@@ -50,3 +52,7 @@ class Options:
     drain_s: float = 5.0
     """For the peers to answer the last closes; then the sockets are cut."""
     tick_s: float = 0.25
+
+    @property
+    def tenant_connections_max(self) -> int:
+        return max(1, self.connections_max * self.tenant_share_percent // 100)

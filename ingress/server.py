@@ -10,7 +10,7 @@
 import asyncio
 import logging
 import secrets as randomness
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
@@ -26,14 +26,13 @@ from ingress.handshake import Admitted, NoSubprotocol, Refused, refusal
 from ingress.identity import Identity
 from ingress.opening import Opening
 from ingress.options import Options
+from ingress.owed import Owed
 from ingress.ports import Directory, Log, Secrets
+from ingress.shares import TenantShares
 from ingress.stream import POLICY_VIOLATION, Stream
 from ingress.wheel import Wheel
 from schemas.journal import AppendUnknown, Unavailable
-from schemas.records import ConnectionClosed, ConnectionOpened, Record
-
-OWED_MAX = 100_000
-"""Closes and failures that the log did not take yet; owners find lost connections without them."""
+from schemas.records import ConnectionClosed, ConnectionOpened
 
 _logger = logging.getLogger(__name__)
 
@@ -72,7 +71,8 @@ class Server:
         self._newest: dict[tuple[str, str], Connection] = {}
         self._opened = 0
         self._opening = 0
-        self._owed: deque[Record] = deque()
+        self._owed = Owed(lambda record: self.log.post(record))
+        self._shares = TenantShares(self.options.tenant_connections_max)
         self._draining: asyncio.Event | None = None
         self._handshakes: Counter[str] = Counter()
         self._frames: Counter[tuple[str, str]] = Counter()
@@ -81,7 +81,7 @@ class Server:
             secrets=secrets,
             tasks=self._tasks,
             now_us=now_us,
-            post=self._owe,
+            post=self._owed.put,
         )
         self.deliver = self._deliveries.deliver
 
@@ -215,8 +215,10 @@ class Server:
                 opening.refuse(outcome, response)
             case NoSubprotocol():
                 opening.refuse_in_websocket("no-subprotocol", verdict)
-            case Admitted():
-                if self.log.accepts(*verdict.identity):
+            case Admitted(identity):
+                if identity not in self._newest and not self._shares.has_room(identity.tenant):
+                    opening.refuse("too-many-of-tenant", self._come_again())
+                elif self.log.accepts(*identity):
                     self._opening += 1
                     self._tasks.create_task(self._open(opening, verdict))
                 else:
@@ -235,6 +237,7 @@ class Server:
         self.ending(connection)
         if self._by_id.get(connection.id) is connection:
             del self._by_id[connection.id]
+            self._shares.give(connection.identity.tenant)
             self._closed(connection.id, connection.identity, code, reason)
         self._gone(connection)
 
@@ -272,8 +275,7 @@ class Server:
         for connection in list(self._watched):
             if not connection.tick():
                 self._watched.discard(connection)
-        while self._owed and self._posted(self._owed[0]):
-            self._owed.popleft()
+        self._owed.settle()
 
     def _tick_later(self) -> None:
         loop = asyncio.get_running_loop()
@@ -353,6 +355,7 @@ class Server:
         self._sockets.discard(opening)
         self._sockets.add(connection)
         self._by_id[connection_id] = connection
+        self._shares.take(admitted.identity.tenant)
         self._wheel.put(connection, self.jittered(self.options.ping_s))
         older, newer = self._newest.get(admitted.identity), connection
         if older is not None and older.order > newer.order:
@@ -371,7 +374,7 @@ class Server:
 
     def _closed(self, connection: str, identity: Identity, code: int, reason: str) -> None:
         tenant, station = identity
-        self._owe(
+        self._owed.put(
             ConnectionClosed(
                 tenant=tenant,
                 station=station,
@@ -381,19 +384,6 @@ class Server:
                 reason=reason,
             )
         )
-
-    def _owe(self, record: Record) -> None:
-        if self._owed or not self._posted(record):
-            self._owed.append(record)
-            if len(self._owed) > OWED_MAX:
-                self._owed.popleft()
-
-    def _posted(self, record: Record) -> bool:
-        try:
-            self.log.post(record)
-        except Unavailable:
-            return False
-        return True
 
     def _come_again(self) -> bytes:
         return refusal(503, f"Retry-After: {self._random.randint(*self.options.retry_after_s)}")

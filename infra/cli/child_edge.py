@@ -79,6 +79,7 @@ def ingress_options(settings: Settings, keys: VaultKeys) -> Options:
         accept_unknown_stations=settings.unknown_stations == "accept",
         pepper=keys.pepper,
         connections_max=settings.connections_max,
+        tenant_share_percent=settings.tenant_share_percent,
         frames_per_s=settings.frames_per_s,
         ping_s=settings.ping_s,
         retry_after_s=(min(5, settings.retry_after_max_s), settings.retry_after_max_s),

@@ -5,6 +5,9 @@ SELECT
 FROM read.positions
 ORDER BY name;
 
+-- name: journals
+SELECT DISTINCT journal_id FROM read.positions;
+
 -- name: counts
 SELECT
     (

@@ -42,7 +42,7 @@ class Faults:
                 await asyncio.sleep(self.random.expovariate(1 / 12))
                 name = self.random.choice(names)
                 self.told.append(f"{loop.time():7.2f} {name}")
-                group.create_task(kinds[name](self))
+                group.create_task((kinds | ASKED_FOR)[name](self))
         self.heal()
 
     def heal(self) -> None:
@@ -82,6 +82,24 @@ class Faults:
         self.world.broker.is_down = True
         await asyncio.sleep(self.random.choice((1.0, 5.0, 20.0, 60.0)))
         self.world.broker.is_down = False
+
+    async def ten_minutes(self) -> None:
+        """One outage of the log, in which every session that can end ends."""
+        if self.world.broker.is_down:
+            return
+        self.world.broker.is_down = True
+        await asyncio.sleep(600)
+        self.world.broker.is_down = False
+
+    async def flap(self) -> None:
+        """The log is there for two seconds and away for twenty, ten times."""
+        if self.world.broker.is_down:
+            return
+        for _ in range(10):
+            self.world.broker.is_down = True
+            await asyncio.sleep(20)
+            self.world.broker.is_down = False
+            await asyncio.sleep(2)
 
     async def flood(self) -> None:
         """A peer that waits for no answer, while the log cannot be written."""
@@ -175,3 +193,5 @@ EMBEDDED: dict[str, Fault] = EVERYWHERE | {
     "disk_full": Faults.disk_full,
     "lying_disk": Faults.lying_disk,
 }
+ASKED_FOR: dict[str, Fault] = {"ten_minutes": Faults.ten_minutes, "flap": Faults.flap}
+"""Too long for runs that have other faults."""
