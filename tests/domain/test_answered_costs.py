@@ -119,6 +119,14 @@ def test_an_end_that_leaves_a_doubt_is_answered_no_cost() -> None:
     assert told(log, worker, without_register) == {}
 
 
+def test_the_end_of_a_session_that_is_held_for_its_token_is_answered_no_cost() -> None:
+    log, worker = working(Policy(), energy_priced().registry, protocol="2.0.1")
+    told(log, worker, started())
+
+    assert told(log, worker, sample(5000, 1)) == {"totalCost": Decimal("1.10")}
+    assert told(log, worker, ended()) == {}
+
+
 def test_an_end_that_is_to_be_judged_by_its_signatures_is_answered_no_cost() -> None:
     registrar = energy_priced()
     registrar.station("CP1", eichrecht=True)
