@@ -37,7 +37,7 @@ NO_STATE = {
 }  # fmt: skip
 """What they bring about, the station tells in a CALL of its own."""
 ELSEWHERE = {
-    "BootNotification", "MeterValues", "StartTransaction", "StatusNotification",
+    "Authorize", "BootNotification", "MeterValues", "StartTransaction", "StatusNotification",
     "StopTransaction", "TransactionEvent",
 }  # fmt: skip
 """Told of transactions, connectors and the station itself."""
