@@ -62,7 +62,7 @@ def _answer_before_append() -> Iterable[Replacement]:
         queue(self, owner, record, payload)
         waiting = list(self._leaving)
         self._leaving = deque(each for each in waiting if not isinstance(each[2], MessageSent))
-        for _, offset, out in waiting:
+        for _, offset, out, _ in waiting:
             if isinstance(out, MessageSent):
                 self._deliver(offset, out)
 
