@@ -416,7 +416,9 @@ class TestDurability:
                     await second.wait_closed()
             await node.log.closed(4)
             assert await status_of(node, "/ocpp/A/CP3") == 101
-            assert node.server.counters()["handshakes"]["too-many-of-tenant"] == 1
+            handshakes = node.server.counters()["handshakes"]
+            assert isinstance(handshakes, dict)
+            assert handshakes["too-many-of-tenant"] == 1
 
     async def test_an_opening_that_was_not_appended_leaves_no_trace(self) -> None:
         async with serving(Optimist()) as node:
