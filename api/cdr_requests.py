@@ -34,7 +34,7 @@ from schemas.records import NO_DOCUMENT, CdrActionRequested
 
 router = APIRouter(tags=["cdrs"])
 
-Action = Literal["release", "reject", "reprice"]
+Action = Literal["release", "reject", "reprice", "overrule"]
 Reader = Annotated[Caller, Depends(allowed("read-cdrs"))]
 Decider = Annotated[Caller, Depends(allowed("release-cdrs"))]
 CdrId = Annotated[str, Path(max_length=255)]
@@ -81,6 +81,10 @@ class RepriceWanted(Body):
         str,
         Field(max_length=36, description="As of the session's start; empty: the one assigned."),
     ] = ""
+
+
+class OverruleWanted(Body):
+    reason: Reason
 
 
 class WorkListQuery(Page):
@@ -168,6 +172,29 @@ async def post_reprice(
     return await _ask(request, ports, caller, id, asked, idempotency_key, query.wait)
 
 
+@router.post(
+    "/v1/cdrs/{id}/overrule",
+    status_code=202,
+    responses=_ANSWERS,
+    openapi_extra=dict(body_documented(OverruleWanted)),
+)
+async def post_overrule(
+    request: Request,
+    id: CdrId,
+    caller: Decider,
+    ports: Needs,
+    query: Annotated[WaitQuery, QueryParameters()],
+    body: Annotated[OverruleWanted, Depends(body_of(OverruleWanted))],
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Overrule what was told after a release and is in doubt: what it changes is corrected."""
+    asked = _Asked(
+        "overrule",
+        body.reason,
+    )
+    return await _ask(request, ports, caller, id, asked, idempotency_key, query.wait)
+
+
 @router.get("/v1/cdr-requests/{id}", responses=documented((200, CdrRequestRow), errors=[404]))
 async def get_request(
     request: Request,
@@ -190,7 +217,10 @@ async def work_list(
     ports: Needs,
     query: Annotated[WorkListQuery, QueryParameters()],
 ) -> Response:
-    """Held CDRs, each with what holds it, those that wait the longest first."""
+    """CDRs that wait for a person, those that wait the longest first.
+
+    Held ones with what holds them, and released ones with the `doubts` told since.
+    """
     found = await find_held(
         ports.db,
         caller.tenant,

@@ -62,10 +62,11 @@ class _RawFeed(Struct, frozen=True):
     next: str
 
 
-class _Place(Struct, frozen=True):
+class _Place(Struct, frozen=True, omit_defaults=True):
     position: str
     record: str
     sha256: str
+    doubts: tuple[str, ...] = ()
 
 
 @router.get("/v1/cdrs", responses=documented((200, CdrFeed)))
@@ -154,5 +155,5 @@ async def get_ocpi(
 
 
 def item_of(row: CdrRow) -> Raw:
-    place = msgspec.json.encode(_Place(row.position, row.record, row.sha256))
+    place = msgspec.json.encode(_Place(row.position, row.record, row.sha256, row.doubts))
     return Raw(b"%b,%b" % (row.body[:-1], place[1:]))

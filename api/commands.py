@@ -20,6 +20,7 @@ from api.asked import Recent, same
 from api.bodies import body_of
 from api.bodies import documented as body_documented
 from api.command_shape import Command, from_record, from_row
+from api.downgrades import refuse_downgrade
 from api.ports import Ports
 from api.problems import FieldError, Invalid, NotFound
 from api.stations import StationId, known
@@ -87,6 +88,7 @@ async def post_command(
     password = asking.password_in(asked)
     if password is not None and (why := weakness(password, station)) is not None:
         raise Invalid(FieldError("payload", f"the password is {why}"))
+    await refuse_downgrade(ports, detail, asked, command_id)
     recent: Recent = request.app.state.recent
     record = await _request(ports, recent, caller, station, body, asked, key)
     row = await find_command(ports.db, caller.tenant, record.command_id)

@@ -21,8 +21,8 @@ Right = Literal[
 """
 read-fleet: stations, their connectors and commands, the live events; read-conversation: frames,
 which hold personal data; write-stations: registration and passwords; write-tariffs: tariffs, their
-assignments and locations; release-cdrs: releasing, rejecting and repricing CDRs; read-metrics:
-figures of the whole deployment, which name no tenant and no station.
+assignments and locations; release-cdrs: deciding about CDRs (release, reject, reprice, overrule);
+read-metrics: figures of the whole deployment, which name no tenant and no station.
 """
 
 ROLES: tuple[Role, ...] = get_args(Role)

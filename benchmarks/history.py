@@ -88,7 +88,7 @@ class History:
     async def open(cls, data: Path, stations: int) -> Self:
         """Open or make the journal of that data directory; its stations connect."""
         layout = Layout(data)
-        ensure_keys(layout.secrets)
+        ensure_keys(layout.secrets, is_new=not layout.has_journal)
         layout.journal.mkdir(parents=True, exist_ok=True)
         journal = await SqliteJournal.create_or_open(layout.journal, 1)
         snapshots = Snapshots(layout.journal / "snapshots.sqlite")

@@ -63,14 +63,19 @@ def message_of(command: Command, limits: Limits) -> tuple[str, str]:
         for version in _VERSIONS:
             if version in payload:
                 payload[version] += command.calls_sent
-    room = limits.bytes and limits.bytes - _size(command, _encode(payload))
-    payload[name] = items[: _fitting(items, limits.items, room)]
+    count = min(len(items), limits.items) if limits.items > 0 else len(items)
+    if limits.bytes > 0:
+        count = _fitting(items[:count], limits.bytes - _size(command, _encode(payload)))
+    payload[name] = items[:count]
     message_id = f"{first}-{command.command_id.replace('-', '')}"[:36] if first else ""
     return message_id or command.command_id, _encode(payload).decode()
 
 
 def _takes_whole(command: Command, limits: Limits) -> bool:
-    is_few = limits.items <= 0 or _items(command) <= limits.items
+    items = _items(command)
+    if items == 0:
+        return True
+    is_few = limits.items <= 0 or items <= limits.items
     return is_few and (limits.bytes <= 0 or _size(command, command.payload) <= limits.bytes)
 
 
@@ -78,15 +83,13 @@ def _size(command: Command, payload: bytes) -> int:
     return _ENVELOPE + len(command.command_id) + len(command.action) + len(payload)
 
 
-def _fitting(items: list[Any], most: int, room: int) -> int:
-    """Return how many go along; one that is too large by itself goes alone."""
-    count = min(len(items), most) if most > 0 else len(items)
-    if room:
-        for number, item in enumerate(items[:count]):
-            room -= len(_encode(item)) + (number > 0)
-            if room < 0:
-                return max(number, 1)
-    return count
+def _fitting(items: list[Any], room: int) -> int:
+    """Return how many of them have room; one that is too large by itself goes alone."""
+    for number, item in enumerate(items):
+        room -= len(_encode(item)) + (number > 0)
+        if room < 0:
+            return max(number, 1)
+    return len(items)
 
 
 def items_in(record: MessageSent) -> int:

@@ -11,14 +11,15 @@ from domain.cdr_requests import (
     request_of,
 )
 from domain.corrections import document_of
-from domain.facts import CdrFixed, Fact, SignaturesVerified
+from domain.facts import CdrFixed, DoubtOverruled, Fact, SignaturesVerified
 from domain.station import Station
-from domain.transaction import Estimate, Repriced, Transaction, reject, release, verified
+from domain.transaction import Estimate, Repriced, Transaction, reject, release, touch, verified
 from schemas.cdr import Decided
 from schemas.records import (
     CdrActionRefused,
     CdrActionRequested,
     CdrCorrected,
+    CdrDoubtOverruled,
     CdrRejected,
     CdrReleased,
     OwnerRecord,
@@ -72,6 +73,24 @@ def rejected(station: Station, offset: int, record: CdrRejected, _: Any) -> list
         station.transactions.settling.pop(record.transaction_id, None)
         facts.append(
             CdrDenied(
+                offset=offset,
+                recorded_at=record.recorded_at,
+                transaction_id=record.transaction_id,
+            )
+        )
+    return facts + _done(station, offset, record, record.request_id, record.cdr_id)
+
+
+def overruled(station: Station, offset: int, record: CdrDoubtOverruled, _: Any) -> list[Fact]:
+    transaction = station.transactions.known.get(record.transaction_id)
+    facts: list[Fact] = []
+    if transaction is not None and transaction.released:
+        transaction.overruled = sorted({*transaction.overruled, *record.doubts})
+        touch(transaction, offset, record.recorded_at)
+        if transaction.document:
+            station.transactions.correcting[record.transaction_id] = None
+        facts.append(
+            DoubtOverruled(
                 offset=offset,
                 recorded_at=record.recorded_at,
                 transaction_id=record.transaction_id,

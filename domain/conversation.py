@@ -26,6 +26,7 @@ from schemas.records import (
     CdrActionRefused,
     CdrActionRequested,
     CdrCorrected,
+    CdrDoubtOverruled,
     CdrRejected,
     CdrReleased,
     CommandRequested,
@@ -236,5 +237,6 @@ _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     CdrActionRequested: cdr_lane.requested,
     CdrActionRefused: cdr_lane.refused,
     CdrRejected: cdr_lane.rejected,
+    CdrDoubtOverruled: cdr_lane.overruled,
     CdrCorrected: cdr_lane.corrected,
 }

@@ -26,9 +26,13 @@ def differs(released: Cdr, present: Cdr) -> bool:
     return _owed(released) != _owed(present)
 
 
-def may_replace(released: Cdr, present: Cdr) -> bool:
-    """Whether nothing holds the present one that a person has not overruled before."""
-    return set(present.holds) <= set(released.holds) and _is_complete(present)
+def doubts(released: Cdr, present: Cdr, overruled: Collection[str] = ()) -> tuple[str, ...]:
+    """Return what holds the present one and no person has overruled, then or since."""
+    return tuple(sorted({*present.holds} - {*released.holds} - {*overruled}))
+
+
+def may_replace(released: Cdr, present: Cdr, overruled: Collection[str] = ()) -> bool:
+    return not doubts(released, present, overruled) and _is_complete(present)
 
 
 def credit_of(

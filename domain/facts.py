@@ -69,7 +69,8 @@ Register = tuple[int | None, Decimal]
 Registers = tuple[Register, ...]
 
 OtherRegisters = tuple[tuple[str, int | None, Decimal], ...]
-"""("interval" or "export", station time, Wh): energy that splits nothing by itself."""
+"""("interval" or "export", station time, Wh): energy that splits nothing by itself; and, of 1.6,
+"begin" or "end": which of the readings were sampled at an end of the transaction."""
 
 SignedTexts = tuple[tuple[str, str], ...]
 """Signed values: (JSON pointer in the frame, text as told)."""
@@ -208,6 +209,12 @@ class ReservationConcluded(Fact, frozen=True, kw_only=True):
 
     transaction_id: str
     """Under which it is kept beside the transactions."""
+
+
+class DoubtOverruled(Fact, frozen=True, kw_only=True):
+    """A person overruled what was in doubt about a released CDR."""
+
+    transaction_id: str
 
 
 class SettlementReported(Fact, frozen=True, kw_only=True):

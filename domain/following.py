@@ -6,7 +6,13 @@ Over a superseded connection only what happened counts; how things are, it no lo
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from domain import charging_profiles, energy_offers, reservations, station_tariffs
+from domain import (
+    charging_profiles,
+    energy_offers,
+    reservations,
+    security_profiles,
+    station_tariffs,
+)
 from domain.commands import Command
 from domain.facts import (
     Fact,
@@ -171,6 +177,7 @@ def _changed(
         return None
     if station.held is None:
         station.held = Holdings()
+    wanted += security_profiles.noted(station.held, wanted, fact.recorded_at)
     made = apply(station.held, offset, wanted)
     return (
         StateChanged(

@@ -127,6 +127,8 @@ class Holdings(Struct):
     """Facet → digests of the keys, for those with many."""
     limits: dict[str, int] = {}
     """What the station says that one message of ours may hold; see `limit_of`."""
+    security_profile: int | None = None
+    """As it told last."""
     due: int | None = None
     """When the next reservation expires."""
 

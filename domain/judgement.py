@@ -180,9 +180,12 @@ def _sequence_flags(t: Transaction, missing: Sequence[int]) -> set[str]:
 
 
 def _registers(t: Transaction, times: Times, rule: MeterRule) -> Registers:
+    start, stop = t.meter_start_wh, t.meter_stop_wh
+    if rule.is_by_samples and t.begin_wh is not None and t.end_wh is not None:
+        start, stop = t.begin_wh, t.end_wh
     return Registers(
-        start=t.meter_start_wh,
-        stop=t.meter_stop_wh,
+        start=start,
+        stop=stop,
         start_us=times.start,
         end_us=times.end if t.is_ended else t.successor_at,
         readings=t.readings or _summed(t),

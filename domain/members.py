@@ -121,3 +121,8 @@ def _escaped(part: str) -> str:
     if "/" not in part and "%" not in part:
         return part
     return part.replace("%", "%25").replace("/", "%2F")
+
+
+def ordered(at: int) -> str:
+    """Return text in the order of times since 1970; none before."""
+    return f"{max(at, 0):018d}"

@@ -18,6 +18,7 @@ _OTHERS = {
     "Energy.Active.Import.Interval": "interval",
     "Energy.Active.Export.Register": "export",
 }
+_END_OF = {"Transaction.Begin": "begin", "Transaction.End": "end"}
 _ENERGY = frozenset({_REGISTER, *_OTHERS})
 _IS_REGISTER = (_REGISTER, None)
 _IS_OUTLET = ("Outlet", None)
@@ -70,8 +71,12 @@ def read_energy(values: Any) -> tuple[Registers, tuple[str, ...], OtherRegisters
             value = read_decimal(one.get("value"))
             if value is None:
                 flags["BAD_SAMPLE"] = None
-            else:
-                registers.append((at, value * 1000 if one.get("unit") == "kWh" else value))
+                continue
+            value = value * 1000 if one.get("unit") == "kWh" else value
+            registers.append((at, value))
+            context = one.get("context")
+            if context is not None and (end := _END_OF.get(str(context))):
+                others.append((end, at, value))
         if phases and len(registers) == before and (total := summed(phases)) is not None:
             registers.append((at, total))
     return tuple(registers), tuple(flags), tuple(others)

@@ -15,6 +15,7 @@ from domain.members import (
     members,
     object_of,
     objects_of,
+    ordered,
     text_of,
     time_of,
 )
@@ -108,13 +109,8 @@ def events(telling: Telling) -> Iterator[Change]:
         if is_secret(name["variable"]):
             told.pop("actual_value", None)
         value = {"event_id": event_id, "at": time_of(item, "timestamp"), **name, **told}
-        when = _ordered(telling.recorded_at if at is None else at)
+        when = ordered(telling.recorded_at if at is None else at)
         yield put(EVENTS, key_of((when, event_id)), value)
-
-
-def _ordered(at: int) -> str:
-    """Return text in the order of times since 1970; none before."""
-    return f"{max(at, 0):018d}"
 
 
 def security_event(telling: Telling) -> Iterator[Change]:
@@ -122,7 +118,7 @@ def security_event(telling: Telling) -> Iterator[Change]:
     at = read_time(telling.request.get("timestamp"))[0]
     told = members(telling.request, "type", "techInfo")
     value = {"at": time_of(telling.request, "timestamp"), **told}
-    when = _ordered(telling.recorded_at if at is None else at)
+    when = ordered(telling.recorded_at if at is None else at)
     yield put("security-events", key_of((when, *(str(each) for each in told.values()))), value)
 
 

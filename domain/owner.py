@@ -30,6 +30,7 @@ from domain.station import Station
 from domain.transaction_ids import ID_MAX, TransactionIds
 from schemas.records import (
     CALL,
+    CdrDoubtOverruled,
     ConnectionLost,
     MessageReceived,
     MessageSent,
@@ -176,7 +177,7 @@ class Owner:
                 or (record.action in _MAY_SETTLE and self._billing.tells(station))
             ):
                 self._arm(key, station)
-        elif isinstance(record, SignaturesJudged) or (
+        elif isinstance(record, SignaturesJudged | CdrDoubtOverruled) or (
             isinstance(record, TimeoutElapsed) and record.purpose == following.EXPIRED
         ):
             self._arm(key, station)

@@ -13,7 +13,14 @@ from msgspec.structs import replace
 
 from domain import cdr
 from domain.cdr_requests import CdrRequest
-from domain.corrections import credit_of, differs, document_of, may_replace, replacement_of
+from domain.corrections import (
+    credit_of,
+    differs,
+    document_of,
+    doubts,
+    may_replace,
+    replacement_of,
+)
 from domain.judgement import is_over
 from domain.reference import Reference
 from domain.repricing import reprice
@@ -23,6 +30,7 @@ from schemas.cdr import Cdr, Decided, canonical, cdr_id, digest
 from schemas.records import (
     CdrActionRefused,
     CdrCorrected,
+    CdrDoubtOverruled,
     CdrRejected,
     CdrReleased,
     OwnerRecord,
@@ -59,7 +67,9 @@ def correct(d: Deciding, transaction: Transaction) -> CdrCorrected | None:
     must look at it, and what was released stands.
     """
     released, present = document_of(transaction.document), _document(d, transaction)
-    if not differs(released, present) or not may_replace(released, present):
+    if not differs(released, present):
+        return None
+    if not may_replace(released, present, transaction.overruled):
         return None
     return _corrected(d, released, present, cause=transaction.changed, request=None)
 
@@ -146,14 +156,47 @@ def _reprice_asked(d: Deciding, request: CdrRequest) -> OwnerRecord:
         raise Refused(f"it was corrected before: {latest} stands in its place")
     if present is None or present.cost is None:
         raise Refused("no such tariff was valid at the start of the session")
-    if not may_replace(released, present):
+    overruled = transaction.overruled if transaction is not None else ()
+    if not may_replace(released, present, overruled):
         raise Refused(f"held by {', '.join(present.holds)}")
     if not differs(released, present):
         raise Refused("it costs the same")
     return _corrected(d, released, present, cause=request.requested, request=request)
 
 
-_ACTIONS = {"release": _release_asked, "reject": _reject_asked, "reprice": _reprice_asked}
+def _overrule_asked(d: Deciding, request: CdrRequest) -> OwnerRecord:
+    transaction = d.station.transactions.known.get(request.transaction_id)
+    if transaction is None or not transaction.document:
+        raise Refused("it was released too long ago: what is told now changes nothing")
+    released = document_of(transaction.document)
+    if request.cdr_id != released.id:
+        raise Refused(f"it was corrected before: {released.id} stands in its place")
+    found = doubts(released, _document(d, transaction), transaction.overruled)
+    if not found:
+        raise Refused("nothing that was told since its release is in doubt")
+    return CdrDoubtOverruled(
+        tenant=d.station.tenant,
+        station=d.station.station,
+        recorded_at=d.now,
+        cause=request.requested,
+        purpose="overrule",
+        epoch=d.epoch,
+        registry=d.registry,
+        request_id=request.request_id,
+        transaction_id=transaction.transaction_id,
+        cdr_id=request.cdr_id,
+        doubts=found,
+        actor=request.actor,
+        reason=request.reason,
+    )
+
+
+_ACTIONS = {
+    "release": _release_asked,
+    "reject": _reject_asked,
+    "reprice": _reprice_asked,
+    "overrule": _overrule_asked,
+}
 
 
 def _given(request: CdrRequest) -> Cdr:

@@ -54,6 +54,9 @@ class Transaction(Struct, kw_only=True):
     """When we were first told of it."""
     started_at: int | None
     meter_start_wh: int | Decimal | None
+    begin_wh: Decimal | None = None
+    """1.6: the register as it was sampled at the begin and at the end, if it was."""
+    end_wh: Decimal | None = None
     conflicting_starts: list[int] = []
     """Registers that a repeated start told, and the first did not."""
     ended: int = -1
@@ -143,6 +146,8 @@ class Transaction(Struct, kw_only=True):
     cost_told: str = ""
     """The total that its station was told last (CostUpdated), and when."""
     cost_told_at: int = 0
+    overruled: list[str] = []
+    """Doubts of what was told after its release, that a person has overruled."""
     rejected: Decided | None = None
     estimate: Estimate | None = None
     repriced: Repriced | None = None

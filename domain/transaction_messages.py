@@ -193,6 +193,12 @@ def read_others(transaction: Transaction, others: OtherRegisters, received: int)
     """Take what stands beside the import register: intervals, and the export register."""
     new = False
     for kind, told_at, value in others:
+        if kind == "begin":
+            transaction.begin_wh = value if transaction.begin_wh is None else transaction.begin_wh
+            continue
+        if kind == "end":
+            transaction.end_wh = value if transaction.end_wh is None else transaction.end_wh
+            continue
         at = reading_time(told_at, received)
         if kind == "interval":
             kept = transaction.intervals

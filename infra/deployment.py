@@ -18,8 +18,14 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from infra.sqlite_log import FILE_NAME
+
 KEY_BYTES = 32
-KEY_NAMES = ("transaction-id", "pepper", "vault")
+LOSS_BY_KEY = {
+    "transaction-id": "new transaction ids could be some that the journal has given already",
+    "pepper": "no password of a station could be checked any more",
+    "vault": "no secret that is kept for stations could be read any more",
+}
 
 LOCK_ATTEMPTS = 4
 LOCK_PAUSE_S = 0.05
@@ -35,6 +41,10 @@ class NoDeployment(Exception):
 
 class DeploymentInUse(Exception):
     """Another process works on this data directory; its pid is in the message."""
+
+
+class UnusableDirectory(Exception):
+    """The data directory cannot be written; the message says why."""
 
 
 class WrongKey(Exception):
@@ -78,7 +88,13 @@ class Layout:
         return self.data / "journal"
 
     @property
+    def has_journal(self) -> bool:
+        """Whether `up` was here: its keys are made before its journal."""
+        return (self.journal / FILE_NAME).exists()
+
+    @property
     def snapshots(self) -> Path:
+        """Of the role `domain`; the embedded edge keeps them with its journal."""
         return self.data / "snapshots.sqlite3"
 
     @property
@@ -149,9 +165,15 @@ class Layout:
 
         Raises:
             DeploymentInUse: somebody holds it.
+            UnusableDirectory: it cannot be written.
         """
-        self.data.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self.data.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise UnusableDirectory(
+                f"the data directory {self.data} cannot be written: {error.strerror}"
+            ) from error
         try:
             if not _locked(descriptor):
                 pid = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
@@ -182,13 +204,23 @@ def _locked(descriptor: int) -> bool:
     return False
 
 
-def ensure_keys(directory: Path) -> None:
-    """Make the keys that are missing, each written whole and closed to others."""
+def ensure_keys(directory: Path, *, is_new: bool) -> None:
+    """Make the keys that are missing, each written whole and closed to others.
+
+    Raises:
+        WrongKey: one is missing, and the deployment is not new: another one would not do.
+    """
+    lost = [name for name in LOSS_BY_KEY if not _key_file(directory, name).exists()]
+    if lost and not is_new:
+        files = ", ".join(str(_key_file(directory, name)) for name in lost)
+        raise WrongKey(
+            f"{files}: lost, and the journal has records. Put it back from the backup: with another"
+            f" key {'; '.join(LOSS_BY_KEY[name] for name in lost)}. Who has no backup and accepts"
+            f" that writes {KEY_BYTES} random bytes there"
+        )
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in KEY_NAMES:
-        path = directory / f"{name}.key"
-        if path.exists():
-            continue
+    for name in lost:
+        path = _key_file(directory, name)
         new = path.with_suffix(".new")
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -199,9 +231,13 @@ def ensure_keys(directory: Path) -> None:
         new.replace(path)
 
 
+def _key_file(directory: Path, name: str) -> Path:
+    return directory / f"{name}.key"
+
+
 def read_key(directory: Path, name: str) -> bytes:
     """Raises WrongKey: missing, or of another length."""
-    path = directory / f"{name}.key"
+    path = _key_file(directory, name)
     try:
         key = path.read_bytes()
     except OSError as error:

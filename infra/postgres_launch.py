@@ -5,7 +5,8 @@
   `nobody`, and opening such directories to everybody would be worse. A container has it by default.
   Without capabilities (not Linux) the directories must be open to `nobody`.
 - Ctrl-C in a terminal is told to the whole process group, and would end Postgres before those who
-  still write to it. There (Linux) it leaves the group; everywhere else it stays in it.
+  still write to it. On Linux it leaves the group, with a terminal or without one: a script's
+  `kill -INT -- -PGID` does the same.
 - When the process that started it dies, Postgres is told to stop at once (Linux), so that killing
   only a supervisor leaves no orphan. Whoever starts it must do so from a thread that lives as long
   as Postgres shall (PR_SET_PDEATHSIG follows the thread).
@@ -57,21 +58,14 @@ def launch(arguments: Sequence[str]) -> None:
         _prctl(PR_SET_PDEATHSIG, signal.SIGINT)
         if os.getppid() != parent:
             sys.exit("the process that wanted this Postgres has died")
-        _leave_the_terminal()
+        _leave_the_group()
     os.umask(0o077)
     os.execv(command[0], list(command))
 
 
-def _leave_the_terminal() -> None:
-    try:
-        terminal = os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        if os.tcgetpgrp(terminal) == os.getpgrp():
-            os.setpgid(0, 0)
-    finally:
-        os.close(terminal)
+def _leave_the_group() -> None:
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)
 
 
 def _become(uid: int, gid: int) -> None:

@@ -14,6 +14,7 @@ from domain.readings import read_time
 from infra.scenario_compare import differences, orphan_differences, paired, shown
 from infra.scenario_file import Event, Json, Scenario
 from infra.scenario_rows import MemoryRows
+from infra.scenario_tariffs import in_full, station_tariffs
 from infra.scenario_world import ACTOR, PARTITION, TENANT, ScenarioWorld
 from projections.read_model import ReadModel
 from projections.run import Limits, Projection
@@ -41,6 +42,7 @@ class ScenarioRun:
         self.tariffs = {each["id"]: each for each in tariffs}
         self.world = ScenarioWorld(scenario, rename)
         self.problems: list[str] = []
+        self._station_tariffs = station_tariffs(scenario.config)
         self._bound: dict[str, Any] = {}
         self._commands: dict[str, str] = {}
         self._places: dict[tuple[str, str], str] = {}
@@ -80,9 +82,9 @@ class ScenarioRun:
         elif event.direction == "in":
             await self._said(station, event)
         elif event.raw[0] == CALL:
-            command_id = await self.world.commands(
-                station, self.scenario.version, event.raw[2], self._filled(event.raw[3])
-            )
+            action, payload = event.raw[2], self._filled(event.raw[3])
+            payload = in_full(action, payload, self._station_tariffs)
+            command_id = await self.world.commands(station, self.scenario.version, action, payload)
             self._commands[event.raw[1]] = command_id
         else:
             self._answered(event)

@@ -4,6 +4,9 @@ What the views ought to say is folded from the log up to the position that each 
 fold that projects; what they say is read from them. The log itself is read once for what does not
 depend on a view: who appended, what does not count, and that released documents are what their
 digests say. All CDRs are held in memory.
+
+Rows of the series are written before their position, so a crash leaves rows ahead of it, and the
+next start repeats them. Those are held against what the log says beyond the position.
 """
 
 import json
@@ -63,6 +66,17 @@ class Expected:
 
     cdrs: dict[str, CdrSaid] = field(default_factory=dict)
     frames: int = 0
+    later: dict[str, set[CdrSaid]] = field(default_factory=dict)
+    """What the log says of a CDR beyond the position."""
+    later_frames: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FramesSeen:
+    """Of the series: up to its position, and beyond it."""
+
+    within: int
+    ahead: int = 0
 
 
 async def read_log(journal: Journal) -> LogReport:
@@ -116,8 +130,11 @@ def _look_at(
 class _Counting(ReadModel):
     """The read model's fold, and how many frames of the tenant passed it."""
 
-    frames = 0
+    frames = later_frames = 0
     tenant: str | None = None
+    positions: Mapping[int, int] = {}
+    is_later = False
+    """Whether what is folded now is beyond the positions."""
 
     def apply(
         self,
@@ -127,15 +144,18 @@ class _Counting(ReadModel):
         facts: Sequence[Fact],
         station: Station | None,
     ) -> None:
+        self.is_later = offset >= self.positions.get(partition, 0)
         super().apply(partition, offset, record, facts, station)
         if self.tenant is None or record.tenant == self.tenant:
-            self.frames += isinstance(record, MessageReceived | MessageSent)
+            is_frame = isinstance(record, MessageReceived | MessageSent)
+            self.frames += is_frame and not self.is_later
+            self.later_frames += is_frame and self.is_later
 
 
 async def expected_at(
     journal: Journal, positions: Mapping[int, int], tenant: str | None = None
 ) -> Expected:
-    """Fold the log up to these positions; keep what is the tenant's, or all."""
+    """Fold the whole log; keep what is the tenant's, or all, up to these positions and beyond."""
     expected = Expected()
 
     def told(row: CdrRevisionRow) -> None:
@@ -144,13 +164,18 @@ async def expected_at(
         known = expected.cdrs.get(row.id)
         if known is None or known.state != "FINAL":
             energy_wh = json.loads(row.body, parse_float=Decimal).get("energy_wh")
-            expected.cdrs[row.id] = CdrSaid(row.state, row.revision, energy_wh, row.sha256)
+            said = CdrSaid(row.state, row.revision, energy_wh, row.sha256)
+            if sink.is_later:
+                expected.later.setdefault(row.id, set()).add(said)
+            else:
+                expected.cdrs[row.id] = said
 
     store = Nowhere()
     sink = _Counting(store, on_revision=told)
-    sink.tenant = tenant
-    await Projection(journal, sink, store, limits=_LIMITS, until=positions).run()
-    expected.frames = sink.frames
+    sink.tenant, sink.positions = tenant, positions
+    heads = {p: await journal.head(p) for p in range(journal.partitions + 1)}
+    await Projection(journal, sink, store, limits=_LIMITS, until=heads).run()
+    expected.frames, expected.later_frames = sink.frames, sink.later_frames
     return expected
 
 
@@ -174,30 +199,44 @@ def compare_cdrs(expected: Expected, rows: Iterable[Mapping[str, Any]]) -> list[
 
 
 def compare_series(
-    expected: Expected, sessions: Iterable[Mapping[str, Any]], frames: int
+    expected: Expected, sessions: Iterable[Mapping[str, Any]], frames: FramesSeen
 ) -> list[str]:
     """`sessions`: cdr_id, state, energy_wh (of the registers), cdr_energy_wh, signed."""
-    wrong = _counts("series: frames", expected.frames, frames)
+    wrong = _counts("series: frames", expected.frames, frames.within)
+    if frames.ahead > expected.later_frames:
+        wrong.append(
+            f"series: frames beyond the position: {frames.ahead},"
+            f" by the log {expected.later_frames}"
+        )
     seen: set[str] = set()
     for row in sessions:
         cdr_id = str(row["cdr_id"])
-        ought = expected.cdrs.get(cdr_id)
-        if ought is None or cdr_id in seen:
+        ought, later = expected.cdrs.get(cdr_id), expected.later.get(cdr_id, set())
+        if (ought is None and not later) or cdr_id in seen:
             wrong.append(f"series: {cdr_id or row} is there twice, or the log makes no such CDR")
             continue
         seen.add(cdr_id)
-        if row["state"] != ought.state:
-            wrong.append(f"series: {cdr_id}: state is {row['state']}, by the log {ought.state}")
-        figures = {"the session": row["cdr_energy_wh"]}
-        if not row["signed"]:
-            figures["the registers"] = row["energy_wh"]
-        wrong += [
-            f"series: {cdr_id}: {name} say {_wh(figure)} Wh, by the log {ought.energy_wh}"
-            for name, figure in figures.items()
-            if _wh(figure) != ought.energy_wh
-        ]
+        if not any(not _differences(row, said) for said in later):
+            wrong += [
+                f"series: {cdr_id}: {each}"
+                for each in _differences(row, ought or min(later, key=lambda said: said.revision))
+            ]
     missing = {each for each, said in expected.cdrs.items() if said.energy_wh is not None} - seen
     return wrong + [f"series: {each} is missing" for each in sorted(missing)]
+
+
+def _differences(row: Mapping[str, Any], ought: CdrSaid) -> list[str]:
+    differences = []
+    if row["state"] != ought.state:
+        differences.append(f"state is {row['state']}, by the log {ought.state}")
+    figures = {"the session": row["cdr_energy_wh"]}
+    if not row["signed"]:
+        figures["the registers"] = row["energy_wh"]
+    return differences + [
+        f"{name} say {_wh(figure)} Wh, by the log {ought.energy_wh}"
+        for name, figure in figures.items()
+        if _wh(figure) != ought.energy_wh
+    ]
 
 
 def _wh(figure: Any) -> Wh:

@@ -7,12 +7,12 @@ characters, no colon). Case is kept and counts.
 """
 
 import re
-import unicodedata
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from schemas.names import is_name
+
 DEFAULT_TENANT = "default"
-NAME_CHARACTERS_MAX = 48
 
 _URL = re.compile(r"/wss?:/{1,2}[^/]+(?=/)")
 _HALF_ESCAPED = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -67,13 +67,6 @@ def _name(segment: str) -> str:
         name = unquote_to_bytes(segment).decode()
     except UnicodeDecodeError as error:
         raise AmbiguousName from error
-    if (
-        not 0 < len(name) <= NAME_CHARACTERS_MAX
-        or not name.isprintable()
-        or any(character in ":/\\%" for character in name)
-        or name.strip(" ") != name
-        or name in {".", ".."}
-        or unicodedata.normalize("NFC", name) != name
-    ):
+    if not is_name(name):
         raise AmbiguousName
     return name

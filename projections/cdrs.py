@@ -29,6 +29,8 @@ class CdrRow(Struct, frozen=True, kw_only=True):
     """ "partition:offset" of the record that made this revision."""
     position: str
     """Of the feed, once this row is consumed; in the answer to a look-up, of this row alone."""
+    doubts: tuple[str, ...] = ()
+    """In the work list: what was told after its release and holds what that would change."""
 
 
 class Feed(Struct, frozen=True, kw_only=True):
@@ -110,4 +112,5 @@ def _item(row: Mapping[str, Any], vector: Mapping[int, tuple[int, int]]) -> CdrR
         sha256=row["sha256"],
         record=f"{row['partition']}:{row['record_offset']}",
         position=positions.encode(vector),
+        doubts=tuple(row.get("doubts") or ()),
     )

@@ -4,6 +4,7 @@ from domain.commands import Command
 from domain.station import Station
 from domain.transaction import Transaction
 from projections import request_rows, rows, session_rows
+from projections.doubts import DoubtRow
 from projections.registry_rows import RegistryRows
 from projections.station_state import StateRows
 from schemas.cdr import Cdr
@@ -26,6 +27,18 @@ class Collected:
         self.cdr_revisions: dict[tuple[str, int], session_rows.CdrRevisionRow] = {}
         self.commands: dict[tuple[str, str], tuple[Station, Command, int]] = {}
         self.cdr_requests: dict[tuple[str, str], request_rows.CdrRequestRow] = {}
+        self.doubts: dict[str, DoubtRow] = {}
+        """By CDR, what was told after its release and is in doubt."""
+        self.undoubted: dict[str, None] = {}
+        """CDRs of which nothing is in doubt any more."""
         self.state = StateRows()
         self.orphans: list[rows.OrphanRow] = []
         self.events: list[rows.EventRow] = []
+
+    def doubted(self, row: DoubtRow) -> None:
+        self.doubts.pop(row.id, None)
+        self.undoubted.pop(row.id, None)
+        if row.doubts:
+            self.doubts[row.id] = row
+        else:
+            self.undoubted[row.id] = None

@@ -18,6 +18,7 @@ from domain.facts import (
     CdrFixed,
     ConnectionChanged,
     ConnectorStatusReported,
+    DoubtOverruled,
     Fact,
     MessageOrphaned,
     MeterValuesReported,
@@ -37,6 +38,7 @@ from domain.station import Station
 from domain.transaction import Transaction
 from projections import request_rows, rows, session_rows
 from projections.collected import Collected
+from projections.doubts import UndoubtedRow, doubt_row
 from projections.events import pruned
 from projections.ports import Progress, RowStore, Write
 from projections.rows_json import rows_json
@@ -213,7 +215,12 @@ class ReadModel:
         self, station: Station, offset: int, fact: Fact, transaction: Transaction
     ) -> None:
         if transaction.released:
-            return  # What is told after a release is for a correction.
+            # What is told after a release is for a correction, or for a person.
+            if transaction.document:
+                self._new.doubted(
+                    doubt_row(station, transaction, self.reference, offset, fact.recorded_at)
+                )
+            return
         cdr = cdr_of(
             station.tenant, station.station, station.partition, transaction, self.reference
         )
@@ -227,7 +234,11 @@ class ReadModel:
             self._cdr_changed(station, offset, fact, transaction)
 
     def _fixed(self, station: Station, offset: int, fact: CdrFixed, _: Record) -> None:
-        self._cdr(station, offset, fact, _decode_cdr(fact.document), fact.document)
+        cdr = _decode_cdr(fact.document)
+        if cdr.credit_reference_id is not None:
+            self._new.doubts.pop(cdr.credit_reference_id, None)
+            self._new.undoubted[cdr.credit_reference_id] = None
+        self._cdr(station, offset, fact, cdr, fact.document)
 
     def _cdr(
         self, station: Station, offset: int, fact: Fact, cdr: Cdr, document: bytes | None
@@ -258,6 +269,7 @@ class ReadModel:
         station: Station,
         offset: int,
         fact: CdrDenied
+        | DoubtOverruled
         | ReservationConcluded
         | SettlementReported
         | TariffChanged
@@ -324,6 +336,7 @@ class ReadModel:
         TransactionConcluded: _changed_otherwise,
         SettlementReported: _changed_otherwise,
         CdrDenied: _changed_otherwise,
+        DoubtOverruled: _changed_otherwise,
         ReservationConcluded: _changed_otherwise,
         TariffChanged: _changed_otherwise,
         CdrRequestMoved: _requested,
@@ -361,6 +374,8 @@ class ReadModel:
             ("cdrs.write_requests", list(new.cdr_requests.values())),
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
             *new.state.written(),
+            ("cdrs.clear_doubts", [UndoubtedRow(id) for id in new.undoubted]),
+            ("cdrs.write_doubts", list(new.doubts.values())),
             ("orphans.write", new.orphans),
             ("events.write", new.events),
         ]

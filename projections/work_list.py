@@ -1,4 +1,4 @@
-"""What waits for a person: held CDRs with the reasons, and orphaned messages."""
+"""What waits for a person: CDRs held or in doubt, with the reasons, and orphaned messages."""
 
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,7 @@ async def find_held(
     after: str | None = None,
     limit: int = 100,
 ) -> list[CdrRow]:
-    """Return held CDRs, those that are held the longest first within each partition.
+    """Return held CDRs and released ones in doubt, the longest unchanged first in each partition.
 
     Raises:
         UnreadablePosition: `after` is none.

@@ -183,7 +183,7 @@ class CdrReleased(OwnerRecord, frozen=True, kw_only=True, tag="cdr-released.v1")
 class CdrActionRequested(Record, frozen=True, kw_only=True, tag="cdr-action-requested.v1"):
     """A person decides about a CDR, with a reason: the owner does it, or says why not.
 
-    Written by the API into the station's partition. `action`: "release", "reject" or "reprice".
+    Written by the API into the station's partition: "release", "reject", "reprice", "overrule".
     """
 
     request_id: str
@@ -217,6 +217,17 @@ class CdrRejected(OwnerRecord, frozen=True, kw_only=True, tag="cdr-rejected.v1")
     request_id: str
     transaction_id: str
     cdr_id: str
+    actor: str
+    reason: str
+
+
+class CdrDoubtOverruled(OwnerRecord, frozen=True, kw_only=True, tag="cdr-doubt-overruled.v1"):
+    """What was told after a release is in doubt, and a person has overruled that."""
+
+    request_id: str
+    transaction_id: str
+    cdr_id: str
+    doubts: tuple[str, ...]
     actor: str
     reason: str
 
@@ -346,6 +357,7 @@ AnyRecord = (
     | CdrActionRequested
     | CdrActionRefused
     | CdrRejected
+    | CdrDoubtOverruled
     | CdrCorrected
     | JournalCreated
     | StationRegistered

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.options import DATA_DEFAULT, TENANT_DEFAULT, Data, Tenant
+from infra.cli.options import DATA_DEFAULT, TENANT_DEFAULT, Data, Tenant, checked_name
 
 
 class TableFormat(StrEnum):
@@ -223,7 +223,8 @@ def rebuild(
 def verify(
     data: Data = DATA_DEFAULT,
     tenant: Annotated[
-        str | None, typer.Option("--tenant", help="Compare only what is this tenant's.")
+        str | None,
+        typer.Option("--tenant", help="Compare only what is this tenant's.", callback=checked_name),
     ] = None,
 ) -> None:
     """Compare the log, the CDRs and the series: counts, Wh, digests, appenders.

@@ -6,7 +6,7 @@ import importlib
 
 SAYABLE = {
     "infra.cli.failures": ("Failed",),
-    "infra.deployment": ("DeploymentInUse", "NoDeployment", "WrongKey"),
+    "infra.deployment": ("DeploymentInUse", "NoDeployment", "UnusableDirectory", "WrongKey"),
     "infra.supervisor": ("ChildFailed",),
     "infra.orphans": ("OrphansRemain",),
     "infra.postgres_cluster": ("PostgresFailed",),
@@ -14,7 +14,7 @@ SAYABLE = {
     "infra.sqlite_log": ("JournalInUse",),
     "infra.clickhouse": ("ClickHouseUnavailable", "EngineFailed"),
     "infra.set_aside": ("TooManySetAside",),
-    "infra.api_keys": ("KeyNameTaken",),
+    "infra.api_keys": ("KeyNameTaken", "WrongTenantName"),
     "infra.simulator.csv_sessions": ("UnreadableSessions",),
     "projections.ports": ("StoreUnavailable", "RebuildNeeded", "TooMuchPoison"),
     "schemas.journal": ("AppendUnknown", "AppenderFailed", "Unavailable", "WrongJournal"),

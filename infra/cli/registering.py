@@ -6,10 +6,14 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.options import DATA_DEFAULT, TENANT_DEFAULT, Data, Tenant
+from infra.cli.options import DATA_DEFAULT, TENANT_DEFAULT, Data, Tenant, checked_name
 
 CsvFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.csv")]
-KeyName = Annotated[str, typer.Option(help="What the key is for; unique in its tenant.")]
+KeyName = Annotated[
+    str,
+    typer.Option(help="What the key is for; unique in its tenant.", callback=checked_name),
+]
+MadeKeyName = Annotated[str, typer.Option(help="The name it was made with.")]
 
 
 class KeyRole(StrEnum):
@@ -46,7 +50,9 @@ def key_list(tenant: Tenant = TENANT_DEFAULT, data: Data = DATA_DEFAULT) -> None
     run_key_list(data, tenant)
 
 
-def key_revoke(name: KeyName, tenant: Tenant = TENANT_DEFAULT, data: Data = DATA_DEFAULT) -> None:
+def key_revoke(
+    name: MadeKeyName, tenant: Tenant = TENANT_DEFAULT, data: Data = DATA_DEFAULT
+) -> None:
     """Revoke a key; within seconds nobody answers to it."""
     from infra.cli.keys import run_key_revoke
 

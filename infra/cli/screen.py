@@ -31,7 +31,8 @@ class Screen:
         if self._console.is_terminal:
             if not self._live.is_started:
                 self._live.start()
-            self._live.update(Text(text, style="bold"), refresh=True)
+            line = Text(text, style="bold", no_wrap=True, overflow="ellipsis")
+            self._live.update(line, refresh=True)
         elif text != self._shown and at_s >= self._next_s:
             self._shown, self._next_s = text, at_s + PLAIN_EVERY_S
             self._console.print(Text(text))

@@ -13,6 +13,11 @@ from projections.progress import Counts, Lateness, count, find_progress
 from schemas.journal import Journal, Unavailable
 
 EVERY_S = 1.0
+LAG_S_WITH_TENTHS = 100
+KWH_WITH_WH = 1_000
+"""A newcomer sees the first Wh come in."""
+
+FOUR_DIGITS, FIVE_DIGITS = 9_999, 99_999
 
 
 async def follow_status(layout: Layout, dsn: str, show: Callable[[str, float], None]) -> None:
@@ -31,14 +36,33 @@ async def follow_status(layout: Layout, dsn: str, show: Callable[[str, float], N
 
 
 def line_of(counts: Counts, lag_s: float) -> str:
+    """Return what a terminal of 80 columns has room for, the most telling first."""
     cdrs = counts.cdrs_open + counts.cdrs_held + counts.cdrs_final
-    held = f", {counts.cdrs_held} held" if counts.cdrs_held else ""
-    return (
-        f"stations {counts.stations_online} online of {counts.stations}"
-        f" | sessions {counts.transactions_active} active"
-        f" | CDRs {cdrs} ({counts.cdrs_final} final{held})"
-        f" | {counts.energy_wh / 1000:.3f} kWh | lag {lag_s:.1f} s"
-    )
+    held = f" ({_short(counts.cdrs_held)} held)" if counts.cdrs_held else ""
+    figures = [
+        f"lag {lag_s:.1f}s" if lag_s < LAG_S_WITH_TENTHS else f"lag {lag_s:.0f}s",
+        f"stations {_short(counts.stations_online)}/{_short(counts.stations)}",
+        f"sessions {_short(counts.transactions_active)}",
+        f"CDRs {_short(cdrs, FIVE_DIGITS)}{held}",
+        _energy(counts.energy_wh),
+    ]
+    return "  ".join(figures)
+
+
+def _short(number: int, exact_to: int = FOUR_DIGITS) -> str:
+    if number <= exact_to:
+        return str(number)
+    thousands = number // 1_000
+    return f"{thousands}k" if thousands <= FOUR_DIGITS else f"{thousands // 1_000}M"
+
+
+def _energy(energy_wh: int) -> str:
+    kwh = energy_wh / 1_000
+    if kwh < KWH_WITH_WH:
+        return f"{kwh:.3f} kWh"
+    if kwh < FOUR_DIGITS:
+        return f"{kwh:.1f} kWh"
+    return f"{_short(round(kwh / 1_000), FIVE_DIGITS)} MWh"
 
 
 async def _figures(store: PostgresReadStore, journal: Journal, lateness: Lateness) -> str:

@@ -8,9 +8,12 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from errno import EACCES, EADDRINUSE
 from pathlib import Path
+from typing import NamedTuple
 
 from infra.child import stop_on
+from infra.cli.belonging import refuse_foreign_databases, refuse_orphaned_databases
 from infra.cli.failures import Failed
 from infra.cli.greeting import greeting
 from infra.cli.screen import Screen
@@ -45,11 +48,14 @@ class UpPorts:
 def run_up(data: Path, host: str, ports: UpPorts, demo: int) -> None:
     settings = settings_of_up(data, host)
     layout = Layout(data.resolve())
+    if not layout.data.exists():
+        # What cannot start leaves no directory behind.
+        _free_ports(_wanted(settings, ports))
     with layout.lock():
         Family(layout.children).end_orphans()
+        ensure_keys(settings.secrets or layout.secrets, is_new=not layout.has_journal)
         deployment = _deployment(layout, settings, ports)
         layout.write(deployment)
-        ensure_keys(settings.secrets or layout.secrets)
         try:
             asyncio.run(_up(layout, settings, deployment, demo))
         finally:
@@ -72,6 +78,7 @@ async def _up(layout: Layout, settings: Settings, deployment: Deployment, demo: 
     postgres = EmbeddedPostgres(layout.postgres, deployment.postgres_port)
     # Made before the edge starts, which keeps its passwords' verifiers there.
     await asyncio.to_thread(postgres.prepare)
+    await refuse_orphaned_databases(layout)
     with Screen() as screen:
         supervisor = Supervisor(
             children(layout, settings, postgres, demo),
@@ -109,6 +116,7 @@ def children(
 
     async def migrated() -> None:
         await migrate(postgres.dsn)
+        await refuse_foreign_databases(layout, postgres.dsn)
         layout.migrated.write_text(newest)
 
     def ours(
@@ -159,12 +167,7 @@ def child_command(layout: Layout, name: str, *arguments: str) -> Sequence[str]:
 
 
 def _deployment(layout: Layout, settings: Settings, ports: UpPorts) -> Deployment:
-    ocpp, api, clickhouse, postgres = _free_ports(
-        (settings.ocpp_host, ports.ocpp, "--ocpp-port"),
-        (settings.api_host, ports.api, "--api-port"),
-        ("127.0.0.1", ports.clickhouse, "--clickhouse-port"),
-        ("127.0.0.1", ports.postgres, "--postgres-port"),
-    )
+    ocpp, api, clickhouse, postgres = _free_ports(_wanted(settings, ports))
     sockets = layout.sockets()
     return Deployment(
         pid=os.getpid(),
@@ -179,22 +182,54 @@ def _deployment(layout: Layout, settings: Settings, ports: UpPorts) -> Deploymen
     )
 
 
-def _free_ports(*wanted: tuple[str, int, str]) -> list[int]:
-    """Return the ports, with a free one for each 0. All are held until all are found."""
+class _Wanted(NamedTuple):
+    host: str
+    port: int
+    host_option: str
+    port_option: str
+
+
+def _wanted(settings: Settings, ports: UpPorts) -> Sequence[_Wanted]:
+    here = "127.0.0.1"
+    return (
+        _Wanted(settings.ocpp_host, ports.ocpp, "--host", "--ocpp-port"),
+        _Wanted(settings.api_host, ports.api, "CHARGELEDGER_API_HOST", "--api-port"),
+        _Wanted(here, ports.clickhouse, "", "--clickhouse-port"),
+        _Wanted(here, ports.postgres, "", "--postgres-port"),
+    )
+
+
+def _free_ports(wanted: Sequence[_Wanted]) -> list[int]:
+    """Return the ports, with a free one for each 0. All are held until all are found.
+
+    Raises:
+        Failed: one cannot be listened on; the message names the option to change.
+    """
     held: list[socket.socket] = []
     try:
-        for host, port, option in wanted:
-            probe = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        for each in wanted:
+            probe = socket.socket(socket.AF_INET6 if ":" in each.host else socket.AF_INET)
             held.append(probe)
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((host, port))
-            except OSError as error:
-                message = f"{host}:{port} cannot be listened on ({error.strerror})"
-                raise Failed(
-                    f"{message}; choose another with {option}, 0 takes a free one"
-                ) from error
+                probe.bind((each.host, each.port))
+                # Bound alone, two of ours would share a port and learn of it later.
+                probe.listen(1)
+            except (OSError, UnicodeError) as error:
+                raise Failed(_refused(each, wanted[: len(held) - 1], error)) from error
         return [probe.getsockname()[1] for probe in held]
     finally:
         for probe in held:
             probe.close()
+
+
+def _refused(each: _Wanted, before: Sequence[_Wanted], error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or str(error)
+    if not (isinstance(error, OSError) and error.errno in (EADDRINUSE, EACCES)):
+        return f"{each.host_option} {each.host!r} is no address of this machine ({reason})"
+    if twins := [other.port_option for other in before if other.port == each.port]:
+        return f"{twins[0]} and {each.port_option} are both {each.port}; 0 takes a free one"
+    return (
+        f"{each.host}:{each.port} cannot be listened on ({reason});"
+        f" choose another with {each.port_option}, 0 takes a free one"
+    )

@@ -16,6 +16,7 @@ from infra.postgres import Postgres
 from infra.read_store import PostgresReadStore
 from infra.settings import Settings
 from infra.verifying import (
+    FramesSeen,
     LogReport,
     compare_cdrs,
     compare_series,
@@ -28,14 +29,17 @@ from projections.read_model import NAME as READ
 
 LOOKS_MAX = 5
 LOOK_AGAIN_S = 2.0
-"""Beside running projections rows may be ahead of the position that was read with them."""
+"""Beside running projections CDRs may be behind the position that is read after them."""
 
 SHOWN_MAX = 100
 _SESSIONS = (
     "SELECT tenant, toString(cdr_id) AS cdr_id, state, toString(energy_wh) AS energy_wh,"
     " toString(cdr_energy_wh) AS cdr_energy_wh, signed FROM session_energy"
 )
-_FRAMES = "SELECT tenant, toString(count()) AS frames FROM messages FINAL GROUP BY tenant"
+_FRAMES = (
+    "SELECT tenant, toString(countIf(offset < {position})) AS within,"
+    " toString(countIf(offset >= {position})) AS ahead FROM messages FINAL GROUP BY tenant"
+)
 
 Positions = Mapping[int, int]
 
@@ -44,7 +48,7 @@ class _Views(NamedTuple):
     positions: Mapping[str, Positions]
     cdrs: list[Mapping[str, Any]]
     sessions: list[dict[str, Any]]
-    frames: int
+    frames: FramesSeen
 
 
 def run_verify(data: Path, tenant: str | None) -> None:
@@ -65,12 +69,18 @@ def run_verify(data: Path, tenant: str | None) -> None:
 
 
 def _show(report: LogReport, views: _Views, wrong: list[str]) -> None:
+    frames = views.frames
+    ahead = [
+        f"        {frames.ahead} frames are ahead of its position: the next start repeats them, and"
+        " they count once"
+    ][: bool(frames.ahead)]
     lines = [
         f"log     {report.records} records of {report.incarnations} appenders;"
         f" {report.not_counted} do not count, {report.gaps} numbers left out,"
         f" {report.unreadable} unreadable",
         f"CDRs    {len(views.cdrs)}, {_total(views.cdrs)} Wh",
-        f"series  {len(views.sessions)} sessions, {views.frames} frames",
+        f"series  {len(views.sessions)} sessions, {frames.within + frames.ahead} frames",
+        *ahead,
         *wrong[:SHOWN_MAX],
         f"NOT EQUAL: {len(wrong)} differences" if wrong else "equal",
     ]
@@ -103,16 +113,28 @@ async def _positions(settings: Settings) -> Mapping[str, Positions]:
 
 
 def _views(settings: Settings, tenant: str | None) -> _Views:
-    # One after the other: without a running `up` each has the directory for itself.
-    sessions = _rows(ask_clickhouse(_SESSIONS, "JSONEachRow", settings))
-    frames = _rows(ask_clickhouse(_FRAMES, "JSONEachRow", settings))
+    # One after the other: without a running `up` each has the directory for itself. The position of
+    # the series before its rows, which are never behind it.
     positions, cdrs = asyncio.run(_read_side(settings))
+    sessions = _rows(ask_clickhouse(_SESSIONS, "JSONEachRow", settings))
+    position = _position(positions.get(SERIES, {}))
+    counted = _rows(ask_clickhouse(_FRAMES.format(position=position), "JSONEachRow", settings))
+    frames = [row for row in counted if tenant in {None, row["tenant"]}]
     return _Views(
         positions,
         [row for row in cdrs if tenant in {None, row["tenant"]}],
         [row for row in sessions if tenant in {None, row["tenant"]}],
-        sum(int(row["frames"]) for row in frames if tenant in {None, row["tenant"]}),
+        FramesSeen(
+            within=sum(int(row["within"]) for row in frames),
+            ahead=sum(int(row["ahead"]) for row in frames),
+        ),
     )
+
+
+def _position(positions: Positions) -> str:
+    """Return the SQL of a row's partition's position."""
+    cases = "".join(f"partition = {p}, {offset}, " for p, offset in sorted(positions.items()))
+    return f"multiIf({cases}0)" if cases else "0"
 
 
 async def _read_side(settings: Settings) -> tuple[Mapping[str, Positions], list[Mapping[str, Any]]]:

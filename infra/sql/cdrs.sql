@@ -118,18 +118,51 @@ WHERE c.tenant = one.tenant AND c.station = one.station AND c.transaction_id = o
 ORDER BY c.sequence;
 
 -- name: held
-SELECT partition, record_offset, record_index, body, sha256
-FROM read.cdrs
-WHERE tenant = %(tenant)s AND state = 'HELD'
-    AND (%(station)s::text IS NULL OR station = %(station)s)
-    AND (%(reason)s::text IS NULL OR %(reason)s = ANY (holds))
-    AND (
-        %(partition)s::integer IS NULL
-        OR (partition, record_offset, record_index)
-            > (%(partition)s, %(offset)s::bigint, %(index)s::integer)
+-- Held, or released and in doubt since.
+SELECT partition, record_offset, record_index, body, sha256, doubts
+FROM (
+    (
+        SELECT partition, record_offset, record_index, body, sha256, '{}'::text[] AS doubts
+        FROM read.cdrs
+        WHERE tenant = %(tenant)s AND state = 'HELD'
+            AND (%(station)s::text IS NULL OR station = %(station)s)
+            AND (%(reason)s::text IS NULL OR %(reason)s = ANY (holds))
+            AND (
+                %(partition)s::integer IS NULL
+                OR (partition, record_offset, record_index)
+                    > (%(partition)s, %(offset)s::bigint, %(index)s::integer)
+            )
+        ORDER BY partition, record_offset, record_index
+        LIMIT %(limit)s
     )
+    UNION ALL
+    SELECT c.partition, c.record_offset, c.record_index, c.body, c.sha256, d.doubts
+    FROM read.cdr_doubts AS d
+    JOIN read.cdrs AS c USING (id)
+    WHERE d.tenant = %(tenant)s
+        AND (%(station)s::text IS NULL OR d.station = %(station)s)
+        AND (%(reason)s::text IS NULL OR %(reason)s = ANY (d.doubts))
+        AND (
+            %(partition)s::integer IS NULL
+            OR (c.partition, c.record_offset, c.record_index)
+                > (%(partition)s, %(offset)s::bigint, %(index)s::integer)
+        )
+) AS waiting
 ORDER BY partition, record_offset, record_index
 LIMIT %(limit)s;
+
+-- name: clear_doubts
+DELETE FROM read.cdr_doubts
+USING json_to_recordset(%(rows)s) AS gone (id uuid)
+WHERE cdr_doubts.id = gone.id;
+
+-- name: write_doubts
+INSERT INTO read.cdr_doubts
+SELECT * FROM json_populate_recordset(NULL::read.cdr_doubts, %(rows)s)
+ON CONFLICT (id) DO UPDATE SET
+    doubts = excluded.doubts,
+    record_offset = excluded.record_offset,
+    recorded_at = excluded.recorded_at;
 
 -- name: write_requests
 INSERT INTO read.cdr_requests

@@ -135,3 +135,9 @@ COPY (
         detail
     FROM read.events ORDER BY tenant, partition, record_offset, record_index
 ) TO STDOUT;
+
+-- name: cdr_doubts
+COPY (
+    SELECT id, tenant, station, doubts, partition, record_offset, recorded_at
+    FROM read.cdr_doubts ORDER BY id
+) TO STDOUT;

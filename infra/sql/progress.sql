@@ -5,6 +5,9 @@ SELECT
 FROM read.positions
 ORDER BY name;
 
+-- name: journals
+SELECT DISTINCT journal_id FROM read.positions;
+
 -- name: counts
 SELECT
     (
@@ -107,7 +110,7 @@ DELETE FROM read.poison WHERE name = %(name)s;
 
 -- name: empty_tables
 TRUNCATE read.stations, read.station_state, read.connectors, read.connections,
-    read.transactions, read.cdrs, read.cdr_revisions, read.cdr_totals, read.cdr_requests, read.running_costs,
+    read.transactions, read.cdrs, read.cdr_doubts, read.cdr_revisions, read.cdr_totals, read.cdr_requests, read.running_costs,
     read.commands, read.id_tokens, read.orphans, read.events, read.tariff_versions,
     read.tariff_assignments, read.location_versions;
 

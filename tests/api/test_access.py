@@ -1,6 +1,7 @@
 """Who is answered: keys, roles, tenants, and the machine itself while there is no key."""
 
 import logging
+from base64 import b64encode
 from urllib.parse import quote
 
 import httpx
@@ -13,6 +14,7 @@ from ingress.identity import AmbiguousName, NoSuchPath, identity_of
 from schemas.names import is_name
 from schemas.records import IdTokenPut
 from tests.api.deployment import Deployment
+from tests.api.test_tenants import OPEN
 
 pytestmark = pytest.mark.postgres
 
@@ -52,7 +54,7 @@ async def test_without_any_key_pages_and_names_of_elsewhere_are_refused(
     assert (await client.get("/v1/stations", headers=headers)).status_code == status
 
 
-async def test_once_there_is_a_key_nobody_is_answered_without_one(
+async def test_a_19_once_there_is_a_key_nobody_is_answered_without_one(
     deployment: Deployment,
 ) -> None:
     token = await deployment.key("acme", "admin")
@@ -68,6 +70,28 @@ async def test_once_there_is_a_key_nobody_is_answered_without_one(
     assert refused.headers["www-authenticate"].startswith("Bearer")
     assert refused.headers["content-type"] == "application/problem+json"
     assert (welcome.status_code, afar.status_code) == (200, 200)
+
+
+async def test_a_19_no_route_is_open_without_a_key(deployment: Deployment) -> None:
+    gone = await deployment.key("acme", "admin")
+    await deployment.keys.revoke("acme", "a admin")
+    await deployment.key("acme", "operator")
+    claims = b64encode(b'{"sub":"acme"}').decode().rstrip("=")
+    unsigned = b64encode(b'{"alg":"none"}').decode().rstrip("=") + f".{claims}."
+    routes = [
+        (method.upper(), path.replace("{", "").replace("}", ""))
+        for path, methods in deployment.app.openapi()["paths"].items()
+        for method in methods
+        if path not in OPEN
+    ]
+    async with deployment.client() as stranger:
+        for token in ("", f"{gone}x", gone, unsigned):
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            for method, path in routes:
+                answer = await stranger.request(method, path, headers=headers)
+                assert answer.status_code == 401, (method, path)
+
+    assert len(routes) > 50
 
 
 async def test_a_key_is_of_one_tenant_whatever_the_query_says(deployment: Deployment) -> None:

@@ -219,3 +219,29 @@ async def test_a_running_transaction_shows_what_it_owes_up_to_its_last_reading(s
     assert running["cost"]["rounded"] == ["1.00", "1.10"]
     assert running["cost_as_of"] == "2026-03-10T09:30:00Z"
     assert (over["cost"]["rounded"], over["cost_as_of"]) == (["2.00", "2.20"], None)
+
+
+async def test_a_doubt_that_comes_after_the_release_is_on_the_work_list_until_it_is_overruled(
+    site: Site,
+) -> None:
+    cdr = await site.charges()
+    assert (await site.client.get("/v1/work-list")).json()["items"] == []
+    await site.stops(9_500, "2026-03-10T10:30:00Z")
+    held = await site.charges(energy_wh=-2_000, at="2026-03-11T09:00:00Z")
+
+    for query in ("", "?held_by=CONFLICTING_STOP", "?limit=1"):
+        waiting = (await site.client.get(f"/v1/work-list{query}")).json()["items"]
+        assert (waiting[0]["id"], waiting[0]["state"]) == (cdr["id"], "FINAL")
+        assert waiting[0]["doubts"] == ["CONFLICTING_STOP"]
+        assert [each["id"] for each in waiting[1:]] == ([held["id"]] if query == "" else [])
+    assert waiting[0]["sha256"] == cdr["sha256"]
+    [other] = (await site.client.get("/v1/work-list?held_by=METER_STOP_INVALID")).json()["items"]
+    assert "doubts" not in other
+
+    done = await site.asks(cdr, "overrule", reason="The first one is right")
+
+    assert (done["fate"], done["result"]) == ("done", [cdr["id"]])
+    [left] = (await site.client.get("/v1/work-list")).json()["items"]
+    assert left["id"] == held["id"]
+    refused = await site.asks(cdr, "overrule", key="k2")
+    assert refused["fate"] == "refused"

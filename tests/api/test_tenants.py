@@ -46,7 +46,7 @@ LISTS = (
     "/v1/set-aside",
     "/v1/events",
 )
-DECISIONS = {f"/v1/cdrs/{{id}}/{action}" for action in ("release", "reject", "reprice")}
+DECISIONS = {f"/v1/cdrs/{{id}}/{action}" for action in ("release", "reject", "reprice", "overrule")}
 UNPRICED = "/v1/cdrs/{id}/ocpi"
 """Of what acme has nothing has a form in OCPI: another test."""
 

@@ -124,6 +124,38 @@ def test_a_list_of_variables_is_no_longer_than_the_bytes_that_a_message_may_have
     holder.assert_rebuilt()
 
 
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_question_without_a_list_is_asked_whole_whatever_the_station_takes(most: int) -> None:
+    holder = Holder()
+    keys = [
+        {"key": key, "readonly": True, "value": str(most)}
+        for key in ("GetConfigurationMaxKeys", "BytesPerMessageGetConfiguration")
+    ]
+    holder.asked("GetConfiguration", {}, {"configurationKey": keys})
+    holder.ask("GetConfiguration", {})
+    message_id, payload = last_call(holder)
+    holder.answers(message_id, {"configurationKey": []})
+
+    assert payload == {}
+    holder.assert_rebuilt()
+
+
+@pytest.mark.parametrize("room", range(-2, 3))
+def test_a_list_that_fits_to_the_byte_goes_along_and_one_byte_less_does_not(room: int) -> None:
+    holder = Holder("2.0.1")
+    two = {"getVariableData": [named(0), named(1)]}
+    holder.ask("GetVariables", two)
+    message_id, _ = last_call(holder)
+    size = len(holder.worker.dispatched[-1][1].frame.encode())
+    holder.answers(message_id, {"getVariableResult": []})
+    limit = reported("GetVariables", str(size + room))
+    limit["reportData"][0]["variable"]["name"] = "BytesPerMessage"
+    holder.tells("NotifyReport", limit)
+    holder.ask("GetVariables", {"getVariableData": [named(n) for n in range(3)]})
+
+    assert len(last_call(holder)[1]["getVariableData"]) == (2 if room >= 0 else 1)
+
+
 def tokens_of(version: str, numbers: range) -> list[dict[str, Any]]:
     if version == "1.6":
         return [{"idTag": f"T{n}", "idTagInfo": {"status": "Accepted"}} for n in numbers]

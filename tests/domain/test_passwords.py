@@ -137,7 +137,7 @@ def test_both_work_until_the_station_has_answered() -> None:
         ),
     ],
 )
-def test_what_the_station_accepted_counts_alone_from_then_on(
+def test_a_11_what_the_station_accepted_counts_alone_from_then_on(
     protocol: str, action: str, payload: Any, answer: Any
 ) -> None:
     place = Place(protocol)
@@ -162,7 +162,7 @@ def test_what_the_station_accepted_counts_alone_from_then_on(
         ),
     ],
 )
-def test_what_the_station_refused_counts_for_nothing(
+def test_a_12_what_the_station_refused_counts_for_nothing(
     protocol: str, action: str, payload: Any, frame: Any
 ) -> None:
     place = Place(protocol)

@@ -35,7 +35,7 @@ class Roles(Views):
         self._directory = directory
         self._ocpp_port, self._api_port, self._clickhouse_port, *health = free_ports(6)
         self._health_ports = dict(zip(("ingress", "domain", "projections"), health, strict=True))
-        ensure_keys(directory / "secrets")
+        ensure_keys(directory / "secrets", is_new=True)
         self._settings = {
             "journal": "kafka",
             "kafka_bootstrap": bootstrap,

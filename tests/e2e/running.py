@@ -193,8 +193,10 @@ class Up(Views):
         return self._process.wait(STOPPED_WITHIN_S)
 
     def kill(self) -> None:
-        """kill -9 of the whole process group."""
+        """kill -9 of the whole process group, and of Postgres, which leaves it."""
         assert self._process is not None
+        if self._process.poll() is None and (postgres := self.child("postgres")) is not None:
+            postgres.kill()
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(10)
 

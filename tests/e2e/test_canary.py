@@ -130,7 +130,7 @@ def assert_files_are_clean(up: Up) -> None:
 @pytest.mark.postgres
 @pytest.mark.clickhouse
 @pytest.mark.slow
-async def test_no_secret_stays_anywhere(own_up: Up) -> None:
+async def test_a_20_no_secret_stays_anywhere(own_up: Up) -> None:
     up = own_up
 
     await deliver_the_secrets(up)

@@ -104,6 +104,30 @@ def test_a_directory_without_a_deployment_is_told(command: str, tmp_path: Path) 
     assert "chargeledger up" in ran.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "import tokens {file} --tenant bad/tenant",
+        "import stations {file} --tenant .",
+        "key create --role admin --name x --tenant bad/tenant",
+        "key create --role admin --name ",
+        "key list --tenant x:y",
+        "replay --station X --tenant ",
+        "verify --tenant a%b",
+        "simulate --tenant bad/tenant",
+    ],
+)
+def test_a_name_that_the_api_would_refuse_is_refused_here(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "file.csv"
+    file.write_text("uid,station\nT1,CP1\n")
+    words = [word.format(file=file) for word in command.split(" ")]
+
+    shown = CliRunner().invoke(app, [*words, "--data", str(tmp_path)], env={"COLUMNS": "200"})
+
+    assert shown.exit_code == 2, shown.output
+    assert "is no name" in shown.output
+
+
 def test_a_role_needs_kafka() -> None:
     ran = program("domain")
 

@@ -13,6 +13,7 @@ from infra.deployment import (
     DeploymentInUse,
     Layout,
     NoDeployment,
+    UnusableDirectory,
     WrongKey,
     ensure_keys,
     is_loopback,
@@ -77,14 +78,40 @@ def test_an_empty_directory_is_no_deployment(tmp_path: Path) -> None:
 
 def test_keys_are_made_once_and_closed_to_others(tmp_path: Path) -> None:
     directory = tmp_path / "secrets"
-    ensure_keys(directory)
+    ensure_keys(directory, is_new=True)
     first = read_key(directory, "pepper")
-    ensure_keys(directory)
+    ensure_keys(directory, is_new=False)
 
     assert read_key(directory, "pepper") == first
     assert read_key(directory, "vault") != first
     assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o600}
     assert directory.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [("transaction-id", "transaction ids"), ("pepper", "password"), ("vault", "secret")],
+)
+def test_a_lost_key_is_not_made_anew_beside_a_journal(
+    name: str, meaning: str, tmp_path: Path
+) -> None:
+    ensure_keys(tmp_path, is_new=True)
+    lost = tmp_path / f"{name}.key"
+    lost.unlink()
+
+    with pytest.raises(WrongKey, match=meaning) as refused:
+        ensure_keys(tmp_path, is_new=False)
+
+    assert str(lost) in str(refused.value)
+    assert not lost.exists()
+
+
+def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    data = tmp_path / "file" / "data"
+
+    with pytest.raises(UnusableDirectory, match=str(data)), Layout(data).lock():
+        pass
 
 
 def test_a_short_key_is_refused(tmp_path: Path) -> None:

@@ -1,16 +1,25 @@
 """`up` before it starts anything: its settings, its ports, its greeting, its figures."""
 
+import asyncio
 import socket
 from pathlib import Path
 
 import pytest
 
+from infra.cli.belonging import refuse_foreign_databases, refuse_orphaned_databases
 from infra.cli.failures import Failed
 from infra.cli.greeting import greeting
 from infra.cli.status import line_of
 from infra.cli.up import UpPorts, run_up, settings_of_up
-from infra.deployment import Deployment, Layout
+from infra.deployment import Deployment, Layout, WrongKey
+from infra.journal_sqlite import SqliteJournal
+from infra.migrations import migrate
+from infra.postgres import Postgres
+from infra.postgres_embedded import embedded_postgres
+from infra.read_store import PostgresReadStore
+from projections.ports import Progress
 from projections.progress import Counts
+from projections.states import FOLD_VERSION
 
 DEPLOYMENT = Deployment(
     pid=1,
@@ -66,27 +75,108 @@ def test_the_greeting_says_what_is_accepted_and_where(tmp_path: Path) -> None:
     assert "10 simulated stations" in text
 
 
-def test_a_port_that_is_taken_is_told_with_the_option_to_change_it(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        ports = UpPorts(ocpp=0, api=taken.getsockname()[1], clickhouse=0, postgres=0)
+def free(**more: int) -> UpPorts:
+    return UpPorts(**{"ocpp": 0, "api": 0, "clickhouse": 0, "postgres": 0, **more})
 
-        with pytest.raises(Failed, match="--api-port"):
-            run_up(tmp_path, "127.0.0.1", ports, 0)
+
+def test_a_port_that_is_taken_is_told_with_the_option_to_change_it(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(Failed, match="--api-port"),
+    ):
+        run_up(data, "127.0.0.1", free(api=taken.getsockname()[1]), 0)
+
+    assert not data.exists()
+
+
+def test_two_options_with_one_port_are_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as lent:
+        port = lent.getsockname()[1]
+
+    with pytest.raises(Failed, match=f"--api-port and --postgres-port are both {port}"):
+        run_up(tmp_path / "data", "127.0.0.1", free(api=port, postgres=port), 0)
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "a..b", "not an address", "300.1.1.1"])
+def test_a_host_that_is_none_of_ours_is_told(host: str, tmp_path: Path) -> None:
+    with pytest.raises(Failed, match="--host"):
+        run_up(tmp_path / "data", host, free(), 0)
+
+
+def test_up_does_not_start_without_the_keys_of_its_journal(tmp_path: Path) -> None:
+    asyncio.run(make_journal(tmp_path))
+
+    with pytest.raises(WrongKey, match=r"transaction-id\.key"):
+        run_up(tmp_path, "127.0.0.1", free(), 0)
+
+
+async def make_journal(data: Path) -> str:
+    journal = await SqliteJournal.create_or_open(Layout(data).journal, 1)
+    await journal.close()
+    return journal.id
+
+
+@pytest.mark.postgres
+async def test_databases_of_another_journal_are_refused_with_its_id(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    async with embedded_postgres(layout.postgres) as server:
+        await migrate(server.dsn)
+        layout.migrated.write_text("1")
+        async with Postgres(server.dsn) as database:
+            progress = Progress(
+                name="read",
+                journal_id="the-old-one",
+                fold_version=FOLD_VERSION,
+                before={},
+                positions={0: 1},
+                recorded_at=1,
+                waiting={},
+                checkpoint=None,
+            )
+            await PostgresReadStore(database).save(progress)
+        await refuse_foreign_databases(layout, server.dsn)
+    with pytest.raises(Failed, match=r"from journal the-old-one, .* holds no journal"):
+        await refuse_orphaned_databases(layout)
+    found = await make_journal(tmp_path)
+    await refuse_orphaned_databases(layout)
+    async with embedded_postgres(layout.postgres) as server:
+        with pytest.raises(Failed, match=f"from journal the-old-one, .* holds journal {found}"):
+            await refuse_foreign_databases(layout, server.dsn)
+
+
+def counts(**more: int) -> Counts:
+    figures = {
+        "stations": 12,
+        "stations_online": 10,
+        "transactions_active": 4,
+        "cdrs_open": 4,
+        "cdrs_held": 1,
+        "cdrs_final": 95,
+        "energy_wh": 234_500,
+        "commands_open": 0,
+    }
+    return Counts(**{**figures, **more})
 
 
 def test_the_status_line_has_the_five_figures() -> None:
-    counts = Counts(
-        stations=12,
-        stations_online=10,
-        transactions_active=4,
-        cdrs_open=4,
-        cdrs_held=1,
-        cdrs_final=95,
-        energy_wh=1_234_500,
-        commands_open=0,
+    assert line_of(counts(), 0.04) == (
+        "lag 0.0s  stations 10/12  sessions 4  CDRs 100 (1 held)  234.500 kWh"
+    )
+    grown = counts(cdrs_held=0, cdrs_final=1_234_567, energy_wh=43_210_000_000)
+    assert line_of(grown, 321.4) == ("lag 321s  stations 10/12  sessions 4  CDRs 1234k  43210 MWh")
+
+
+@pytest.mark.parametrize("energy_wh", [0, 999_999, 99_999_900, 9_999_999_999, 10**13])
+@pytest.mark.parametrize("cdrs", [0, 99_999, 12_345_678])
+def test_the_status_line_fits_into_a_terminal_of_80_columns(energy_wh: int, cdrs: int) -> None:
+    many = counts(
+        stations=20_000,
+        stations_online=19_500,
+        transactions_active=8_000,
+        cdrs_held=cdrs // 100,
+        cdrs_final=cdrs,
+        energy_wh=energy_wh,
     )
 
-    assert line_of(counts, 0.04) == (
-        "stations 10 online of 12 | sessions 4 active | CDRs 100 (95 final, 1 held)"
-        " | 1234.500 kWh | lag 0.0 s"
-    )
+    assert max(len(line_of(many, lag_s)) for lag_s in (0.0, 99.9, 86_400.0)) < 80

@@ -158,7 +158,7 @@ async def test_a_vault_that_cannot_be_reached_says_so() -> None:
             await nowhere_vault.verifiers_after(0)
 
 
-async def test_verifiers_are_at_hand_while_postgres_is_down(
+async def test_a_22_verifiers_are_at_hand_while_postgres_is_down(
     vault: Vault, postgres: Postgres, tmp_path: Path
 ) -> None:
     password_id = await put(vault, PASSWORD)

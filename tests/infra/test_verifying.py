@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from infra.verifying import CdrSaid, Expected, compare_cdrs, compare_series, expected_at, read_log
+from infra.verifying import (
+    CdrSaid,
+    Expected,
+    FramesSeen,
+    compare_cdrs,
+    compare_series,
+    expected_at,
+    read_log,
+)
 from schemas.records import CdrReleased, decode, encode
 from tests.domain.log import start, stop
 from tests.projections.world import World
@@ -28,9 +36,9 @@ def session(**more: Any) -> dict[str, Any]:
 
 def test_what_agrees_is_not_named() -> None:
     assert compare_cdrs(expected(), [cdr()]) == []
-    assert compare_series(expected(), [session()], 10) == []
+    assert compare_series(expected(), [session()], FramesSeen(10)) == []
     unknown = session(energy_wh=None, cdr_energy_wh=None)
-    assert compare_series(expected(None), [unknown], 10) == []
+    assert compare_series(expected(None), [unknown], FramesSeen(10)) == []
 
 
 @pytest.mark.parametrize(
@@ -62,13 +70,45 @@ def test_doctored_cdrs_are_named(rows: list[dict[str, Any]]) -> None:
     ],
 )
 def test_a_doctored_series_is_named(rows: list[dict[str, Any]], frames: int) -> None:
-    assert any(each.startswith("series") for each in compare_series(expected(), rows, frames))
+    assert any(
+        each.startswith("series") for each in compare_series(expected(), rows, FramesSeen(frames))
+    )
 
 
 def test_registers_may_differ_where_the_energy_is_signed() -> None:
     row = session(energy_wh="500", cdr_energy_wh="500.4", signed=True)
 
-    assert compare_series(expected(Decimal("500.4")), [row], 10) == []
+    assert compare_series(expected(Decimal("500.4")), [row], FramesSeen(10)) == []
+
+
+OPEN = CdrSaid("OPEN", 1, None, "")
+HELD = CdrSaid("HELD", 2, 400, "d")
+
+
+@pytest.mark.parametrize(
+    ("row", "frames", "is_right"),
+    [
+        # As at the position, and as at any place beyond it.
+        (session(state="OPEN", energy_wh=None, cdr_energy_wh=None), FramesSeen(10, 0), True),
+        (session(state="HELD", energy_wh="400", cdr_energy_wh="400"), FramesSeen(10, 2), True),
+        (session(), FramesSeen(10, 4), True),
+        # What no place of the log explains.
+        (session(state="HELD"), FramesSeen(10, 4), False),
+        (session(energy_wh="499"), FramesSeen(10, 4), False),
+        (session(cdr_id="another"), FramesSeen(10, 4), False),
+        (session(), FramesSeen(10, 5), False),
+        (session(), FramesSeen(9, 4), False),
+    ],
+)
+def test_rows_ahead_of_the_position_are_held_against_the_log_beyond_it(
+    row: dict[str, Any], frames: FramesSeen, is_right: bool
+) -> None:
+    final = CdrSaid("FINAL", 3, 500, "abc")
+    at_position = Expected({ID: OPEN}, frames=10, later={ID: {HELD, final}}, later_frames=4)
+    before_it = Expected({}, frames=10, later={ID: {OPEN, HELD, final}}, later_frames=4)
+
+    assert (compare_series(at_position, [row], frames) == []) == is_right
+    assert (compare_series(before_it, [row], frames) == []) == is_right
 
 
 async def charged() -> World:
@@ -94,6 +134,8 @@ async def test_the_log_says_what_views_at_a_position_have_to_say() -> None:
     (said,) = at_head.cdrs.values()
     assert (said.state, said.energy_wh, at_head.frames) == ("FINAL", 8000, 4)
     assert (at_start.cdrs, at_start.frames) == ({}, 0)
+    assert (at_start.later_frames, said in at_start.later[next(iter(at_head.cdrs))]) == (4, True)
+    assert (at_head.later, at_head.later_frames) == ({}, 0)
     assert (of_another.cdrs, of_another.frames) == ({}, 0)
     assert await expected_at(world.journal, heads, "default") == at_head
 

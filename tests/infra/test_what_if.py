@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from domain.meter_rules import MeterRule
+from domain.meter_rules import METER_RULES, MeterRule
 from domain.reference import Reference
 from infra.cli.failures import Failed
 from infra.cli.program import app
@@ -21,7 +21,7 @@ from projections.what_if import WhatIf
 from schemas.records import decode, encode
 from tests.domain.registering import document
 from tests.projections.test_money_rows import eventful, priced_world
-from tests.projections.world import SECOND, World
+from tests.projections.world import SECOND, World, iso
 
 
 def run(data: Path, *arguments: str | Path) -> Result:
@@ -150,3 +150,54 @@ async def test_another_meter_rule_holds_what_it_would_have_held() -> None:
 
     assert (compared.sessions, compared.held, compared.energy_wh) == (1, 1, Decimal(8000))
     assert compared.differences() == {"EUR": -compared.billed["EUR"]}
+
+
+@pytest.fixture
+async def keba(tmp_path: Path) -> Path:
+    """Whole registers at the ends, and in transactionData the same with decimals."""
+    world = await priced_world()
+    transaction_id = await world.starts("CP1", 173)
+    world.now += 3_600 * SECOND
+    sampled = [
+        {"timestamp": iso(world.now), "sampledValue": [{"value": value, "context": context}]}
+        for value, context in (("173.8", "Transaction.Begin"), ("498.7", "Transaction.End"))
+    ]
+    await world.stops("CP1", transaction_id, 498, transactionData=sampled)
+    await world.session("CP2", 1000, 8000)
+    await kept(world, tmp_path)
+    return tmp_path
+
+
+def test_the_second_meter_rule_takes_what_was_sampled_at_both_ends(keba: Path) -> None:
+    def energies(version: int) -> dict[str, tuple[str, str]]:
+        result = run(keba, "--meter-rule", str(version), "--json")
+        assert result.exit_code == 0, result.output
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        return {each["station"]: (each["energy_wh"], each["energy_would_be_wh"]) for each in lines}
+
+    assert energies(1) == {
+        "CP1": ("325", "325"),
+        "CP2": ("8000", "8000"),
+        "(all)": ("8325", "8325"),
+    }
+    assert energies(2) == {
+        "CP1": ("325", "324.9"),
+        "CP2": ("8000", "8000"),
+        "(all)": ("8325", "8324.9"),
+    }
+
+
+@pytest.mark.parametrize("context", ["Transaction.Begin", "Transaction.End"])
+async def test_the_second_meter_rule_mixes_no_sample_with_a_register(context: str) -> None:
+    world = await priced_world()
+    transaction_id = await world.starts("CP1", 173)
+    world.now += 3_600 * SECOND
+    told = {"value": "300", "context": context}
+    values = [{"timestamp": iso(world.now), "sampledValue": [told]}]
+    await world.stops("CP1", transaction_id, 498, transactionData=values)
+    reference = Reference()
+    scratch = WhatIf("default", reference, rule=METER_RULES[2])
+    await replay_into(world.journal, scratch, reference)
+    [compared] = scratch.compared().values()
+
+    assert compared.energy_would_be_wh == compared.energy_wh == 325

@@ -65,7 +65,7 @@ def test_another_path_names_none(target: str) -> None:
         "A#B",
     ],
 )
-def test_what_two_readers_could_read_differently_is_refused(name: str) -> None:
+def test_a_17_what_two_readers_could_read_differently_is_refused(name: str) -> None:
     with pytest.raises(AmbiguousName):
         identity_of(f"/ocpp/{name}")
 
@@ -78,7 +78,7 @@ def test_names_come_out_as_they_were(tenant: str, station: str) -> None:
 
 
 @given(st.text(st.characters(codec="ascii")))
-def test_any_path_has_one_reading(path: str) -> None:
+def test_a_17_any_path_has_one_reading(path: str) -> None:
     with suppress(NoSuchPath, AmbiguousName):
         tenant, station = identity_of(f"/ocpp/{path}")
         assert "/" not in tenant + station
