@@ -16,6 +16,7 @@ _NAME = re.compile(r"`([a-zA-Z_]+_[a-zA-Z_]+)`")
 _SETTING = re.compile(r"CHARGELEDGER_([A-Z_]*[A-Z])(?![A-Z_*])")
 _FIGURE = re.compile(r"`(chargeledger_[a-z_]+)")
 _COMMAND = re.compile(r"^(?:\.venv/bin/|[A-Z_]+=\S+ )*chargeledger ([a-z-]+)", re.MULTILINE)
+_TEST = re.compile(r"`(test_[a-z0-9_]+)`")
 
 NOT_SETTINGS = {"REQUIRE_KAFKA", "REQUIRE_NODE"}
 """Read by tests only."""
@@ -59,3 +60,11 @@ def test_commands_that_a_page_names_exist(page: str) -> None:
     for command in _COMMAND.findall(TEXT[page]):
         name = command.replace("-", "_")
         assert re.search(rf"def {name}\b|name=\"{command}\"|\"{command}\"", program), command
+
+
+def test_tests_that_a_page_names_exist() -> None:
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    named = {name for text in TEXT.values() for name in _TEST.findall(text)}
+
+    assert len(named) > 40
+    assert [name for name in sorted(named) if f"def {name}(" not in code] == []

@@ -21,6 +21,49 @@ class Protocol(StrEnum):
     OCPP21 = "2.1"
 
 
+def probe(
+    station: Annotated[str, typer.Option(help="What the stations' names begin with.")] = "PROBE",
+    partitions: Annotated[
+        int, typer.Option(min=1, max=1_024, help="Of the deployment: one station for each.")
+    ] = 1,
+    url: Annotated[
+        str, typer.Option(help="ws://HOST:PORT/ocpp; by default that of the deployment in --data.")
+    ] = "",
+    api: Annotated[
+        str, typer.Option(help="http://HOST:PORT; by default that of the deployment in --data.")
+    ] = "",
+    data: Data = DATA_DEFAULT,
+    tenant: Tenant = TENANT_DEFAULT,
+    password: Annotated[
+        str, typer.Option(envvar="CHARGELEDGER_TEST_PASSWORD", help="Basic auth of the stations.")
+    ] = "",
+    api_key: Annotated[
+        str, typer.Option(envvar="CHARGELEDGER_TEST_API_KEY", help="Of a reader, if keys exist.")
+    ] = "",
+    within: Annotated[float, typer.Option(min=0.1, help="Seconds for each of them.")] = 10.0,
+) -> None:
+    """Let a station of each partition boot; it must be answered, and be shown by the API.
+
+    Exit code 1 if one is not: stations are not served, or what is shown is old. Its stations stay
+    among the others.
+
+    Example: chargeledger probe --partitions 4 --url ws://ingress-1:9000/ocpp --api http://api:8080
+    """
+    from infra.cli.probing import ProbeWish, run_probe
+
+    wish = ProbeWish(
+        ocpp_url=url,
+        api_url=api,
+        tenant=tenant,
+        station=station,
+        partitions=partitions,
+        password=password,
+        api_key=api_key,
+        within_s=within,
+    )
+    run_probe(wish, data)
+
+
 def simulate(
     stations: Annotated[int, typer.Option(min=1, help="How many stations.")] = 10,
     sessions: Annotated[int, typer.Option(min=1, help="Charging sessions of each.")] = 2,

@@ -42,6 +42,7 @@ app.command(rich_help_panel=SERVE)(serving.projections)
 app.command(rich_help_panel=SERVE)(serving.api)
 app.command(hidden=True)(serving.child)
 
+app.command(rich_help_panel=LOOK)(asking.probe)
 app.command(rich_help_panel=LOOK)(asking.simulate)
 app.command(rich_help_panel=LOOK)(asking.replay)
 app.command(rich_help_panel=LOOK)(asking.evidence)

@@ -32,6 +32,13 @@ def test_an_example_is_read_and_comes_out_the_same(value: bytes) -> None:
     assert records.encode(record, record.incarnation, record.sequence) == value
 
 
+@pytest.mark.parametrize("value", EXAMPLES.values(), ids=EXAMPLES.keys())
+def test_p_10_a_member_that_we_do_not_know_is_passed_over(value: bytes) -> None:
+    later = value[:-1] + b',"of_a_later_version":{"a":[1,"x"]}}'
+
+    assert records.decode(later) == records.decode(value)
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_examples_name_is_its_kind(name: str) -> None:
     assert type(records.decode(EXAMPLES[name])) is KINDS[name]
