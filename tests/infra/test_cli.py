@@ -15,8 +15,10 @@ from infra.cli.csv_rows import read_stations, read_tokens
 from infra.cli.failures import SAYABLE, Failed, told
 from infra.cli.program import app
 from infra.cli.registering import KeyRole
+from infra.csv_file import UnreadableCsv
 from infra.deployment import DeploymentInUse, Layout
 from infra.journal_sqlite import SqliteJournal
+from infra.simulator.csv_sessions import UnreadableSessions, read_rows
 
 COMMANDS = [
     *("up", "ingress", "domain", "projections", "api"),
@@ -167,6 +169,50 @@ def test_every_wrong_row_is_named_and_nothing_is_used(tmp_path: Path) -> None:
         *("line 2", "line 3", "line 5", "line 6", "line 7")
     ]
     assert "'C' stands in the file twice" in lines[2]
+
+
+NOT_UTF8 = "uid,group\nT1,a\nT2,M\xfcnchen\n".encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (NOT_UTF8, "line 3: not UTF-8"),
+        (b"uid,na\xefve\nT1,a\n", "line 1: not UTF-8"),
+        (b"\xff\xfeu\x00i\x00d\x00", "line 1: not UTF-8"),
+        (b"uid,status,status\nT1,Blocked,Accepted\n", "line 1: the header names .*'status' twice"),
+        (b'uid,"sta"tus\nT1,x\n', "line 1: "),
+    ],
+)
+def test_a_file_that_is_no_csv_of_ours_is_told_with_its_line(
+    content: bytes, reason: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "tokens.csv"
+    file.write_bytes(content)
+
+    with pytest.raises(Failed, match=f"tokens.csv, {reason}"):
+        read_tokens(file)
+    with pytest.raises(UnreadableCsv, match=f"tokens.csv, {reason}"):
+        read_rows(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Session,CCS\n1,A\n", "line 2: the header names no column 'Arrival'"),
+        ("Session,Arrival\n1,yesterday\n", "line 2: time data 'yesterday'"),
+        ("Session,Arrival\n1\n", "line 2: "),
+        ("", "line 1: no sessions"),
+    ],
+)
+def test_a_file_of_other_sessions_is_told_with_its_line(
+    text: str, reason: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "sessions.csv"
+    file.write_text(text)
+
+    with pytest.raises(UnreadableSessions, match=f"sessions.csv, {reason}"):
+        read_rows(file)
 
 
 def test_columns_that_are_not_known_become_attributes(tmp_path: Path) -> None:
