@@ -12,6 +12,9 @@ class UnreadableCsv(Exception):
 
     def __init__(self, path: Path, line: int, reason: str) -> None:
         super().__init__(f"{path}, line {line}: {reason}")
+        self.path = path
+        self.line = line
+        self.reason = reason
 
 
 def read_csv(path: Path) -> "csv.DictReader[str]":

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from infra.cli.csv_rows import read_stations, read_tokens
 from infra.cli.failures import SAYABLE, Failed, told
 from infra.cli.program import app
 from infra.cli.registering import KeyRole
+from infra.cli.simulating import Troubles
 from infra.csv_file import UnreadableCsv
 from infra.deployment import DeploymentInUse, Layout
 from infra.journal_sqlite import SqliteJournal
@@ -27,13 +30,14 @@ COMMANDS = [
     *("key create", "key list", "key revoke", "import stations", "import tokens"),
 ]
 WITH_EXAMPLES = {"up", "simulate", "replay", "rebuild", "sql", "what-if", "key create"}
+PROGRAM = "from infra.cli import main; main()"
 HEAVY = ("psycopg", "chdb", "clickhouse_connect", "fastapi", "aiokafka", "websockets", "pydantic")
 
 
 def program(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CHARGELEDGER_")}
     return subprocess.run(
-        [sys.executable, "-c", "from infra.cli import main; main()", *arguments],
+        [sys.executable, "-c", PROGRAM, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -128,6 +132,53 @@ def test_a_name_that_the_api_would_refuse_is_refused_here(command: str, tmp_path
 
     assert shown.exit_code == 2, shown.output
     assert "is no name" in shown.output
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--url http://127.0.0.1:9000/ocpp",
+        "--url 127.0.0.1:9000",
+        "--url ws:///ocpp",
+        "--url ws://127.0.0.1:none/ocpp",
+        "--url ws://127.0.0.1:9/ocpp --prefix a/b",
+    ],
+)
+def test_an_address_at_which_no_station_could_connect_is_told_at_once(options: str) -> None:
+    shown = CliRunner().invoke(app, ["simulate", *options.split()])
+
+    assert isinstance(shown.exception, Failed)
+    assert str(shown.exception).startswith(tuple(options.split()[::2]))
+
+
+def test_why_nobody_is_connected_is_told_once_it_lasts_and_once_only() -> None:
+    said: list[str] = []
+    troubles = Troubles(said.append)
+
+    for at_s, trouble in enumerate(("refused", "", *["refused"] * 5, "404", "404", "", "404")):
+        troubles.look(trouble, float(at_s))
+
+    assert ["refused" in each for each in said] == [True, False]
+
+
+def test_a_port_that_refuses_is_told_and_ctrl_c_is_obeyed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as lent:
+        url = f"ws://127.0.0.1:{lent.getsockname()[1]}/ocpp"
+    ran = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "simulate", "--url", url],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert ran.stderr is not None
+    said = ran.stderr.readline()
+    ran.send_signal(signal.SIGINT)
+    out, _ = ran.communicate(timeout=20)
+
+    assert "no station can connect" in said
+    assert "refused" in said.lower() or "Connect call failed" in said
+    assert ran.returncode == 1
+    assert out.endswith("NOT OK\n")
 
 
 def test_a_role_needs_kafka() -> None:
