@@ -181,6 +181,17 @@ def test_a_port_that_refuses_is_told_and_ctrl_c_is_obeyed() -> None:
     assert out.endswith("NOT OK\n")
 
 
+@pytest.mark.parametrize(("what", "rows"), [("stations", "station\nCP1\n"), ("tokens", "uid\nT\n")])
+def test_an_import_without_a_deployment_is_told(what: str, rows: str, tmp_path: Path) -> None:
+    file = tmp_path / "file.csv"
+    file.write_text(rows)
+
+    ran = program("import", what, str(file), "--data", str(tmp_path / "nothing"))
+
+    assert ran.returncode == 1
+    assert "holds no deployment" in ran.stderr
+
+
 def test_a_role_needs_kafka() -> None:
     ran = program("domain")
 
