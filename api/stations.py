@@ -4,7 +4,7 @@ A registration is replaced as a whole, but for the password: nobody can read it 
 without the member keeps it and null removes it.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi import Query as QueryParameters
@@ -62,7 +62,7 @@ def _meant(attributes: dict[str, Any]) -> dict[str, Any]:
 class StationsQuery(Page):
     offline: bool | None = None
     faulted: bool | None = None
-    version: Annotated[str | None, Field(max_length=10, description="1.6, 2.0.1 or 2.1")] = None
+    version: Literal["1.6", "2.0.1", "2.1"] | None = None
 
 
 class MessagesQuery(Query):

@@ -39,7 +39,6 @@ class Facet(NamedTuple):
     has_rows: bool = True
 
 
-_COMPONENT = ("component", "variable")
 FACETS: Mapping[str, Facet] = {
     # A device model has a few hundred variables, that of a large site some more.
     "variables": Facet(4_096, is_indexed=True),

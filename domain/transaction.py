@@ -243,13 +243,6 @@ def release(transaction: Transaction, offset: int, document: bytes) -> None:
     transaction.changed = offset
 
 
-def shed(transaction: Transaction) -> None:
-    """Forget what only a correction of our own needs: a person can have it priced anew all the same
-    by its released document."""
-    transaction.document = b""
-    transaction.readings, transaction.states = [], []
-
-
 def reject(transaction: Transaction, offset: int, decided: Decided) -> None:
     transaction.rejected = decided
     transaction.revision += 1

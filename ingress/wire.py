@@ -16,7 +16,6 @@ UNMASKED = -1
 """A client's frame is masked (RFC 6455, 5.1); one that is not has no extent here."""
 
 FINAL_TEXT = 0x81
-HEADER_BYTES_MAX = 14
 
 _SHORT = [struct.pack("!BB", FINAL_TEXT, length) for length in range(126)]
 _medium = struct.Struct("!BBH").pack

@@ -326,19 +326,6 @@ class IdTokenRemoved(Record, frozen=True, kw_only=True, tag="id-token-removed.v1
     uid: str
 
 
-RegistryRecord = (
-    StationRegistered
-    | StationDeregistered
-    | StationPasswordOffered
-    | StationPasswordSettled
-    | IdTokenPut
-    | IdTokenRemoved
-    | TariffPut
-    | TariffRemoved
-    | TariffAssigned
-    | LocationPut
-    | LocationRemoved
-)
 AnyRecord = (
     ConnectionOpened
     | ConnectionClosed

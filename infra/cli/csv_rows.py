@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from api.id_tokens import UID_CHARACTERS_MAX, IdToken
 from api.stations import Registration
 from infra.cli.failures import Failed
+from infra.csv_file import UnreadableCsv, read_csv
 from schemas.names import is_name
 
 WRONG_SHOWN = 20
@@ -34,19 +35,21 @@ def _read(path: Path, key: str, checked: Callable[[dict[str, str]], T]) -> list[
     """
     found: dict[str, T] = {}
     wrong: list[str] = []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, strict=True)
-        if key not in (reader.fieldnames or ()):
-            raise Failed(f"{path}: the header names no column {key!r}")
-        try:
-            for cells in reader:
-                try:
-                    name = _added(found, key, cells)
-                    found[name] = checked({k: v for k, v in cells.items() if k != key})
-                except ValueError as error:
-                    wrong.append(f"line {reader.line_num}: {_reason(error)}")
-        except (csv.Error, UnicodeDecodeError) as error:
-            wrong.append(f"line {reader.line_num}: {error}")
+    try:
+        reader = read_csv(path)
+    except UnreadableCsv as error:
+        raise Failed(f"{error}: nothing was registered") from error
+    if key not in (reader.fieldnames or ()):
+        raise Failed(f"{path}: the header names no column {key!r}")
+    try:
+        for cells in reader:
+            try:
+                name = _added(found, key, cells)
+                found[name] = checked({k: v for k, v in cells.items() if k != key})
+            except ValueError as error:
+                wrong.append(f"line {reader.line_num}: {_reason(error)}")
+    except csv.Error as error:
+        wrong.append(f"line {reader.line_num}: {error}")
     if wrong:
         more = f"\n… and {len(wrong) - WRONG_SHOWN} more" if len(wrong) > WRONG_SHOWN else ""
         shown = "\n".join(wrong[:WRONG_SHOWN])

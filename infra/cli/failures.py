@@ -15,7 +15,7 @@ SAYABLE = {
     "infra.clickhouse": ("ClickHouseUnavailable", "EngineFailed"),
     "infra.set_aside": ("TooManySetAside",),
     "infra.api_keys": ("KeyNameTaken", "WrongTenantName"),
-    "infra.simulator.csv_sessions": ("UnreadableSessions",),
+    "infra.csv_file": ("UnreadableCsv",),
     "projections.ports": ("StoreUnavailable", "RebuildNeeded", "TooMuchPoison"),
     "schemas.journal": ("AppendUnknown", "AppenderFailed", "Unavailable", "WrongJournal"),
 }

@@ -7,7 +7,7 @@ from infra.settings import Settings
 def greeting(layout: Layout, settings: Settings, deployment: Deployment, demo: int) -> str:
     billing = f"postgresql://billing@127.0.0.1:{deployment.postgres_port}/chargeledger"
     rows = [
-        ("stations", f"{deployment.ocpp_url}/{{station}}  (OCPP 1.6J)"),
+        ("stations", f"{deployment.ocpp_url}/{{station}}  (OCPP 1.6J, 2.0.1, 2.1)"),
         ("API", f"{deployment.api_url}  (documentation: {deployment.api_url}/docs)"),
         ("billing", f"{billing}  (SELECT * FROM billing.cdrs)"),
         ("analysts", f"{deployment.clickhouse_url}  (ClickHouse over HTTP, read-only)"),

@@ -71,9 +71,9 @@ async def _import_tokens(
 async def _import_stations(
     settings: Settings, tenant: str, rows: Sequence[tuple[str, Registration]]
 ) -> Counts:
-    keys = vault_keys(secrets_directory(settings))
     written = 0
     with beside(settings) as running, _bars() as bars:
+        keys = vault_keys(secrets_directory(settings))
         async with (
             journal_to_append(settings, running) as journal,
             postgres_dsn(settings, running) as dsn,

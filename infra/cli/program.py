@@ -18,8 +18,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""An OCPP central system that remembers everything.
 
-Stations speak OCPP 1.6J to it; every frame is in a log before it takes effect; charge detail
-records, time series and the API are folds over that log.
+Stations speak OCPP 1.6J, 2.0.1 and 2.1 to it; every frame is in a log before it takes effect;
+charge detail records, time series and the API are folds over that log.
 
 [bold]To begin:[/bold]
 

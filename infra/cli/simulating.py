@@ -3,9 +3,11 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -17,8 +19,11 @@ from infra.cli.failures import Failed
 from infra.deployment import Layout
 from infra.simulator.fleet import simulate
 from infra.simulator.options import Progress, SimulationOptions, SimulationReport
+from schemas.names import is_name
 
 WRONG_SHOWN = 20
+TROUBLE_TOLD_AFTER_S = 2.0
+"""A deployment that is being started again is back sooner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +41,10 @@ class SimulateWish:
 
 
 def run_simulate(wish: SimulateWish, url: str, data: Path) -> None:
+    if not is_name(f"{wish.prefix}0001"):
+        raise Failed(f"--prefix {wish.prefix!r}: no station can be named {wish.prefix}0001")
     options = SimulationOptions(
-        url=url or _url_of(data),
+        url=checked_url(url) if url else _url_of(data),
         tenant=None if wish.tenant == "default" else wish.tenant,
         stations=wish.stations,
         sessions=wish.sessions,
@@ -54,6 +61,36 @@ def run_simulate(wish: SimulateWish, url: str, data: Path) -> None:
     sys.stdout.write(summary(report))
     if not report.ok:
         sys.exit(1)
+
+
+def checked_url(url: str) -> str:
+    """Raises Failed: no station could ever connect there."""
+    try:
+        parts = urlsplit(url)
+        is_right = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_right = False
+    if not is_right:
+        raise Failed(f"--url {url!r}: stations connect to ws://HOST:PORT/ocpp, or wss://")
+    return url
+
+
+class Troubles:
+    """Says why nobody is connected, once that lasts; the same again only when it has ended."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._since_s: float | None = None
+        self._told = ""
+
+    def look(self, trouble: str, at_s: float) -> None:
+        if not trouble:
+            self._since_s, self._told = None, ""
+            return
+        self._since_s = at_s if self._since_s is None else self._since_s
+        if trouble != self._told and at_s - self._since_s >= TROUBLE_TOLD_AFTER_S:
+            self._told = trouble
+            self._say(f"no station can connect: {trouble}; they keep trying, Ctrl-C ends it")
 
 
 def summary(report: SimulationReport) -> str:
@@ -85,9 +122,14 @@ async def _simulate(options: SimulationOptions) -> SimulationReport:
     console = Console(stderr=True)
     with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("", total=None)
-        return await simulate(
-            options, lambda state: _show(bars, task, state), now=clock.now(), stop=stop
-        )
+        troubles = Troubles(lambda text: console.print(f"chargeledger: {text}", markup=False))
+        loop = asyncio.get_running_loop()
+
+        def show(state: Progress) -> None:
+            troubles.look(state.trouble, loop.time())
+            _show(bars, task, state)
+
+        return await simulate(options, show, now=clock.now(), stop=stop)
 
 
 def _show(bars: Bars, task: TaskID, state: Progress) -> None:

@@ -12,19 +12,14 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
+from infra.csv_file import UnreadableCsv, read_csv
 from infra.simulator.session import SessionPlan
 
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
-class UnreadableSessions(Exception):
+class UnreadableSessions(UnreadableCsv):
     """The file does not hold charging sessions in the form we know."""
-
-    def __init__(self, path: Path, line: int, reason: str) -> None:
-        super().__init__(f"{path}, line {line}: {reason}")
-        self.path = path
-        self.line = line
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +35,14 @@ class Row:
 def read_rows(path: Path) -> list[Row]:
     """
     Raises:
+        UnreadableCsv: it is no CSV of ours.
         UnreadableSessions: a column is missing or a value is not what its column says.
     """
-    rows: list[Row] = []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        for line, cells in enumerate(csv.DictReader(file), start=2):
-            try:
-                rows.append(_row(cells))
-            except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-                raise UnreadableSessions(path, line, repr(error)) from error
+    reader = read_csv(path)
+    try:
+        rows = [_row(cells) for cells in reader]
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, csv.Error) as error:
+        raise UnreadableSessions(path, reader.line_num, _reason(error)) from error
     if not rows:
         raise UnreadableSessions(path, 1, "no sessions")
     return rows
@@ -120,3 +114,9 @@ def _row(cells: Mapping[str, str]) -> Row:
 
 def _percent(text: str) -> int:
     return min(100, max(0, whole_wh(text)))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"the header names no column {error.args[0]!r}"
+    return str(error) if isinstance(error, ValueError | csv.Error) else repr(error)

@@ -20,6 +20,8 @@ from infra.simulator.virtual_clock import VirtualClock
 
 PROGRESS_EVERY_S = 0.2
 CONNECTING_SPREAD_S = 0.005
+UNANSWERED_S = 3.0
+# So long after a stop without an answer there is none to wait for.
 # A session of the demonstration is over in half a minute of real time, so that its CDR is seen.
 DEMO = Habits(direct_current=False, duration_s=(20, 40), pause_s=(3, 12))
 DEMO_SAMPLE_EVERY_S = 5
@@ -38,10 +40,11 @@ async def simulate(
 ) -> SimulationReport:
     """Run until every session is over and acknowledged, or until `stop` is set.
 
-    After `stop` running sessions end, what is queued is still told, and the report is returned.
+    After `stop` running sessions end, what is queued is still told for as long as somebody answers,
+    and the report is returned.
 
     Raises:
-        UnreadableSessions: `from_csv` cannot be read.
+        UnreadableCsv: `from_csv` cannot be read.
     """
     loop = asyncio.get_running_loop()
     began_s = loop.time()
@@ -61,14 +64,17 @@ async def simulate(
                 answers=oplog.answers_by_action.total(),
                 connected=sum(station.connected for station in stations),
                 wrong=witness.findings.count,
+                trouble=_trouble(stations),
             )
 
         async with asyncio.TaskGroup() as group:
             ticker = group.create_task(_tick(lambda: progress(state())))
-            stopper = group.create_task(_stop_all(stations, stop))
             async with asyncio.TaskGroup() as running:
-                for number, station in enumerate(stations):
+                living = [
                     running.create_task(_live(station, number * CONNECTING_SPREAD_S))
+                    for number, station in enumerate(stations)
+                ]
+                stopper = group.create_task(_stop_all(stations, living, stop, oplog))
             ticker.cancel()
             stopper.cancel()
         progress(state())
@@ -103,13 +109,30 @@ async def _tick(report: Callable[[], None]) -> None:
         await asyncio.sleep(PROGRESS_EVERY_S)
 
 
-async def _stop_all(stations: Sequence[Station], stop: asyncio.Event | None) -> None:
+async def _stop_all(
+    stations: Sequence[Station],
+    living: "Sequence[asyncio.Task[None]]",
+    stop: asyncio.Event | None,
+    oplog: OpLog,
+) -> None:
     if stop is None:
         return
     await stop.wait()
     for station in stations:
         for connector in station.connectors:
             connector.close()
+    answers = -1
+    # Silence has no event to wait for.
+    while answers != (answers := oplog.answers_by_action.total()):  # noqa: ASYNC110
+        await asyncio.sleep(UNANSWERED_S)
+    for task in living:
+        task.cancel()
+
+
+def _trouble(stations: Sequence[Station]) -> str:
+    if any(station.connected for station in stations):
+        return ""
+    return next((station.trouble for station in stations if station.trouble), "")
 
 
 def _fleet(

@@ -52,6 +52,8 @@ class Progress:
     answers: int
     connected: int
     wrong: int
+    # Why nobody is connected, once one has tried; empty while somebody is.
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,8 @@ class Station:
         self.password = options.password
         self.connections = 0
         self.connected = False
+        # Why the last handshake failed; empty since one did not.
+        self.trouble = ""
         # Set while something is reserved.
         self.reserved = asyncio.Event()
         self.resets_when_idle = False
@@ -178,15 +180,17 @@ class Station:
                     await self._converse(connection)
             except InvalidStatus as error:
                 asked_s = retry_after_s(error.response.headers)
-            except (OSError, WebSocketException):
+                self.trouble = f"the server answers {error.response.status_code}"
+            except (OSError, WebSocketException) as error:
                 # Whatever it was, a station only knows that it has to try again.
-                pass
+                self.trouble = getattr(error, "strerror", None) or str(error) or repr(error)
             failures += 1
             if self._lane.answered and (self._progressed or len(self.outbox) == 0):
                 failures, alive_at = 0, loop.time()
             silent_s = loop.time() - alive_at
             if self._options.give_up_s is not None and silent_s > self._options.give_up_s:
-                raise GaveUp(f"no answer for {silent_s:.0f} s")
+                why = f": {self.trouble}" if self.trouble else ""
+                raise GaveUp(f"no answer for {silent_s:.0f} s{why}")
             backoff_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2**failures)
             wait_s = max(backoff_s, min(asked_s, RETRY_AFTER_MAX_S))
             await asyncio.sleep(wait_s * self.random.uniform(0.5, 1.5))
@@ -210,7 +214,7 @@ class Station:
     async def _converse(self, connection: ClientConnection) -> None:
         if connection.subprotocol != self._subprotocol:
             self.wrong(f"the handshake chose the sub-protocol {connection.subprotocol}")
-        self._connection = connection
+        self._connection, self.trouble = connection, ""
         self.connections += 1
         try:
             async with asyncio.TaskGroup() as group:

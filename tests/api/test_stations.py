@@ -196,6 +196,7 @@ async def test_stations_are_filtered_and_paged(
     assert await ids("?offline=false") == ["CS-1"]
     assert await ids("?version=1.6") == ["CS-1"]
     assert await ids("?faulted=true") == []
+    assert (await client.get("/v1/stations?version=9")).status_code == 422
     first = (await client.get("/v1/stations?limit=2")).json()
     assert first["next"] == "CS-1"
     assert await ids(f"?limit=2&after={first['next']}") == ["CS-2"]

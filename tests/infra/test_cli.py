@@ -3,6 +3,8 @@
 import asyncio
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +17,11 @@ from infra.cli.csv_rows import read_stations, read_tokens
 from infra.cli.failures import SAYABLE, Failed, told
 from infra.cli.program import app
 from infra.cli.registering import KeyRole
+from infra.cli.simulating import Troubles
+from infra.csv_file import UnreadableCsv
 from infra.deployment import DeploymentInUse, Layout
 from infra.journal_sqlite import SqliteJournal
+from infra.simulator.csv_sessions import UnreadableSessions, read_rows
 
 COMMANDS = [
     *("up", "ingress", "domain", "projections", "api"),
@@ -25,13 +30,14 @@ COMMANDS = [
     *("key create", "key list", "key revoke", "import stations", "import tokens"),
 ]
 WITH_EXAMPLES = {"up", "simulate", "replay", "rebuild", "sql", "what-if", "key create"}
+PROGRAM = "from infra.cli import main; main()"
 HEAVY = ("psycopg", "chdb", "clickhouse_connect", "fastapi", "aiokafka", "websockets", "pydantic")
 
 
 def program(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CHARGELEDGER_")}
     return subprocess.run(
-        [sys.executable, "-c", "from infra.cli import main; main()", *arguments],
+        [sys.executable, "-c", PROGRAM, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -128,6 +134,64 @@ def test_a_name_that_the_api_would_refuse_is_refused_here(command: str, tmp_path
     assert "is no name" in shown.output
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--url http://127.0.0.1:9000/ocpp",
+        "--url 127.0.0.1:9000",
+        "--url ws:///ocpp",
+        "--url ws://127.0.0.1:none/ocpp",
+        "--url ws://127.0.0.1:9/ocpp --prefix a/b",
+    ],
+)
+def test_an_address_at_which_no_station_could_connect_is_told_at_once(options: str) -> None:
+    shown = CliRunner().invoke(app, ["simulate", *options.split()])
+
+    assert isinstance(shown.exception, Failed)
+    assert str(shown.exception).startswith(tuple(options.split()[::2]))
+
+
+def test_why_nobody_is_connected_is_told_once_it_lasts_and_once_only() -> None:
+    said: list[str] = []
+    troubles = Troubles(said.append)
+
+    for at_s, trouble in enumerate(("refused", "", *["refused"] * 5, "404", "404", "", "404")):
+        troubles.look(trouble, float(at_s))
+
+    assert ["refused" in each for each in said] == [True, False]
+
+
+def test_a_port_that_refuses_is_told_and_ctrl_c_is_obeyed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as lent:
+        url = f"ws://127.0.0.1:{lent.getsockname()[1]}/ocpp"
+    ran = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "simulate", "--url", url],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert ran.stderr is not None
+    said = ran.stderr.readline()
+    ran.send_signal(signal.SIGINT)
+    out, _ = ran.communicate(timeout=20)
+
+    assert "no station can connect" in said
+    assert "refused" in said.lower() or "Connect call failed" in said
+    assert ran.returncode == 1
+    assert out.endswith("NOT OK\n")
+
+
+@pytest.mark.parametrize(("what", "rows"), [("stations", "station\nCP1\n"), ("tokens", "uid\nT\n")])
+def test_an_import_without_a_deployment_is_told(what: str, rows: str, tmp_path: Path) -> None:
+    file = tmp_path / "file.csv"
+    file.write_text(rows)
+
+    ran = program("import", what, str(file), "--data", str(tmp_path / "nothing"))
+
+    assert ran.returncode == 1
+    assert "holds no deployment" in ran.stderr
+
+
 def test_a_role_needs_kafka() -> None:
     ran = program("domain")
 
@@ -167,6 +231,50 @@ def test_every_wrong_row_is_named_and_nothing_is_used(tmp_path: Path) -> None:
         *("line 2", "line 3", "line 5", "line 6", "line 7")
     ]
     assert "'C' stands in the file twice" in lines[2]
+
+
+NOT_UTF8 = "uid,group\nT1,a\nT2,M\xfcnchen\n".encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (NOT_UTF8, "line 3: not UTF-8"),
+        (b"uid,na\xefve\nT1,a\n", "line 1: not UTF-8"),
+        (b"\xff\xfeu\x00i\x00d\x00", "line 1: not UTF-8"),
+        (b"uid,status,status\nT1,Blocked,Accepted\n", "line 1: the header names .*'status' twice"),
+        (b'uid,"sta"tus\nT1,x\n', "line 1: "),
+    ],
+)
+def test_a_file_that_is_no_csv_of_ours_is_told_with_its_line(
+    content: bytes, reason: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "tokens.csv"
+    file.write_bytes(content)
+
+    with pytest.raises(Failed, match=f"tokens.csv, {reason}"):
+        read_tokens(file)
+    with pytest.raises(UnreadableCsv, match=f"tokens.csv, {reason}"):
+        read_rows(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Session,CCS\n1,A\n", "line 2: the header names no column 'Arrival'"),
+        ("Session,Arrival\n1,yesterday\n", "line 2: time data 'yesterday'"),
+        ("Session,Arrival\n1\n", "line 2: "),
+        ("", "line 1: no sessions"),
+    ],
+)
+def test_a_file_of_other_sessions_is_told_with_its_line(
+    text: str, reason: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "sessions.csv"
+    file.write_text(text)
+
+    with pytest.raises(UnreadableSessions, match=f"sessions.csv, {reason}"):
+        read_rows(file)
 
 
 def test_columns_that_are_not_known_become_attributes(tmp_path: Path) -> None:
