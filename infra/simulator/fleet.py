@@ -78,21 +78,31 @@ async def simulate(
             ticker.cancel()
             stopper.cancel()
         progress(state())
-        return SimulationReport(
-            sessions=oplog.sessions,
-            sessions_expected=expected,
-            energy_wh=oplog.energy_wh,
-            answers_by_action=dict(oplog.answers_by_action),
-            commands_by_action=dict(oplog.commands_by_action),
-            wrong=tuple(witness.findings.wrong),
-            wrong_count=witness.findings.count,
-            missing=oplog.outcomes[Outcome.MISSING] + sum(len(each.outbox) for each in stations),
-            interrupted=oplog.outcomes[Outcome.INTERRUPTED],
-            connections=sum(station.connections for station in stations),
-            duration_s=loop.time() - began_s,
-            transactions=tuple(oplog.transactions),
-            operations=tuple(oplog.operations),
-        )
+        return _report(oplog, witness.findings, stations, expected, loop.time() - began_s)
+
+
+def _report(
+    oplog: OpLog,
+    findings: Findings,
+    stations: Sequence[Station],
+    expected: int,
+    duration_s: float,
+) -> SimulationReport:
+    return SimulationReport(
+        sessions=oplog.sessions,
+        sessions_expected=expected,
+        energy_wh=oplog.energy_wh,
+        answers_by_action=dict(oplog.answers_by_action),
+        commands_by_action=dict(oplog.commands_by_action),
+        wrong=tuple(findings.wrong),
+        wrong_count=findings.count,
+        missing=oplog.outcomes[Outcome.MISSING] + sum(len(each.outbox) for each in stations),
+        interrupted=oplog.outcomes[Outcome.INTERRUPTED],
+        connections=sum(station.connections for station in stations),
+        duration_s=duration_s,
+        transactions=tuple(oplog.transactions),
+        operations=tuple(oplog.operations),
+    )
 
 
 async def _live(station: Station, delay_s: float) -> None:
