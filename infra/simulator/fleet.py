@@ -85,7 +85,7 @@ def _report(
     oplog: OpLog,
     findings: Findings,
     stations: Sequence[Station],
-    expected: int,
+    expected: int | None,
     duration_s: float,
 ) -> SimulationReport:
     return SimulationReport(
