@@ -211,7 +211,8 @@ def rebuild(
     """Drop a projection and build it anew from the log.
 
     Prints its digest before and after. Exit code 1 if they differ. Works beside a running `up` and
-    without one. Released CDRs stay what they were.
+    without one. Released CDRs stay what they were. Tenants share the tables, so it is for all of
+    them.
 
     Example: chargeledger rebuild clickhouse --data data
     """
@@ -247,7 +248,9 @@ def sql(
     ),
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Ask ClickHouse, or with --postgres Postgres, beside a running `up`.
+    """Ask ClickHouse, or with --postgres Postgres, beside a running `up` or without one.
+
+    It shows every tenant: say WHERE tenant = 'NAME' for one. By the API, a key sees its own only.
 
     Example: chargeledger sql "SELECT * FROM energy_by_station_hour LIMIT 5"
 

@@ -133,7 +133,7 @@ async def test_a_nul_character_in_a_url_is_422(client: httpx.AsyncClient, path: 
         "/v1/transactions/-1?station=%F0%9F%94%8C",
         "/v1/cdrs?from=0001-01-01T00:00:00%2B14:00&to=9999-12-31T23:59:59-14:00",
         "/v1/id-tokens?after=%C4%B0",
-        "/v1/stations?after=%ED%A0%80&version=%27%3B--",
+        "/v1/stations?after=%ED%A0%80",
     ],
 )
 async def test_odd_filters_find_nothing_and_break_nothing(
