@@ -50,10 +50,14 @@ try {
   await session(call, "ALICE", `${identity}-T1`);
   await refuses("Reset", { type: version === "1.6" ? "Soft" : "Immediate" }, "NotSupported");
   console.log("ready");
+  let late;
   const params = await Promise.race([
     reset,
-    new Promise((_, reject) => setTimeout(() => reject(new Error("no Reset came")), 90_000)),
+    new Promise((_, reject) => {
+      late = setTimeout(() => reject(new Error("no Reset came")), 90_000);
+    }),
   ]);
+  clearTimeout(late);
   expect(params.type !== undefined, "what is reset", params);
   await station.close({ code: 1000 });
 } catch (error) {
