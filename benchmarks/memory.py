@@ -6,15 +6,11 @@ and gives back some 190 MiB every few seconds, connected or not: so of each proc
 many readings counts, before and after, and a load makes every process warm first.
 """
 
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from benchmarks.embedded import Embedded, Memory, directory, embedded
 from benchmarks.rows import Row
-from benchmarks.running import LoadFailed, measure
+from benchmarks.running import idle, idle_command, measure
 
 TITLE = "Memory per idle connection"
 CONNECTIONS = 5_000
@@ -31,9 +27,9 @@ def run() -> list[Row]:
     with directory() as data, embedded(data) as running:
         measure(running.url, stations=WARM_STATIONS, seconds=WARM_S, warmup_s=0.0)
         before = _smallest(running)
-        with _idle(running.url, CONNECTIONS):
+        with idle(running.url, CONNECTIONS):
             after = _smallest(running)
-    command = _arguments("URL", CONNECTIONS)[1:]
+    command = idle_command("URL", CONNECTIONS)[1:]
     said = "python " + " ".join(command)
     grown = {role: after[role].unique - before[role].unique for role in sorted(before)}
     unique = sum(grown.values()) / CONNECTIONS / KIB
@@ -72,22 +68,3 @@ def _by_role(running: Embedded) -> dict[str, Memory]:
             before.unique + memory.unique, before.proportional + memory.proportional
         )
     return sums
-
-
-def _arguments(url: str, connections: int) -> list[str]:
-    arguments = ["--mode", "idle", "--stations", str(connections), "--seconds", "600"]
-    return [sys.executable, "-m", "benchmarks.load", "--url", url, *arguments]
-
-
-@contextmanager
-def _idle(url: str, connections: int) -> Iterator[None]:
-    """Hold that many connections until the block ends; yield once all are connected."""
-    load = subprocess.Popen(_arguments(url, connections), stdout=subprocess.PIPE, text=True)
-    try:
-        assert load.stdout is not None
-        if "connected" not in load.stdout.readline():
-            raise LoadFailed("the connections did not all open")
-        yield
-    finally:
-        load.kill()
-        load.wait()

@@ -53,6 +53,26 @@ def server(module: str) -> Iterator[str]:
             process.wait(END_MAX_S)
 
 
+def idle_command(url: str, connections: int) -> list[str]:
+    """Return the command that holds so many idle connections."""
+    arguments = ["--mode", "idle", "--stations", str(connections), "--seconds", "600"]
+    return [sys.executable, "-m", "benchmarks.load", "--url", url, *arguments]
+
+
+@contextmanager
+def idle(url: str, connections: int) -> Iterator[None]:
+    """Hold that many connections until the block ends; yield once all are connected."""
+    load = subprocess.Popen(idle_command(url, connections), stdout=subprocess.PIPE, text=True)
+    try:
+        assert load.stdout is not None
+        if "connected" not in load.stdout.readline():
+            raise LoadFailed("the connections did not all open")
+        yield
+    finally:
+        load.kill()
+        load.wait()
+
+
 def measure(
     url: str,
     *,

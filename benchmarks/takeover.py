@@ -8,18 +8,15 @@ broker's session bounds.
 
 import asyncio
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from benchmarks.deployed import deployed
 from benchmarks.rows import Row
-from benchmarks.running import LoadFailed
+from benchmarks.running import idle
 from tests.e2e.roles import Roles
 from tests.kafka_broker import NoKafka
 
@@ -38,7 +35,7 @@ def run() -> list[Row]:
             roles.start("domain")
             roles.wait_said("domain", OURS)
             roles.wait_said("ingress", "listening for stations")
-            with _idle(roles.ocpp_url):
+            with idle(roles.ocpp_url, STATIONS):
                 return _taken_over(roles)
     except NoKafka as error:
         return [Row(name="take-over on Kafka", command="", figure=f"not measured: {error}")]
@@ -96,21 +93,3 @@ async def _longest_wait_s(roles: Roles, end_the_owner: Callable[[], object]) -> 
             await ask()
         await ask()
     return max(waits[1:])
-
-
-@contextmanager
-def _idle(url: str) -> Iterator[None]:
-    arguments = ["--mode", "idle", "--stations", str(STATIONS), "--seconds", "600"]
-    load = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.load", "--url", url, *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert load.stdout is not None
-        if "connected" not in load.stdout.readline():
-            raise LoadFailed("the connections did not all open")
-        yield
-    finally:
-        load.kill()
-        load.wait()

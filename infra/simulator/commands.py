@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from infra.simulator import frames
 from infra.simulator.answers import known_action
-from infra.simulator.features import FEATURES, sign_certificate
+from infra.simulator.features import FEATURES, remote_stop, sign_certificate
 from infra.simulator.json_types import Json, Payload
 from infra.simulator.outbox import Message
 from infra.simulator.reply import Answer, CallError, status
@@ -60,15 +60,6 @@ def _remote_start(station: "Station", payload: Payload) -> Answer:
     wanted = payload.get("connectorId")
     for connector in station.connectors:
         if wanted in (None, connector.id) and connector.start_remotely(payload["idTag"]):
-            return status("Accepted")
-    return status("Rejected")
-
-
-def _remote_stop(station: "Station", payload: Payload) -> Answer:
-    for connector in station.connectors:
-        running = connector.transaction
-        if running is not None and running.transaction_id == payload["transactionId"]:
-            connector.end_session("Remote")
             return status("Accepted")
     return status("Rejected")
 
@@ -180,7 +171,7 @@ COMMANDS: dict[str, Callable[["Station", Payload], Answer]] = {
     "ExtendedTriggerMessage": _trigger,
     "GetConfiguration": _get_configuration,
     "RemoteStartTransaction": _remote_start,
-    "RemoteStopTransaction": _remote_stop,
+    "RemoteStopTransaction": remote_stop,
     "Reset": _reset,
     "TriggerMessage": _trigger,
     "UnlockConnector": _unlock,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from infra.simulator import device_2, features_2, frames, frames_2
 from infra.simulator.answers import known_action
-from infra.simulator.features import sign_certificate
+from infra.simulator.features import remote_stop, sign_certificate
 from infra.simulator.json_types import Json, Payload
 from infra.simulator.outbox import Message
 from infra.simulator.reply import Answer, CallError, status
@@ -44,15 +44,6 @@ def _remote_start(station: "Station", payload: Payload) -> Answer:
         ):
             if profile is not None:
                 station.features.profiles[profile["id"]] = profile | {"evseId": connector.id}
-            return status("Accepted")
-    return status("Rejected")
-
-
-def _remote_stop(station: "Station", payload: Payload) -> Answer:
-    for connector in station.connectors:
-        running = connector.transaction
-        if running is not None and running.transaction_id == payload["transactionId"]:
-            connector.end_session("Remote")
             return status("Accepted")
     return status("Rejected")
 
@@ -146,7 +137,7 @@ COMMANDS: dict[str, Callable[["Station", Payload], Answer]] = {
     "GetReport": device_2.report,
     "GetVariables": device_2.get_variables,
     "RequestStartTransaction": _remote_start,
-    "RequestStopTransaction": _remote_stop,
+    "RequestStopTransaction": remote_stop,
     "ReserveNow": features_2.reserve,
     "Reset": _reset,
     "SendLocalList": features_2.send_local_list,

@@ -89,6 +89,15 @@ def _set_profile(station: "Station", payload: Payload) -> Answer:
     return status("Accepted")
 
 
+def remote_stop(station: "Station", payload: Payload) -> Answer:
+    for connector in station.connectors:
+        running = connector.transaction
+        if running is not None and running.transaction_id == payload["transactionId"]:
+            connector.end_session("Remote")
+            return status("Accepted")
+    return status("Rejected")
+
+
 def _clear_profile(station: "Station", payload: Payload) -> Answer:
     def is_meant(profile_id: int, profile: Payload) -> bool:
         if "id" in payload:
@@ -96,6 +105,11 @@ def _clear_profile(station: "Station", payload: Payload) -> Answer:
         names = ("connectorId", "chargingProfilePurpose", "stackLevel")
         return all(payload[name] == profile[name] for name in names if name in payload)
 
+    return clear_profiles(station, is_meant)
+
+
+def clear_profiles(station: "Station", is_meant: Callable[[int, Payload], bool]) -> Answer:
+    """`is_meant` is asked with the id of each profile and with the profile."""
     profiles = station.features.profiles
     meant = [each for each, profile in profiles.items() if is_meant(each, profile)]
     for profile_id in meant:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from infra.simulator.device_2 import ITEMS_MAX
-from infra.simulator.features import LOG_STATES, SIGNED_FIRMWARE_STATES
+from infra.simulator.features import LOG_STATES, SIGNED_FIRMWARE_STATES, clear_profiles
 from infra.simulator.json_types import Payload
 from infra.simulator.outbox import Message
 from infra.simulator.reply import Answer, CallError, status
@@ -120,11 +120,7 @@ def clear_profile(station: "Station", payload: Payload) -> Answer:
         names = ("evseId", "chargingProfilePurpose", "stackLevel")
         return all(criteria[name] == profile[name] for name in names if name in criteria)
 
-    profiles = station.features.profiles
-    meant = [each for each, profile in profiles.items() if is_meant(each, profile)]
-    for profile_id in meant:
-        del profiles[profile_id]
-    return status("Accepted" if meant else "Unknown")
+    return clear_profiles(station, is_meant)
 
 
 def get_profiles(station: "Station", payload: Payload) -> Answer:
