@@ -26,6 +26,8 @@ class Told(Struct, frozen=True):
     payload: Payload
     answer: MessageSent | None
     transactions: Transactions
+    flag: str = ""
+    """What a reading of this payload is flagged with, whatever it says."""
 
 
 def holds(fold: Fold, *, is_history: bool = False) -> Callable[[Told], tuple[Fact, ...]]:
