@@ -164,6 +164,7 @@ def _told_unasked(
         payload if isinstance(payload, dict) else {},
         None,
         station.transactions,
+        record.frame,
     )
     return [take_effect(station, fact, None) for fact in meaning.facts(told)]
 
@@ -213,6 +214,7 @@ def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) ->
                 payload if isinstance(payload, dict) else {},
                 record,
                 station.transactions,
+                "" if call.is_changed else call.frame,
                 SCHEMA_DEVIATION if call.is_changed else "",
             )
         )

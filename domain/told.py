@@ -26,6 +26,8 @@ class Told(Struct, frozen=True):
     payload: Payload
     answer: MessageSent | None
     transactions: Transactions
+    frame: str
+    """The text as it came, or an empty one where that is not at hand."""
     flag: str = ""
     """What a reading of this payload is flagged with, whatever it says."""
 
