@@ -12,7 +12,7 @@ reading (`domain/mending.py`); anything else gets the error code that its versio
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from domain import decisions2, decisions16
+from domain import decisions2, decisions16, signing
 from domain.admission import HELD_BACK, may_say
 from domain.answering import Answer, Context, Rule, error, id_of
 from domain.meanings import MEANINGS
@@ -33,7 +33,7 @@ _OCPP16: Mapping[str, Rule] = {
     "LogStatusNotification": "{}",
     "MeterValues": "{}",
     "SecurityEventNotification": "{}",
-    "SignCertificate": '{"status":"Rejected"}',
+    "SignCertificate": signing.sign_certificate,
     "SignedFirmwareStatusNotification": "{}",
     "StartTransaction": decisions16.start,
     "StatusNotification": "{}",
@@ -63,7 +63,7 @@ _OCPP201: Mapping[str, Rule] = {
     "ReportChargingProfiles": "{}",
     "ReservationStatusUpdate": "{}",
     "SecurityEventNotification": "{}",
-    "SignCertificate": '{"status":"Rejected"}',
+    "SignCertificate": signing.sign_certificate,
     "StatusNotification": "{}",
     "TransactionEvent": decisions2.transaction_event,
 }
