@@ -332,6 +332,9 @@ class Connection(Reading):
         if not self.is_open:
             return 0
         if not self._pinged:
+            if not self._server.may_stay(self.identity):
+                self.close(POLICY_VIOLATION, "not admitted any more")
+                return 0
             if self._heard:
                 self._silent_s = 0.0
             self._pinged, self._heard = True, False

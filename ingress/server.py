@@ -22,6 +22,7 @@ from ingress import handshake, rpc
 from ingress.connection import ABNORMAL, Connection
 from ingress.delivery import Deliveries
 from ingress.draining import SERVICE_RESTART, close_in_turn
+from ingress.failures import Failures
 from ingress.handshake import Admitted, NoSubprotocol, Refused, refusal
 from ingress.identity import Identity
 from ingress.opening import Opening
@@ -72,6 +73,7 @@ class Server:
         self._opened = 0
         self._opening = 0
         self._owed = Owed(lambda record: self.log.post(record))
+        self._failures = Failures()
         self._shares = TenantShares(self.options.tenant_connections_max)
         self._draining: asyncio.Event | None = None
         self._handshakes: Counter[str] = Counter()
@@ -211,8 +213,10 @@ class Server:
             opening.refuse("unavailable", self._come_again())
             return
         match verdict:
-            case Refused(outcome, response):
-                opening.refuse(outcome, response)
+            case Refused(outcome, response, failed):
+                loop = asyncio.get_running_loop()
+                delay = 0 if failed is None else self._failures.delay(failed, loop.time())
+                loop.call_later(delay, opening.refuse, outcome, response)
             case NoSubprotocol():
                 opening.refuse_in_websocket("no-subprotocol", verdict)
             case Admitted(identity):
@@ -247,6 +251,9 @@ class Server:
     def count_frame(self, frame: rpc.Frame) -> None:
         action = frame.action if frame.error != "NotImplemented" else ""
         self._frames[action or rpc.NAMES[frame.message_type], frame.error] += 1
+
+    def may_stay(self, identity: Identity) -> bool:
+        return handshake.may_stay(identity, self.options, self._directory)
 
     def watch(self, connection: Connection) -> None:
         """Tick this connection until it says that it waits for nothing."""
