@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from itertools import chain
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any
 
 from domain import closing, following, judging, passwords, routes
 from domain.answering import Context, Policy
@@ -25,7 +25,9 @@ from domain.endings import connection_lost
 from domain.log_filter import LogFilter
 from domain.outages import Outages
 from domain.registry import Registry
+from domain.self_check import SelfCheck
 from domain.set_aside import SetAside, reason_of
+from domain.settling import MAY_CLOSE, MAY_SETTLE
 from domain.station import Station
 from domain.transaction_ids import ID_MAX, TransactionIds
 from schemas.records import (
@@ -43,15 +45,6 @@ from schemas.records import (
 )
 
 Key = tuple[str, str]
-
-_MAY_SETTLE = (
-    "MeterValues", "TransactionEvent", "StatusNotification", "ReservationStatusUpdate",
-)  # fmt: skip
-"""Beside StopTransaction: what may change a CDR that waits for its release, or begin its wait."""
-
-
-_MAY_CLOSE = ("StartTransaction", "BootNotification", "TransactionEvent")
-"""What may begin the wait of a transaction for its end."""
 
 
 class Owner:
@@ -85,9 +78,10 @@ class Owner:
         self.epoch: int | None = None
         self.touched: set[Key] = set()
         """Stations folded since the last snapshot; whoever takes one clears it."""
-        self.poisoned = dict(poisoned or {})
+        self.self_check = SelfCheck(poisoned or {}, unreadable or {}, policy.set_aside_max)
+        self.poisoned = self.self_check.poisoned
         """Stations that are set aside: nothing is decided for them."""
-        self.unreadable = dict(unreadable or {})
+        self.unreadable = self.self_check.unreadable
         """Why a value of the log is no record, by its offset."""
         self.outages = outages or Outages()
         self._ids = ids
@@ -120,7 +114,7 @@ class Owner:
     def pass_over(self, offset: int, reason: str) -> None:
         """What stands there is no record; nobody knows whose it was to be."""
         self.position = offset + 1
-        self.unreadable[offset] = reason
+        self.self_check.pass_over(offset, reason)
 
     def fold_queued(
         self, offset: int, record: Record, incarnation: str, sequence: int, payload: Any = None
@@ -131,10 +125,10 @@ class Owner:
         self._apply(offset, record, payload)
 
     def _apply(self, offset: int, record: Record, payload: Any) -> None:
-        kind = type(record)
-        if kind is PartitionClaimed:
-            self._claimed(offset, cast("PartitionClaimed", record))
+        if not record.station:
+            self._of_partition(offset, record)
             return
+        kind = type(record)
         self.outages.note(record)
         key = (record.tenant, record.station)
         station = self.stations.get(key)
@@ -145,7 +139,7 @@ class Owner:
         try:
             fold(station, offset, record, payload)
         except Exception as error:  # noqa: BLE001 - it is pure: it fails the same way every time.
-            self.poisoned[key] = SetAside(offset, reason_of(error), True)
+            self.self_check.set_aside(key, SetAside(offset, reason_of(error), True))
             self._undecided.pop(key, None)
             return
         self.touched.add(key)
@@ -158,6 +152,13 @@ class Owner:
         if station.open_calls or station.commands or station.cdr_requests:
             self._ready[key] = None
 
+    def _of_partition(self, offset: int, record: Record) -> None:
+        if isinstance(record, PartitionClaimed):
+            self._claimed(offset, record)
+        else:
+            self.outages.note(record)
+        self.self_check.fold(offset, record)
+
     def _read_back(self, key: Key, station: Station, record: OwnerRecord) -> None:
         left = self._undecided.pop(key, 1)
         if left > 1:
@@ -165,16 +166,16 @@ class Owner:
         if isinstance(record, MessageSent):
             if record.action == "StartTransaction":
                 self._count_ids(station)
-            if (station.transactions.closing and record.action in _MAY_CLOSE) or (
+            if (station.transactions.closing and record.action in MAY_CLOSE) or (
                 record.message_type == CALL
                 or record.action == "StopTransaction"
                 or (record.action == "StartTransaction" and station.transactions.correcting)
                 or (
-                    record.action in _MAY_SETTLE
+                    record.action in MAY_SETTLE
                     and (station.transactions.settling or station.transactions.correcting)
                     and station.transactions.has_changed(record.cause)
                 )
-                or (record.action in _MAY_SETTLE and self._billing.tells(station))
+                or (record.action in MAY_SETTLE and self._billing.tells(station))
             ):
                 self._arm(key, station)
         elif isinstance(record, SignaturesJudged | CdrDoubtOverruled) or (
@@ -225,7 +226,7 @@ class Owner:
         return records
 
     def decide_next(self, now: int) -> OwnerRecord | None:
-        """Return one decision of some station that has one, or None if none has."""
+        """Return one decision of some station that has one, or of ours; None if there is none."""
         if self.epoch is None:
             return None
         if self._registrations < len(self.registry.registrations):
@@ -241,11 +242,11 @@ class Owner:
         while timers and timers[0][0] <= now:
             key = timers[0][1]
             if key in self._undecided:
-                return None
+                break
             if decided := self._decided(key, self._due, now):
                 return decided
             heappop(timers)
-        return None
+        return self.self_check.due(now, self.epoch) if self.self_check.owes else None
 
     def _look_again(self) -> None:
         registered = self.registry.registrations[self._registrations :]
@@ -263,7 +264,7 @@ class Owner:
         try:
             decided = decide(station, now)
         except Exception as error:  # noqa: BLE001 - it is pure: it fails the same way every time.
-            self.poisoned[key] = SetAside(station.offset, reason_of(error), False)
+            self.self_check.set_aside(key, SetAside(station.offset, reason_of(error), False))
             return None
         if decided is not None:
             self._undecided[key] = 1

@@ -8,6 +8,14 @@ back and does not end while it is away; but not for ever, because some never com
 from domain.answering import Policy
 from domain.station import Station
 
+MAY_SETTLE = (
+    "MeterValues", "TransactionEvent", "StatusNotification", "ReservationStatusUpdate",
+)  # fmt: skip
+"""Beside StopTransaction: what may change a CDR that waits for its release, or begin its wait."""
+
+MAY_CLOSE = ("StartTransaction", "BootNotification", "TransactionEvent")
+"""What may begin the wait of a transaction for its end."""
+
 
 def settled_at(station: Station, told_at: int, policy: Policy) -> int:
     """Return when what was told then is settled, as far as the station's connection shows now."""

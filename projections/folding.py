@@ -21,7 +21,7 @@ from projections.ports import (
 from projections.registry import RegistryFollower
 from projections.states import FOLD_VERSION, StationStates
 from schemas.journal import Entry
-from schemas.records import OwnerRecord, Record, UnreadableRecord, decode
+from schemas.records import CanaryAsked, OwnerRecord, Record, UnreadableRecord, decode
 
 logger = logging.getLogger(__name__)
 
@@ -172,5 +172,5 @@ def _wait(
 ) -> None:
     if isinstance(record, OwnerRecord):
         waiting.pop(partition, None)
-    elif station is not None and offset in station.open_calls:
+    elif (station is not None and offset in station.open_calls) or type(record) is CanaryAsked:
         waiting.setdefault(partition, record.recorded_at)

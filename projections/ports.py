@@ -79,7 +79,7 @@ class Progress(Struct, frozen=True, kw_only=True):
     recorded_at: int
     """The latest of the records so far, by our clock; microseconds."""
     waiting: Mapping[int, int] = {}
-    """By partition: when the first CALL came since its owner's last record."""
+    """By partition: when the first CALL or canary came since its owner's last record."""
     checkpoint: Checkpoint | None = None
     """None: the one stored before stays."""
     states: Sequence[SavedState] = ()
