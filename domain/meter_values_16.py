@@ -19,7 +19,7 @@ _OTHERS = {
     "Energy.Active.Export.Register": "export",
 }
 _END_OF = {"Transaction.Begin": "begin", "Transaction.End": "end"}
-_ENERGY = frozenset({_REGISTER, *_OTHERS})
+_ENERGY = (None, _REGISTER, *_OTHERS)
 _IS_REGISTER = (_REGISTER, None)
 _IS_OUTLET = ("Outlet", None)
 _IS_RAW = ("Raw", None)
@@ -62,10 +62,12 @@ def read_energy(values: Any) -> tuple[Registers, tuple[str, ...], OtherRegisters
             flags[flag] = None
         phases: dict[str, Decimal] | None = None
         before = len(registers)
-        for one in sampled:
-            if type(one) is not dict or not _is_energy(one):
+        # In few steps: most of what stations sample is no energy, and this runs for all of it.
+        told = [one for one in sampled if type(one) is dict and one.get("measurand") in _ENERGY]
+        for one in told:
+            if not _is_of_outlet(one):
                 continue
-            if one.get("measurand", _REGISTER) not in _IS_REGISTER or one.get("phase"):
+            if one.get("measurand") not in _IS_REGISTER or one.get("phase"):
                 phases = _take_other(one, at, others, phases)
                 continue
             value = read_decimal(one.get("value"))
@@ -98,12 +100,9 @@ def ends_in(samples: Iterable[SampledValue]) -> tuple[Register | None, Register 
     return begin, end
 
 
-def _is_energy(sampled: dict[str, Any]) -> bool:
+def _is_of_outlet(sampled: dict[str, Any]) -> bool:
     get = sampled.get
-    measurand = get("measurand")
-    if measurand is not None and (type(measurand) is not str or measurand not in _ENERGY):
-        return False
-    return get("location", "Outlet") in _IS_OUTLET and get("format", "Raw") in _IS_RAW
+    return get("location") in _IS_OUTLET and get("format") in _IS_RAW
 
 
 def _take_other(

@@ -27,7 +27,7 @@ from domain.outages import Outages
 from domain.registry import Registry
 from domain.self_check import SelfCheck
 from domain.set_aside import SetAside, reason_of
-from domain.settling import MAY_CLOSE, MAY_SETTLE
+from domain.settling import may_be_due
 from domain.station import Station
 from domain.transaction_ids import ID_MAX, TransactionIds
 from schemas.records import (
@@ -166,17 +166,7 @@ class Owner:
         if isinstance(record, MessageSent):
             if record.action == "StartTransaction":
                 self._count_ids(station)
-            if (station.transactions.closing and record.action in MAY_CLOSE) or (
-                record.message_type == CALL
-                or record.action == "StopTransaction"
-                or (record.action == "StartTransaction" and station.transactions.correcting)
-                or (
-                    record.action in MAY_SETTLE
-                    and (station.transactions.settling or station.transactions.correcting)
-                    and station.transactions.has_changed(record.cause)
-                )
-                or (record.action in MAY_SETTLE and self._billing.tells(station))
-            ):
+            if may_be_due(station, record, self._billing.tells):
                 self._arm(key, station)
         elif isinstance(record, SignaturesJudged | CdrDoubtOverruled) or (
             isinstance(record, TimeoutElapsed) and record.purpose == following.EXPIRED
