@@ -31,7 +31,6 @@ from domain.settling import may_be_due
 from domain.station import Station
 from domain.transaction_ids import ID_MAX, TransactionIds
 from schemas.records import (
-    CALL,
     CdrDoubtOverruled,
     ConnectionLost,
     MessageReceived,

@@ -40,7 +40,7 @@ WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s;
 
 -- name: load
 SELECT
-    journal_id, fold_version, positions, recorded_at, waiting, checkpoint,
+    journal_id, fold_version, positions, recorded_at, waiting, last, checkpoint,
     (SELECT count(*) FROM read.poison WHERE poison.name = positions.name) AS poison
 FROM read.positions
 WHERE name = %(name)s;
@@ -70,11 +70,11 @@ SELECT journal_id, positions FROM read.positions WHERE name = %(name)s FOR UPDAT
 
 -- name: begin
 INSERT INTO read.positions (
-    name, journal_id, fold_version, positions, recorded_at, waiting, checkpoint
+    name, journal_id, fold_version, positions, recorded_at, waiting, last, checkpoint
 )
 VALUES (
     %(name)s, %(journal_id)s, %(fold_version)s, %(positions)s::jsonb, %(recorded_at)s,
-    %(waiting)s::jsonb, %(checkpoint)s
+    %(waiting)s::jsonb, %(last)s::jsonb, %(checkpoint)s
 );
 
 -- name: advance
@@ -83,6 +83,7 @@ UPDATE read.positions SET
     positions = %(positions)s::jsonb,
     recorded_at = %(recorded_at)s,
     waiting = %(waiting)s::jsonb,
+    last = %(last)s::jsonb,
     checkpoint = coalesce(%(checkpoint)s, checkpoint)
 WHERE name = %(name)s;
 
