@@ -99,6 +99,7 @@ def _with_event(c: Context, known: Transaction, answer: str) -> tuple[Station, T
         payload=c.payload,
         answer=sent,
         transactions=c.station.transactions,
+        frame="",
     )
     for fact in transaction_event(told):
         if isinstance(fact, TransactionEventReported):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from domain.registry import Registry
 from domain.station import OpenCall, Station
@@ -30,7 +31,7 @@ class Policy(NamedTuple):
     """Stations and records of a partition; with more nothing of it is decided any more."""
 
 
-class Context(NamedTuple):
+class Context(Struct, frozen=True):
     station: Station
     payload: dict[str, Any]
     now: int
@@ -43,7 +44,7 @@ class Context(NamedTuple):
     """The CALL came over a connection that was not the newest any more."""
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True):
     message_type: int
     frame: str
 

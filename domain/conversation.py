@@ -160,6 +160,7 @@ def _told_unasked(
         payload if isinstance(payload, dict) else {},
         None,
         station.transactions,
+        record.frame,
     )
     return [take_effect(station, fact, None) for fact in meaning.facts(told)]
 
@@ -209,6 +210,7 @@ def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) ->
                 payload if isinstance(payload, dict) else {},
                 record,
                 station.transactions,
+                call.frame,
             )
         )
         told += [take_effect(station, fact, record) for fact in facts]

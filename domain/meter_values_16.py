@@ -19,7 +19,7 @@ _OTHERS = {
     "Energy.Active.Export.Register": "export",
 }
 _END_OF = {"Transaction.Begin": "begin", "Transaction.End": "end"}
-_ENERGY = frozenset({_REGISTER, *_OTHERS})
+_ENERGY = (None, _REGISTER, *_OTHERS)
 _IS_REGISTER = (_REGISTER, None)
 _IS_OUTLET = ("Outlet", None)
 _IS_RAW = ("Raw", None)
@@ -61,10 +61,12 @@ def read_energy(values: Any) -> tuple[Registers, tuple[str, ...], OtherRegisters
     for (at, flag), sampled in _sampled(values):
         if flag:
             flags[flag] = None
-        for one in sampled:
-            if type(one) is not dict or not _is_energy(one):
+        # In few steps: most of what stations sample is no energy, and this runs for all of it.
+        told = [one for one in sampled if type(one) is dict and one.get("measurand") in _ENERGY]
+        for one in told:
+            if not _is_of_outlet(one):
                 continue
-            if one.get("measurand", _REGISTER) not in _IS_REGISTER:
+            if one.get("measurand") not in _IS_REGISTER:
                 _take_other(one, at, others)
                 continue
             if one.get("phase"):
@@ -74,7 +76,8 @@ def read_energy(values: Any) -> tuple[Registers, tuple[str, ...], OtherRegisters
                 flags["BAD_SAMPLE"] = None
                 continue
             registers.append((at, value))
-            if end := _END_OF.get(str(one.get("context"))):
+            context = one.get("context")
+            if context is not None and (end := _END_OF.get(str(context))):
                 others.append((end, at, value))
     if phases is not None:
         sums = phases.sums(frozenset(at for at, _ in registers))
@@ -98,12 +101,9 @@ def ends_in(samples: Iterable[SampledValue]) -> tuple[Register | None, Register 
     return begin, end
 
 
-def _is_energy(sampled: dict[str, Any]) -> bool:
+def _is_of_outlet(sampled: dict[str, Any]) -> bool:
     get = sampled.get
-    measurand = get("measurand")
-    if measurand is not None and (type(measurand) is not str or measurand not in _ENERGY):
-        return False
-    return get("location", "Outlet") in _IS_OUTLET and get("format", "Raw") in _IS_RAW
+    return get("location") in _IS_OUTLET and get("format") in _IS_RAW
 
 
 def _take_other(

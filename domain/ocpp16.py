@@ -212,7 +212,7 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
             registers=registers,
             others=others,
             read=partial(read_samples, values),
-            signed=signed_texts(values, "/3/meterValue"),
+            signed=signed_texts(told.frame, values, "/3/meterValue"),
             flags=flags,
         ),
     )
@@ -246,7 +246,7 @@ def ended(told: Told) -> tuple[Fact, ...]:
             registers=registers,
             others=others,
             read=partial(read_samples, values),
-            signed=signed_texts(values, "/3/transactionData"),
+            signed=signed_texts(told.frame, values, "/3/transactionData"),
             flags=_flags(id_flag, meter_flag, time_flag) + sample_flags,
             repeated=known.is_ended
             if known is not None

@@ -120,7 +120,7 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
             connector_id=0,
             registers=readings.registers,
             read=partial(read_samples, values),
-            signed=signed_texts(values, "/3/meterValue"),
+            signed=signed_texts(told.frame, values, "/3/meterValue"),
             flags=readings.flags,
         ),
     )
@@ -177,7 +177,7 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
             flags=_flags(id_flag, reuse_flag, type_flag, token_flag, seq_flag, time_flag)
             + readings.flags,
             read=partial(read_samples, values),
-            signed=signed_texts(values, "/3/meterValue"),
+            signed=signed_texts(told.frame, values, "/3/meterValue"),
         ),
     )
 

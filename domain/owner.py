@@ -165,17 +165,7 @@ class Owner:
         if isinstance(record, MessageSent):
             if record.action == "StartTransaction":
                 self._count_ids(station)
-            if (station.transactions.closing and record.action in _MAY_CLOSE) or (
-                record.message_type == CALL
-                or record.action == "StopTransaction"
-                or (record.action == "StartTransaction" and station.transactions.correcting)
-                or (
-                    record.action in _MAY_SETTLE
-                    and (station.transactions.settling or station.transactions.correcting)
-                    and station.transactions.has_changed(record.cause)
-                )
-                or (record.action in _MAY_SETTLE and self._billing.tells(station))
-            ):
+            if self._may_be_due(station, record):
                 self._arm(key, station)
         elif isinstance(record, SignaturesJudged | CdrDoubtOverruled) or (
             isinstance(record, TimeoutElapsed) and record.purpose == following.EXPIRED
@@ -183,6 +173,21 @@ class Owner:
             self._arm(key, station)
         elif isinstance(record, ConnectionLost):
             self._ending.discard(record.cause)
+
+    def _may_be_due(self, station: Station, sent: MessageSent) -> bool:
+        """Whether something may be due now that was not before this was sent."""
+        action, book = sent.action, station.transactions
+        if action == "StopTransaction" or sent.message_type == CALL:
+            return True
+        if action in _MAY_CLOSE and (
+            book.closing or (book.correcting and action == "StartTransaction")
+        ):
+            return True
+        if action not in _MAY_SETTLE:
+            return False
+        if (book.settling or book.correcting) and book.has_changed(sent.cause):
+            return True
+        return self._billing.tells(station)
 
     def _count_ids(self, station: Station) -> None:
         transactions = station.transactions.known

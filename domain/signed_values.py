@@ -220,11 +220,14 @@ def _difference_flags(energy: Decimal | None, reported_wh: int | Decimal | None)
     return []
 
 
-def signed_texts(values: Any, pointer: str) -> tuple[tuple[str, str], ...]:
+def signed_texts(frame: str, values: Any, pointer: str) -> tuple[tuple[str, str], ...]:
     """Return (path, text) of each signed value in MeterValues or transactionData of 1.6, or of 2.x.
 
     1.6 says format SignedData and carries it as the value; 2.x has a signedMeterValue beside it.
+    `frame` is the text that the values were read from, or empty: then every value is looked at.
     """
+    if frame and "igned" not in frame and "\\u" not in frame:
+        return ()
     found = []
     for i, value in enumerate(values if isinstance(values, list) else (values,)):
         sampled = value.get("sampledValue") if isinstance(value, dict) else None

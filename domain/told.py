@@ -26,6 +26,8 @@ class Told(Struct, frozen=True):
     payload: Payload
     answer: MessageSent | None
     transactions: Transactions
+    frame: str
+    """The text as it came, or an empty one where that is not at hand."""
 
 
 def holds(fold: Fold, *, is_history: bool = False) -> Callable[[Told], tuple[Fact, ...]]:

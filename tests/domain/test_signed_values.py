@@ -300,10 +300,15 @@ def test_only_what_decides_is_kept_and_each_once() -> None:
 def test_signed_values_are_found_in_both_versions() -> None:
     of_16 = [{"sampledValue": [{"value": "1"}, {"value": "S", "format": "SignedData"}]}]
     of_2 = [{"sampledValue": [{"value": 1, "signedMeterValue": {"signedMeterData": "S"}}]}]
-    assert signed_texts(of_16, "/3/transactionData") == (
+    assert signed_texts("", of_16, "/3/transactionData") == (
         ("/3/transactionData/0/sampledValue/1/value", "S"),
     )
-    assert signed_texts(of_2, "/3/meterValue") == (
+    assert signed_texts("", of_2, "/3/meterValue") == (
         ("/3/meterValue/0/sampledValue/0/signedMeterValue/signedMeterData", "S"),
     )
-    assert signed_texts(None, "/3/meterValue") == signed_texts([5, {}], "/3/meterValue") == ()
+    for frame in (json.dumps(of_16), json.dumps(of_16).replace("Signed", "\\u0053igned")):
+        found = signed_texts(frame, json.loads(frame), "/3/meterValue")
+        assert [text for _, text in found] == ["S"]
+    assert (
+        signed_texts("", None, "/3/meterValue") == signed_texts("", [5, {}], "/3/meterValue") == ()
+    )

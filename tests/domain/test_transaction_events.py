@@ -22,7 +22,7 @@ VERSIONS = pytest.mark.parametrize("version", ["2.0.1", "2.1"])
 
 
 def fact_of(payload: dict[str, Any]) -> TransactionEventReported:
-    [fact] = transaction_event(Told(5, NOW, 6, False, payload, None, Transactions()))
+    [fact] = transaction_event(Told(5, NOW, 6, False, payload, None, Transactions(), ""))
     assert isinstance(fact, TransactionEventReported)
     return fact
 
