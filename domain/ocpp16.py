@@ -181,8 +181,7 @@ def started(told: Told) -> tuple[Fact, ...]:
             started_at=started_at,
             reservation_id=read_integer(get("reservationId"))[0] or None,
             flags=_flags(connector_flag, meter_flag, time_flag, token_flag),
-            repeated=transaction_id in told.transactions.known
-            or told.transactions.is_archived(transaction_id),
+            repeated=told.transactions.is_known_start(transaction_id, started_at),
         ),
     )
 

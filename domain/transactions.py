@@ -83,12 +83,22 @@ class Transactions(Struct):
         if transaction_id is not None:
             known = self.known[transaction_id]
             return None if started_at is None and known.is_ended else known
-        if started_at is None or not self.archive or started_at > self.archived_until:
+        if not self._may_be_archived(started_at):
             return None
         position = self._find(_digest(key), 0)
         if position < 0:
             return None
         return str(int.from_bytes(self.archive[position + _DIGEST : position + _ENTRY], "big"))
+
+    def is_known_start(self, transaction_id: str, started_at: int | None) -> bool:
+        """Whether a start that got this id is one that was told before."""
+        if transaction_id in self.known:
+            return True
+        return self._may_be_archived(started_at) and self.is_archived(transaction_id)
+
+    def _may_be_archived(self, started_at: int | None) -> bool:
+        # So that a new start costs no search among all that there ever were.
+        return bool(self.archive) and started_at is not None and started_at <= self.archived_until
 
     def is_archived(self, transaction_id: str) -> bool:
         if not self.archive or not transaction_id.isdecimal():
