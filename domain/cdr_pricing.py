@@ -71,6 +71,7 @@ class PricedFacts(Struct, frozen=True, kw_only=True):
     flags: Collection[str] = ()
     station_cost: tuple[Decimal | None, Decimal | None] | None = None
     """What the station says it costs, excluding and including tax (OCPP 2.1, costDetails)."""
+    station_currency: str = ""
     settled: Decimal | None = None
     """What was settled with the driver, including tax (OCPP 2.1, NotifySettlement)."""
     changes: Sequence[TariffChange] | None = ()
@@ -274,12 +275,18 @@ def _flags(f: PricedFacts, tariff: Tariff, zone: str, cost: Cost | None) -> set[
     if f.changes is None:
         flags.add(TARIFF_MISSING)
     if cost is not None:
-        excl, incl = f.station_cost or (None, None)
-        if _differs(excl, cost.excl_rounded, cost) or _differs(incl, cost.incl_rounded, cost):
+        if f.station_cost is not None and _is_other_cost(f, f.station_cost, cost):
             flags.add(COST_MISMATCH)
         if _differs(f.settled, cost.incl_rounded, cost):
             flags.add(SETTLEMENT_MISMATCH)
     return flags
+
+
+def _is_other_cost(f: PricedFacts, told: tuple[Decimal | None, Decimal | None], cost: Cost) -> bool:
+    if f.station_currency and f.station_currency.upper() != cost.currency.upper():
+        return True
+    excl, incl = told
+    return _differs(excl, cost.excl_rounded, cost) or _differs(incl, cost.incl_rounded, cost)
 
 
 def _differs(told: Decimal | None, ours: Decimal | None, cost: Cost) -> bool:
@@ -291,9 +298,11 @@ def _differs(told: Decimal | None, ours: Decimal | None, cost: Cost) -> bool:
 def _holds(flags: Collection[str], tariff: Tariff, *, calibrated: bool) -> set[str]:
     found = HOLDING.intersection(flags)
     holds = set(found)
+    is_doubtful = calibrated
     if depends_on_time(tariff):
         holds |= DOUBTS_OF_TIME.intersection(flags)
-    if INTERPOLATED in flags and (calibrated or "SEQ_GAP" in flags):
+        is_doubtful = is_doubtful or "SEQ_GAP" in flags
+    if INTERPOLATED in flags and is_doubtful:
         holds.add(INTERPOLATED)
     return holds
 

@@ -5,7 +5,11 @@ whatever address: a limit that locks it out would itself be the attack, and behi
 has one address.
 """
 
+import asyncio
 from collections import Counter
+
+from ingress.handshake import Refused
+from ingress.opening import Opening
 
 FREE = 5
 WINDOW_S = 60.0
@@ -18,6 +22,11 @@ class Failures:
     def __init__(self) -> None:
         self._counted: Counter[tuple[str, str]] = Counter()
         self._since = 0.0
+
+    def refuse(self, opening: Opening, verdict: Refused) -> None:
+        loop, failed = asyncio.get_running_loop(), verdict.failed
+        delay = 0 if failed is None else self.delay(failed, loop.time())
+        loop.call_later(delay, opening.refuse, verdict.outcome, verdict.response)
 
     def delay(self, identity: tuple[str, str], now_s: float) -> float:
         """Count another one; return for how many seconds its refusal waits."""

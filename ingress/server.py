@@ -23,6 +23,7 @@ from ingress.connection import ABNORMAL, Connection
 from ingress.delivery import Deliveries
 from ingress.draining import SERVICE_RESTART, close_in_turn
 from ingress.failures import Failures
+from ingress.flapping import Flapping
 from ingress.handshake import Admitted, NoSubprotocol, Refused, refusal
 from ingress.identity import Identity
 from ingress.opening import Opening
@@ -34,6 +35,8 @@ from ingress.stream import POLICY_VIOLATION, Stream
 from ingress.wheel import Wheel
 from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import ConnectionClosed, ConnectionOpened
+
+REPLACED = "replaced by a newer connection"
 
 _logger = logging.getLogger(__name__)
 
@@ -58,7 +61,7 @@ class Server:
         self.frame_interval_us = round(1e6 / self.options.frames_per_s)
         self.frame_burst_us = self.frame_interval_us * self.options.frames_burst
         self.pings = 0
-        self._directory = directory
+        self.directory = directory
         self._node = node
         self._random = Random()
         self._tasks = asyncio.TaskGroup()
@@ -75,6 +78,9 @@ class Server:
         self._owed = Owed(lambda record: self.log.post(record))
         self._failures = Failures()
         self._shares = TenantShares(self.options.tenant_connections_max)
+        self._flapping = Flapping(
+            self.options.replaced_per_minute_max, lambda: asyncio.get_running_loop().time()
+        )
         self._draining: asyncio.Event | None = None
         self._handshakes: Counter[str] = Counter()
         self._frames: Counter[tuple[str, str]] = Counter()
@@ -114,8 +120,7 @@ class Server:
     ) -> int:
         """Accept connections; return the port (one that was free, for port 0).
 
-        A listener may be of another mind about sub-protocols than the options.
-        """
+        `require_subprotocol`: of this listener, whatever the options say."""
         loop = asyncio.get_running_loop()
         options = self.options
         if require_subprotocol is not None:
@@ -154,12 +159,13 @@ class Server:
 
     # What owners and the node want.
 
-    def close_connection(self, connection: str, code: int, reason: str) -> bool:
-        """Close it; False if it is not open here."""
+    def close_replaced(self, connection: str) -> bool:
+        """Close it, for its station has a newer one; False if it is not open here."""
         target = self._by_id.get(connection)
         if target is None or not target.is_open:
             return False
-        target.close(code, reason)
+        self._flapping.replaced(target.identity)
+        target.close(POLICY_VIOLATION, REPLACED)
         return True
 
     def close_where(
@@ -208,19 +214,19 @@ class Server:
             opening.refuse("overload", self._come_again())
             return
         try:
-            verdict = handshake.examine(head, opening.options, self._directory)
+            verdict = handshake.examine(head, opening.options, self.directory)
         except Unavailable:
             opening.refuse("unavailable", self._come_again())
             return
         match verdict:
-            case Refused(outcome, response, failed):
-                loop = asyncio.get_running_loop()
-                delay = 0 if failed is None else self._failures.delay(failed, loop.time())
-                loop.call_later(delay, opening.refuse, outcome, response)
+            case Refused():
+                self._failures.refuse(opening, verdict)
             case NoSubprotocol():
                 opening.refuse_in_websocket("no-subprotocol", verdict)
             case Admitted(identity):
-                if identity not in self._newest and not self._shares.has_room(identity.tenant):
+                if wait_s := self._flapping.wait_s(identity):
+                    opening.refuse("flapping", self._come_again(wait_s))
+                elif identity not in self._newest and not self._shares.has_room(identity.tenant):
                     opening.refuse("too-many-of-tenant", self._come_again())
                 elif self.log.accepts(*identity):
                     self._opening += 1
@@ -251,9 +257,6 @@ class Server:
     def count_frame(self, frame: rpc.Frame) -> None:
         action = frame.action if frame.error != "NotImplemented" else ""
         self._frames[action or rpc.NAMES[frame.message_type], frame.error] += 1
-
-    def may_stay(self, identity: Identity) -> bool:
-        return handshake.may_stay(identity, self.options, self._directory)
 
     def watch(self, connection: Connection) -> None:
         """Tick this connection until it says that it waits for nothing."""
@@ -370,7 +373,7 @@ class Server:
         self._newest[admitted.identity] = newer
         opening.complete(admitted.response, connection)
         if older is not None:
-            older.close(POLICY_VIOLATION, "replaced by a newer connection")
+            self.close_replaced(older.id)
         if self._draining is not None:
             connection.close(SERVICE_RESTART, "restarting")
 
@@ -392,5 +395,6 @@ class Server:
             )
         )
 
-    def _come_again(self) -> bytes:
-        return refusal(503, f"Retry-After: {self._random.randint(*self.options.retry_after_s)}")
+    def _come_again(self, after_s: float = 0.0) -> bytes:
+        spread_s = self._random.randint(*self.options.retry_after_s)
+        return refusal(503, f"Retry-After: {round(after_s) + spread_s}")
