@@ -28,9 +28,11 @@ from api.wanted import Asked, CommandWanted
 from domain.commands import OPEN_FATES
 from domain.passwords import weakness
 from projections.commands import CommandRow, find_command, find_commands
+from projections.stations import StationDetail
 from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import CommandRequested, StationPasswordOffered
 
+SEEN_WITHIN_S = 1.0
 WAIT_S_MAX = 60
 POLL_S = 0.05
 POLL_SOON_S, POLL_LATER_S = 2.0, 0.25
@@ -81,7 +83,7 @@ async def post_command(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Ask something of a station. 201: it has its fate already; 202: look it up at Location."""
-    detail = await known(ports, caller.tenant, station)
+    detail = await _known_soon(ports, caller.tenant, station)
     key = idempotency_key or str(uuid4())
     command_id = asking.command_id(caller.tenant, station, key)
     asked = asking.asked(body, detail.station.version, command_id, ports.now_us())
@@ -141,6 +143,19 @@ async def get_command(
     if found is None:
         raise NotFound("no command has this id; one that was just asked appears in a moment")
     return read(request, from_row(found))
+
+
+async def _known_soon(ports: Ports, tenant: str, station: str) -> StationDetail:
+    """Return the station; one that has only just connected is in the views in a moment."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + SEEN_WITHIN_S
+    while True:
+        try:
+            return await known(ports, tenant, station)
+        except NotFound:
+            if loop.time() >= end:
+                raise
+        await asyncio.sleep(POLL_S)
 
 
 async def _request(
