@@ -2,7 +2,8 @@
 
 On one core and in memory. Building is what the read model does with a log: decode, filter, fold,
 price and make the rows, without writing them. The same sessions are built twice: by stations that
-have had few sessions before, and by stations that have had many.
+have had few sessions before, and by stations that have had many. Then the same with what
+`cdrs_stored` has in Postgres.
 """
 
 import random
@@ -16,6 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from benchmarks.cdrs_stored import stored_per_s
 from benchmarks.rows import Row
 from domain.answering import Policy
 from domain.cdr_pricing import price_edges
@@ -65,6 +67,8 @@ def run() -> list[Row]:
         many.append(built_per_s(log, MANY))
     ratio = statistics.median(m / f for f, m in zip(few, many, strict=True))
     flat = statistics.median(few)
+    # The first warms up both stores.
+    stored = stored_per_s(_values(registrations()), logs_of(TURNS + 1), SESSIONS, (FEW, MANY))
     return [
         _row(f"CDRs built per second, {FEW:,} sessions before", flat, ""),
         _row(
@@ -72,6 +76,13 @@ def run() -> list[Row]:
             statistics.median(many),
             f"{ratio:.2f}",
             "1: a CDR's cost does not grow",
+        ),
+        _row(f"into Postgres, {FEW:,} stored before", statistics.median(stored.few), ""),
+        _row(
+            f"into Postgres, {MANY:,} stored before",
+            statistics.median(stored.many),
+            f"{stored.ratio:.2f}",
+            "1",
         ),
         _row("sessions priced per second: 10 elements, 60 readings", priced_per_s(), ""),
     ]
@@ -117,25 +128,41 @@ def priced_per_s() -> float:
 
 def written() -> list[bytes]:
     """Return the log of sessions that one owner answered and released; not measured."""
-    teller = _Teller()
-    for number in range(SESSIONS):
-        teller.session(f"CP{number % STATIONS}", number)
-    return teller.values
+    return logs_of(1)[0]
+
+
+def logs_of(turns: int) -> list[list[bytes]]:
+    """Return one log after the other, each of `SESSIONS` more sessions of the same stations."""
+    teller, logs = _Teller(), []
+    for turn in range(turns):
+        began = len(teller.values) if turn else 0
+        for number in range(turn * SESSIONS, (turn + 1) * SESSIONS):
+            teller.session(f"CP{number % STATIONS}", number)
+        logs.append(teller.values[began:])
+    return logs
 
 
 def registered() -> Registry:
     registry = Registry()
+    for offset, record in enumerate(registrations()):
+        registry.fold(offset, record)
+    return registry
+
+
+def registrations() -> list[Record]:
     by: dict[str, Any] = {"tenant": "default", "recorded_at": 0, "actor": "benchmark"}
     put = TariffPut(tariff_id="TEN", valid_from=0, tariff=Raw(_encode(_tariff())), **by)
-    place = {"id": "HQ", "time_zone": "Europe/Amsterdam", "stations": _places()}
-    records: list[Record] = [
+    stations = [{"station": f"CP{number}"} for number in range(STATIONS)]
+    place = {"id": "HQ", "time_zone": "Europe/Amsterdam", "stations": stations}
+    return [
         put,
         TariffAssigned(tariff_id="TEN", valid_from=0, **by),
         LocationPut(location_id="HQ", location=Raw(_encode(place)), **by),
     ]
-    for offset, record in enumerate(records):
-        registry.fold(offset, record)
-    return registry
+
+
+def _values(records: Sequence[Record]) -> list[bytes]:
+    return [encode(record, "registrar", number) for number, record in enumerate(records, 1)]
 
 
 class _Teller:
@@ -156,13 +183,14 @@ class _Teller:
     def session(self, station: str, number: int) -> None:
         minute = 60 * _SECOND
         begin = _NOW + number * 120 * minute
+        end = begin + 80 * minute
         started = {
             "connectorId": 1,
             "idTag": "TAG",
             "meterStart": 1_000,
             "timestamp": time_text(begin),
         }
-        answer = self._calls(station, "StartTransaction", started)
+        answer = self._calls(begin, station, "StartTransaction", started)
         transaction_id = msgspec.json.decode(answer.frame)[2]["transactionId"]
         for sample in range(1, SAMPLES + 1):
             at = begin + sample * 10 * minute
@@ -171,16 +199,16 @@ class _Teller:
                 "sampledValue": [{"value": str(1_000 * (1 + sample))}],
             }
             told = {"connectorId": 1, "transactionId": transaction_id, "meterValue": [value]}
-            self._calls(station, "MeterValues", told)
+            self._calls(at, station, "MeterValues", told)
         stopped = {
             "transactionId": transaction_id,
             "meterStop": 9_000,
-            "timestamp": time_text(begin + 80 * minute),
+            "timestamp": time_text(end),
         }
-        self._calls(station, "StopTransaction", stopped)
+        self._calls(end, station, "StopTransaction", stopped)
 
-    def _calls(self, station: str, action: str, payload: Mapping[str, Any]) -> MessageSent:
-        self._now += _SECOND
+    def _calls(self, at: int, station: str, action: str, payload: Mapping[str, Any]) -> MessageSent:
+        self._now = at + _SECOND
         number = len(self.values)
         self._append(
             MessageReceived(
@@ -263,10 +291,6 @@ def _tariff() -> dict[str, Any]:
         "elements": elements,
         "last_updated": "2026-01-01T00:00:00Z",
     }
-
-
-def _places() -> list[dict[str, str]]:
-    return [{"station": f"CP{number}"} for number in range(STATIONS)]
 
 
 def _an_hour() -> Evidence:

@@ -26,6 +26,9 @@ from domain.tariff_changes import price_changes
 from domain.transaction import Estimate, Transaction
 from schemas.cdr import Cdr, CdrState, cdr_id, correction_id
 
+WITH_LIMITS_MAYBE_NOT = frozenset({"METER_BASE_MISMATCH", "METER_REGRESSION", "METER_RESET"})
+"""What may hold it no more where it is known at what its register wraps, and what it can give."""
+
 
 def cdr_of(
     tenant: str,
@@ -140,8 +143,7 @@ def releasable(transaction: Transaction) -> bool:
         return False
     j = judge(t)
     held = held_by(t, {*j.flags, *signed_of(t, j.energy).flags}) | j.holds
-    # A register may have wrapped where it is known at what it does.
-    return held <= {"METER_REGRESSION"}
+    return held <= WITH_LIMITS_MAYBE_NOT
 
 
 def held_by(t: Transaction, flags: set[str]) -> frozenset[str]:
@@ -237,6 +239,7 @@ def facts_of(
         is_no_show=t.is_no_show,
         flags=flags,
         station_cost=t.station_cost,
+        station_currency=t.station_currency,
         settled=t.settled,
         changes=price_changes(t.tariff_changes),
     )

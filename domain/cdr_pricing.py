@@ -71,6 +71,7 @@ class PricedFacts(Struct, frozen=True, kw_only=True):
     flags: Collection[str] = ()
     station_cost: tuple[Decimal | None, Decimal | None] | None = None
     """What the station says it costs, excluding and including tax (OCPP 2.1, costDetails)."""
+    station_currency: str = ""
     settled: Decimal | None = None
     """What was settled with the driver, including tax (OCPP 2.1, NotifySettlement)."""
     changes: Sequence[TariffChange] | None = ()
@@ -139,7 +140,8 @@ def running_cost(
     located = reference.location_at(facts.tenant, facts.station, time, facts.registry)
     if splits_energy(applied.tariff):
         facts = replace(facts, readings=readings())
-    return _cost(facts, applied.tariff, located.location.time_zone if located else "")
+    zone = located.location.time_zone if located else ""
+    return _cost(facts, applied.tariff, zone, is_total=True)
 
 
 def tariff_of(facts: PricedFacts, reference: Reference) -> AppliedTariff | None:
@@ -181,10 +183,18 @@ def splits_energy(tariff: Tariff) -> bool:
     return any(_asks_for_time(rules)) or bool(rules.energies_wh)
 
 
-def price_edges(tariff: Tariff, zone: str, start_us: int, end_us: int) -> list[int] | None:
-    """Return the moments at which its price may change; None: other things may change it too."""
+def price_amounts(tariff: Tariff) -> tuple[Exact, ...]:
+    """Return the amounts of energy since the start, in Wh, at which its price may change."""
+    return tuple(rules_of(tariff).session.energies_wh)
+
+
+def price_edges(
+    tariff: Tariff, zone: str, start_us: int, end_us: int, amounts: Sequence[Exact] = ()
+) -> list[int] | None:
+    """Return the moments at which its price may change; None: other things than they and the
+    `amounts` of energy may change it too."""
     rules = rules_of(tariff).session
-    if rules.energies_wh or rules.powers_w or rules.currents_a:
+    if len(rules.energies_wh) > len(amounts) or rules.powers_w or rules.currents_a:
         return None
     times = [start_us + int(each) for each in rules.durations_us]
     if rules.marks_us:
@@ -213,7 +223,8 @@ def _times(f: PricedFacts) -> tuple[str | None, str | None]:
     return seconds_text(f.end_us - f.start_us), seconds_text(parked_us)
 
 
-def _cost(f: PricedFacts, tariff: Tariff, zone: str) -> Cost | None:
+def _cost(f: PricedFacts, tariff: Tariff, zone: str, *, is_total: bool = False) -> Cost | None:
+    """`is_total`: nobody asks for its periods, so they may be as few as give the same total."""
     if f.is_no_show:
         nobody = PricedSession(periods=(), reservation=f.reservation)
         return price(nobody, tariff, known_zone(zone))
@@ -233,9 +244,18 @@ def _cost(f: PricedFacts, tariff: Tariff, zone: str) -> Cost | None:
             states=f.states,
             reservation=f.reservation,
         ),
-        None if f.changes else price_edges(tariff, known_zone(zone), f.start_us, f.end_us),
+        *_edges(f, tariff, known_zone(zone), is_total=is_total),
     )
     return price(session, tariff, known_zone(zone), f.changes)
+
+
+def _edges(
+    f: PricedFacts, tariff: Tariff, zone: str, *, is_total: bool
+) -> tuple[list[int] | None, Sequence[Exact]]:
+    if f.changes or f.start_us is None or f.end_us is None:
+        return None, ()
+    amounts = price_amounts(tariff) if is_total else ()
+    return price_edges(tariff, zone, f.start_us, f.end_us, amounts), amounts
 
 
 def known_zone(zone: str) -> str:
@@ -255,12 +275,18 @@ def _flags(f: PricedFacts, tariff: Tariff, zone: str, cost: Cost | None) -> set[
     if f.changes is None:
         flags.add(TARIFF_MISSING)
     if cost is not None:
-        excl, incl = f.station_cost or (None, None)
-        if _differs(excl, cost.excl_rounded, cost) or _differs(incl, cost.incl_rounded, cost):
+        if f.station_cost is not None and _is_other_cost(f, f.station_cost, cost):
             flags.add(COST_MISMATCH)
         if _differs(f.settled, cost.incl_rounded, cost):
             flags.add(SETTLEMENT_MISMATCH)
     return flags
+
+
+def _is_other_cost(f: PricedFacts, told: tuple[Decimal | None, Decimal | None], cost: Cost) -> bool:
+    if f.station_currency and f.station_currency.upper() != cost.currency.upper():
+        return True
+    excl, incl = told
+    return _differs(excl, cost.excl_rounded, cost) or _differs(incl, cost.incl_rounded, cost)
 
 
 def _differs(told: Decimal | None, ours: Decimal | None, cost: Cost) -> bool:
@@ -272,9 +298,11 @@ def _differs(told: Decimal | None, ours: Decimal | None, cost: Cost) -> bool:
 def _holds(flags: Collection[str], tariff: Tariff, *, calibrated: bool) -> set[str]:
     found = HOLDING.intersection(flags)
     holds = set(found)
+    is_doubtful = calibrated
     if depends_on_time(tariff):
         holds |= DOUBTS_OF_TIME.intersection(flags)
-    if INTERPOLATED in flags and (calibrated or "SEQ_GAP" in flags):
+        is_doubtful = is_doubtful or "SEQ_GAP" in flags
+    if INTERPOLATED in flags and is_doubtful:
         holds.add(INTERPOLATED)
     return holds
 

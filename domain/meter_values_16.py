@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from domain.facts import OtherRegisters, Register, Registers, SampledValue
-from domain.phases import PHASES, summed
+from domain.phases import PHASES, Phases
 from domain.readings import read_decimal, read_time
 
 _REGISTER = "Energy.Active.Import.Register"
@@ -57,30 +57,31 @@ def read_energy(values: Any) -> tuple[Registers, tuple[str, ...], OtherRegisters
     registers: list[tuple[int | None, Decimal]] = []
     others: list[tuple[str, int | None, Decimal]] = []
     flags: dict[str, None] = {}
+    phases: Phases | None = None
     for (at, flag), sampled in _sampled(values):
         if flag:
             flags[flag] = None
-        phases: dict[str, Decimal] | None = None
-        before = len(registers)
         # In few steps: most of what stations sample is no energy, and this runs for all of it.
         told = [one for one in sampled if type(one) is dict and one.get("measurand") in _ENERGY]
         for one in told:
             if not _is_of_outlet(one):
                 continue
-            if one.get("measurand") not in _IS_REGISTER or one.get("phase"):
-                phases = _take_other(one, at, others, phases)
+            if one.get("measurand") not in _IS_REGISTER:
+                _take_other(one, at, others)
                 continue
-            value = read_decimal(one.get("value"))
-            if value is None:
+            if one.get("phase"):
+                phases = _take_phase(one, at, phases or Phases(), flags)
+                continue
+            if (value := _energy(one)) is None:
                 flags["BAD_SAMPLE"] = None
                 continue
-            value = value * 1000 if one.get("unit") == "kWh" else value
             registers.append((at, value))
             context = one.get("context")
             if context is not None and (end := _END_OF.get(str(context))):
                 others.append((end, at, value))
-        if phases and len(registers) == before and (total := summed(phases)) is not None:
-            registers.append((at, total))
+    if phases is not None:
+        sums = phases.sums(frozenset(at for at, _ in registers))
+        registers.extend((each.at, each.wh) for each in sums)
     return tuple(registers), tuple(flags), tuple(others)
 
 
@@ -106,22 +107,27 @@ def _is_of_outlet(sampled: dict[str, Any]) -> bool:
 
 
 def _take_other(
-    sampled: dict[str, Any],
-    at: int | None,
-    others: list[tuple[str, int | None, Decimal]],
-    phases: dict[str, Decimal] | None,
-) -> dict[str, Decimal] | None:
-    value, phase = read_decimal(sampled.get("value")), sampled.get("phase")
-    if value is None:
-        return phases
-    value = value * 1000 if sampled.get("unit") == "kWh" else value
-    kind = _OTHERS.get(sampled.get("measurand") or _REGISTER)
-    if kind is not None and not phase:
+    sampled: dict[str, Any], at: int | None, others: list[tuple[str, int | None, Decimal]]
+) -> None:
+    value, kind = _energy(sampled), _OTHERS.get(sampled["measurand"])
+    if value is not None and kind is not None and not sampled.get("phase"):
         others.append((kind, at, value))
-    elif kind is None and type(phase) is str and phase in PHASES:
-        phases = {} if phases is None else phases
-        phases.setdefault(phase, value)
+
+
+def _take_phase(
+    sampled: dict[str, Any], at: int | None, phases: Phases, flags: dict[str, None]
+) -> Phases:
+    value, phase = _energy(sampled), sampled.get("phase")
+    if type(phase) is str and phase in PHASES:
+        phases.take(at, phase, value, sampled.get("context"))
+    if value is None:
+        flags["BAD_SAMPLE"] = None
     return phases
+
+
+def _energy(sampled: dict[str, Any]) -> Decimal | None:
+    value = read_decimal(sampled.get("value"))
+    return value * 1000 if value is not None and sampled.get("unit") == "kWh" else value
 
 
 def _sampled(values: Any) -> Iterator[tuple[tuple[int | None, str], list[Any]]]:

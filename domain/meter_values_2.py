@@ -5,12 +5,13 @@ Outlet, Wh; an absent phase is the overall value. A value counts 10^multiplier o
 normalised to base units; the signed data that may stand beside it are passed on as told.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
+from itertools import product
 from typing import Any, NamedTuple
 
 from domain.facts import OtherRegisters, Register, Registers, SampledValue
-from domain.phases import PHASES, summed
+from domain.phases import PHASES, Phases
 from domain.readings import read_decimal, read_integer, read_time
 
 _REGISTER = "Energy.Active.Import.Register"
@@ -19,7 +20,13 @@ _OTHERS = {
     "Energy.Active.Export.Register": "export",
 }
 _DEFAULT_UNIT = {"Energy": "Wh", "Power": "W", "Current": "A", "Voltage": "V", "SoC": "Percent"}
-_BASE_UNIT = {"kWh": "Wh", "kW": "W", "kvar": "var", "kvarh": "varh", "kVA": "VA", "kVAh": "VAh"}
+_BASE_UNIT = {
+    "".join(letters): unit.removeprefix("k")
+    for unit in ("kWh", "kW", "kvar", "kvarh", "kVA", "kVAh")
+    for letters in product(*((letter.lower(), letter.upper()) for letter in unit))
+}
+"""In any case: the unit is a text of no list, and nothing else is spelled like these."""
+
 _MULTIPLIER_MAX = 12
 """Tera. A multiplier past it is none: no meter counts so, and no column holds it."""
 
@@ -49,59 +56,74 @@ def read_registers(values: Any) -> Readings:
     Of two with the same of the contexts Transaction.Begin and Transaction.End the first counts as
     begin, the last as end.
     """
-    registers: list[Register] = []
-    begin: Register | None = None
-    end: Register | None = None
-    others: list[tuple[str, int | None, Decimal]] = []
+    found = _Found()
     flags: dict[str, None] = {}
     for at, flag, sampled in _sampled(values):
         if flag:
             flags[flag] = None
-        phases: dict[str, Decimal] = {}
-        before = len(registers)
         for one in sampled:
             if not isinstance(one, dict):
                 continue
-            if not _is_register(one):
-                _take_other(one, at, others, phases)
-                continue
-            value = _scaled(one)[0]
-            if value is None:
+            if not _is_import(one):
+                _take_other(one, at, found.others)
+            elif not found.take(one, at):
                 flags["BAD_SAMPLE"] = None
-                continue
-            registers.append((at, value))
-            context = one.get("context")
-            if context == "Transaction.Begin" and begin is None:
-                begin = (at, value)
-            elif context == "Transaction.End":
-                end = (at, value)
-        if phases and len(registers) == before and (total := summed(phases)) is not None:
-            registers.append((at, total))
-            told = {one.get("context") for one in sampled if isinstance(one, dict)}
-            begin = (at, total) if begin is None and "Transaction.Begin" in told else begin
-            end = (at, total) if "Transaction.End" in told else end
-    return Readings(tuple(registers), begin, end, tuple(flags), tuple(others))
+    found.add_up()
+    return Readings(
+        tuple(found.registers), found.begin, found.end, tuple(flags), tuple(found.others)
+    )
+
+
+class _Found:
+    """The readings of a message, as they are read."""
+
+    def __init__(self) -> None:
+        self.registers: list[Register] = []
+        self.begin: Register | None = None
+        self.end: Register | None = None
+        self.others: list[tuple[str, int | None, Decimal]] = []
+        self._phases: Phases | None = None
+
+    def take(self, sampled: dict[str, Any], at: int | None) -> bool:
+        """Take what an import register shows; return whether it is a number."""
+        value, phase = _scaled(sampled)[0], sampled.get("phase")
+        if phase:
+            self._phases = self._phases or Phases()
+            if type(phase) is str and phase in PHASES:
+                self._phases.take(at, phase, value, sampled.get("context"))
+        elif value is not None:
+            self._keep((at, value), (sampled.get("context"),))
+        return value is not None
+
+    def add_up(self) -> None:
+        if self._phases is not None:
+            for summed in self._phases.sums(frozenset(at for at, _ in self.registers)):
+                self._keep((summed.at, summed.wh), summed.contexts)
+
+    def _keep(self, reading: Register, contexts: Collection[object]) -> None:
+        self.registers.append(reading)
+        if self.begin is None and "Transaction.Begin" in contexts:
+            self.begin = reading
+        elif "Transaction.End" in contexts:
+            self.end = reading
+
+
+def _is_import(sampled: dict[str, Any]) -> bool:
+    get = sampled.get
+    is_outlet = get("location", "Outlet") in ("Outlet", None)
+    return get("measurand", _REGISTER) in (_REGISTER, None) and is_outlet
 
 
 def _take_other(
-    sampled: dict[str, Any],
-    at: int | None,
-    others: list[tuple[str, int | None, Decimal]],
-    phases: dict[str, Decimal],
+    sampled: dict[str, Any], at: int | None, others: list[tuple[str, int | None, Decimal]]
 ) -> None:
     get = sampled.get
-    measurand = get("measurand") or _REGISTER
-    if get("location", "Outlet") not in ("Outlet", None):
+    measurand = get("measurand")
+    if type(measurand) is not str or measurand not in _OTHERS or get("phase"):
         return
-    value, phase = _scaled(sampled)[0], get("phase")
-    if value is None:
-        return
-    if type(measurand) is not str:
-        return
-    if measurand in _OTHERS and not phase:
+    value = _scaled(sampled)[0]
+    if value is not None and get("location", "Outlet") in ("Outlet", None):
         others.append((_OTHERS[measurand], at, value))
-    elif measurand == _REGISTER and type(phase) is str and phase in PHASES:
-        phases.setdefault(phase, value)
 
 
 def _sampled(values: Any) -> Iterator[tuple[int | None, str, list[Any]]]:
@@ -116,22 +138,14 @@ def _listed(values: Any) -> list[Any]:
     return [values] if isinstance(values, dict) else []
 
 
-def _is_register(sampled: dict[str, Any]) -> bool:
-    get = sampled.get
-    return (
-        get("measurand", _REGISTER) in (_REGISTER, None)
-        and not get("phase")
-        and get("location", "Outlet") in ("Outlet", None)
-    )
-
-
 def _scaled(sampled: dict[str, Any]) -> tuple[Decimal | None, str]:
     """Return the value in its base unit, None where it is no number, and that unit."""
     of_measure = sampled.get("unitOfMeasure")
     get = of_measure.get if isinstance(of_measure, dict) else {}.get
     measurand = _text(sampled.get("measurand"), _REGISTER)
     unit = _text(get("unit"), _DEFAULT_UNIT.get(measurand.partition(".")[0], ""))
-    exponent = read_integer(get("multiplier", 0))[0]
+    multiplier = get("multiplier")
+    exponent = 0 if multiplier is None else read_integer(multiplier)[0]
     value = read_decimal(sampled.get("value"))
     if exponent is None or abs(exponent) > _MULTIPLIER_MAX:
         return None, unit

@@ -78,7 +78,7 @@ def meter(r: Registers, limits: Limits) -> Metered:
         return held._replace(holds=frozenset({"METER_BASE_MISMATCH"}))
     if r.stop < r.start:
         return _unknown(r, inside, flags | {"METER_REGRESSION"}, limits)
-    return _decided(*_in_base(r, inside, flags), limits)
+    return _decided(*_in_base(r, inside, flags, limits), limits)
 
 
 def _inside(r: Registers) -> list[Reading]:
@@ -242,7 +242,7 @@ def _jumps(wh: Wh, since: int | None, until: int | None, limits: Limits) -> bool
 
 
 def _in_base(
-    r: Registers, inside: list[Reading], flags: set[str]
+    r: Registers, inside: list[Reading], flags: set[str], limits: Limits
 ) -> tuple[Registers, list[Reading], set[str]]:
     """Return the readings in the base and the unit of the registers at the ends."""
     if not inside or r.start is None or r.stop is None:
@@ -258,12 +258,20 @@ def _in_base(
                 return r, scaled, flags | {"UNIT_SUSPECT"}
     if fits:
         return r, inside, flags
-    is_other = told[0] < r.start - slack or told[0] > r.stop
+    is_other = told[0] < r.start - slack or (told[0] > r.stop and _is_beyond(r, inside[0], limits))
     if is_other and 0 <= rise <= energy + slack:
         base = _base_of(r, inside)
         moved = [] if base is None else [(at, wh - base + r.start) for at, wh in inside]
         return r, moved, flags | {"METER_BASE_MISMATCH"}
     return r, inside, flags
+
+
+def _is_beyond(r: Registers, first: Reading, limits: Limits) -> bool:
+    """Whether the register cannot have shown that by then, for all that is known: so the reading
+    has another base."""
+    if limits.max_power_w is None or r.start is None or r.start_us is None:
+        return True
+    return is_too_much(first[1] - r.start, r.start_us, first[0], limits)
 
 
 def _is_flat(r: Registers, inside: list[Reading]) -> bool:

@@ -49,11 +49,14 @@ def names_connector_status(payload: Payload) -> bool:
 
 def names_start(payload: Payload) -> bool:
     known = read_integer(payload.get("connectorId"))[0] is not None
-    return known and type(payload.get("idTag")) is str
+    return known and type(payload.get("idTag")) in (str, int)
 
 
 def names_transaction(payload: Payload) -> bool:
-    return read_integer(payload.get("transactionId"))[0] is not None
+    """One that names none but tells where its meter stopped is a stop without an id."""
+    return any(
+        read_integer(payload.get(name))[0] is not None for name in ("transactionId", "meterStop")
+    )
 
 
 def has_values(payload: Payload) -> bool:
@@ -77,12 +80,18 @@ def key_of_start(payload: Payload) -> tuple[str, int | None]:
     return start_key(evse_id, read_text(id_token, 20)[0], started_at, meter_start), started_at
 
 
-def transaction_of_stop(payload: Payload, transactions: Transactions) -> tuple[str, str]:
-    """Return (transaction id, flag); an id of 0 or below means the only open one that fits."""
-    number = read_integer(payload.get("transactionId"))[0]
-    if number is not None and number > 0:
+def transaction_of_stop(
+    payload: Payload, transactions: Transactions, group: str = ""
+) -> tuple[str, str]:
+    """Return (transaction id, flag); an id of 0 or below, or none, means the only open one that
+    fits.
+
+    `group`: of the token that stops it, as we answered.
+    """
+    number = read_integer(payload.get("transactionId"))[0] or 0
+    if number > 0:
         return str(number), ""
-    stop = nameless_stop(payload)
+    stop = nameless_stop(payload, group)
     known = transactions.ended_without_id(stop.meter_stop_wh, stop.ended_at)
     if known is not None:
         return known.transaction_id, MATCHED if MATCHED in known.flags else ""
@@ -90,13 +99,14 @@ def transaction_of_stop(payload: Payload, transactions: Transactions) -> tuple[s
     return (fitting[0].transaction_id, MATCHED) if len(fitting) == 1 else (str(number), "")
 
 
-def nameless_stop(payload: Payload) -> NamelessStop:
+def nameless_stop(payload: Payload, group: str = "") -> NamelessStop:
     """Return what a stop says of the transaction that it does not name."""
     begin = ends_in(read_samples(payload.get("transactionData")))[0]
     return NamelessStop(
         read_integer(payload.get("meterStop"))[0],
         read_time(payload.get("timestamp"))[0],
         read_text(payload.get("idTag"), 20)[0],
+        group,
         None if begin is None else begin[1],
     )
 
@@ -174,18 +184,20 @@ def started(told: Told) -> tuple[Fact, ...]:
             meter_start_wh=meter_start,
             started_at=started_at,
             reservation_id=read_integer(get("reservationId"))[0] or None,
-            flags=_flags(connector_flag, meter_flag, time_flag, token_flag),
-            repeated=transaction_id in told.transactions.known
-            or told.transactions.is_archived(transaction_id),
+            flags=_flags(told.flag, connector_flag, meter_flag, time_flag, token_flag),
+            repeated=told.transactions.is_known_start(transaction_id, started_at),
         ),
     )
 
 
 def meter_values(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
-    evse_id = read_integer(get("connectorId"))[0] or 0
+    connector = read_integer(get("connectorId"))[0]
+    evse_id = connector or 0
     number = read_integer(get("transactionId"))[0]
-    transaction_id = str(number) if number is not None and number > 0 else ""
+    # Connector 0 is the main meter: it counts for nobody's session, whatever it names.
+    is_named = number is not None and number > 0 and connector != 0
+    transaction_id = str(number) if is_named else ""
     values = get("meterValue")
     registers, flags, others = read_energy(values)
     if not transaction_id and evse_id > 0:
@@ -204,21 +216,22 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
             others=others,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/meterValue"),
-            flags=flags,
+            flags=_flags(told.flag, *flags) if told.flag else flags,
         ),
     )
 
 
 def ended(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
-    transaction_id, id_flag = transaction_of_stop(told.payload, told.transactions)
+    answer = msgspec.json.decode(answer_payload(told.answer)) if told.answer is not None else {}
+    info = answer.get("idTagInfo") or {}
+    group = str(info.get("parentIdTag", ""))
+    transaction_id, id_flag = transaction_of_stop(told.payload, told.transactions, group)
     meter_stop, meter_flag = read_integer(get("meterStop"))
     ended_at, time_flag = read_time(get("timestamp"))
     values = get("transactionData")
     registers, sample_flags, others = read_energy(values)
     known = told.transactions.known.get(transaction_id)
-    answer = msgspec.json.decode(answer_payload(told.answer)) if told.answer is not None else {}
-    info = answer.get("idTagInfo") or {}
     return (
         TransactionEnded(
             offset=told.offset,
@@ -231,13 +244,13 @@ def ended(told: Told) -> tuple[Fact, ...]:
             reason=read_text(get("reason"), 50)[0] or "Local",
             id_token=read_text(get("idTag"), 20)[0],
             token_status=str(info.get("status", "")),
-            group=str(info.get("parentIdTag", "")),
+            group=group,
             registry=told.answer.registry if told.answer is not None else -1,
             registers=registers,
             others=others,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/transactionData"),
-            flags=_flags(id_flag, meter_flag, time_flag) + sample_flags,
+            flags=_flags(told.flag, id_flag, meter_flag, time_flag) + sample_flags,
             repeated=known.is_ended
             if known is not None
             else told.transactions.is_archived(transaction_id),

@@ -79,7 +79,7 @@ class Transaction(Struct, kw_only=True):
     """The register as that one began, and when that was."""
     successor_at: int | None = None
     successor_told: int = 0
-    """When we were told of that one."""
+    """When we were told of that one, and of this."""
     previous: str = ""
     """Id of the one before it on its EVSE."""
     previous_stop_wh: int | Decimal | None = None
@@ -129,6 +129,8 @@ class Transaction(Struct, kw_only=True):
     """Offset of the message by which the station accepted that reservation."""
     station_cost: tuple[Decimal | None, Decimal | None] | None = None
     """What the station says it costs, excluding and including tax (2.1)."""
+    station_currency: str = ""
+    """In what currency; empty: it did not say."""
     settled: Decimal | None = None
     reservation_id: int | None = None
     auth_method: str = ""
@@ -216,7 +218,7 @@ def succeed(transaction: Transaction, by: Transaction) -> None:
     transaction.succeeded = True
     transaction.succeeded_by = by.started
     transaction.successor_start_wh = by.meter_start_wh
-    transaction.successor_told = by.start_received
+    transaction.successor_told = max(by.start_received, transaction.start_received)
     transaction.successor_at = reading_time(by.started_at, by.start_received)
 
 

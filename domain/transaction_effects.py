@@ -28,6 +28,7 @@ from domain.transactions import (
     REUSED,
     NamelessStop,
     Transactions,
+    began_at,
     start_key,
 )
 from schemas.records import MessageSent
@@ -79,15 +80,21 @@ def _take_place(station: Station, transaction: Transaction, fact: Fact) -> None:
         if other.previous == transaction.transaction_id:
             touch(other, fact.offset, fact.recorded_at)
             _settle(station, other, changed=True)
-    began = transaction.started_at or transaction.start_received
+            _is_followed(book, transaction, other, fact)
+    began = began_at(transaction)
     for other in book.open_on(transaction.evse_id):
-        if other is transaction or other.succeeded:
-            continue
-        if (other.started_at or other.start_received) <= began:
-            succeed(other, transaction)
-            if other.is_closed:
-                touch(other, fact.offset, fact.recorded_at)
-            book.closing[other.transaction_id] = None
+        if other is not transaction and began_at(other) <= began:
+            _is_followed(book, other, transaction, fact)
+
+
+def _is_followed(book: Transactions, first: Transaction, then: Transaction, fact: Fact) -> None:
+    """`then` began on the EVSE of `first`: of several the one that began first counts."""
+    if first.is_ended or (first.succeeded and (first.successor_at or 0) <= began_at(then)):
+        return
+    succeed(first, then)
+    if first.is_closed:
+        touch(first, fact.offset, fact.recorded_at)
+    book.closing[first.transaction_id] = None
 
 
 def _is_live(station: Station, fact: Fact) -> bool:
@@ -156,6 +163,15 @@ def _pass_on(station: Station, transaction: Transaction, fact: Fact) -> None:
         _settle(station, after, changed=True)
 
 
+def _pass_back(station: Station, transaction: Transaction, fact: Fact) -> None:
+    """Its register at the start bounds the one that it followed, whose end was not told."""
+    for other in station.transactions.known.values():
+        if other.succeeded and other.succeeded_by == transaction.started >= 0:
+            other.successor_start_wh = transaction.meter_start_wh
+            if other.is_closed:
+                touch(other, fact.offset, fact.recorded_at)
+
+
 def _without_start(book: Transactions, fact: TransactionEnded) -> Transaction | None:
     """Return the transaction that this stop ends, if it or its samples tell of one at all."""
     unseen = book.unseen.pop(fact.transaction_id, None)
@@ -167,7 +183,7 @@ def _without_start(book: Transactions, fact: TransactionEnded) -> Transaction | 
     begin, _ = ends_in(fact.samples)
     if int(fact.transaction_id) > 0 or begin is None or begin[0] is None:
         return None
-    stop = NamelessStop(fact.meter_stop_wh, fact.ended_at, fact.id_token, begin[1])
+    stop = NamelessStop(fact.meter_stop_wh, fact.ended_at, fact.id_token, fact.group, begin[1])
     if book.candidates(stop):
         return None
     made = begin_unseen(fact, f"stop{REUSED}{fact.offset}")
@@ -181,7 +197,7 @@ def _without_start(book: Transactions, fact: TransactionEnded) -> Transaction | 
 def _orphaned(book: Transactions, fact: TransactionEnded) -> MessageOrphaned:
     reason = "STOP_UNKNOWN_TX"
     if int(fact.transaction_id) <= 0:
-        stop = NamelessStop(fact.meter_stop_wh, fact.ended_at, fact.id_token)
+        stop = NamelessStop(fact.meter_stop_wh, fact.ended_at, fact.id_token, fact.group)
         if book.candidates(stop):
             reason = AMBIGUOUS
     return MessageOrphaned(
@@ -201,12 +217,15 @@ def transaction_event(station: Station, fact: TransactionEventReported, record: 
         if book.is_over_for_good(fact.transaction_id):
             return fact
         transaction = begin_by_event(fact)
+        is_live = _is_live(station, fact) and not fact.offline
         if fact.event_type == "Started":
-            transaction.start_is_live = _is_live(station, fact) and not fact.offline
+            transaction.start_is_live = is_live
         if fact.event_type == "Ended":
-            transaction.end_is_live = _is_live(station, fact) and not fact.offline
+            transaction.end_is_live = is_live
         book.add_event(transaction)
-        _authorised(station, transaction, fact, is_first=bool(transaction.token_status))
+        auth_methods.told_by_event(
+            station, transaction, fact, is_first=bool(transaction.token_status), is_live=is_live
+        )
         _settle(station, transaction, changed=True)
         _place_event(station, transaction, fact, was=0)
     else:
@@ -233,8 +252,13 @@ def _event_evolves(
         transaction.is_ended,
     )
     presented = transaction.token_status, transaction.token_seq
+    # What comes behind its successors has waited somewhere.
+    is_overtaken = fact.seq_no is not None and (transaction.seq.highest or 0) > fact.seq_no
+    is_live = _is_live(station, fact) and not fact.offline and not is_overtaken
+    was_begun_at = transaction.meter_start_wh
     changed = evolve_by_event(transaction, fact)
-    is_live = _is_live(station, fact) and not fact.offline
+    if was_begun_at is None and transaction.meter_start_wh is not None:
+        _pass_back(station, transaction, fact)
     if transaction.is_ended and not was_ended:
         transaction.end_is_live = is_live
         station.transactions.closing.pop(transaction.transaction_id, None)
@@ -245,16 +269,9 @@ def _event_evolves(
     if transaction.silent_since:
         is_running(station, transaction, fact.at)
     is_first = presented != (transaction.token_status, transaction.token_seq)
-    _authorised(station, transaction, fact, is_first=is_first)
+    auth_methods.told_by_event(station, transaction, fact, is_first=is_first, is_live=is_live)
     _place_event(station, transaction, fact, was=was_evse)
     _settle(station, transaction, changed=changed)
-
-
-def _authorised(
-    station: Station, transaction: Transaction, fact: TransactionEventReported, *, is_first: bool
-) -> None:
-    is_live = _is_live(station, fact) and not fact.offline
-    auth_methods.told_by_event(station, transaction, fact, is_first=is_first, is_live=is_live)
 
 
 def _place_event(

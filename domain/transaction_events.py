@@ -11,7 +11,7 @@ from zlib import crc32
 
 from domain.clocks import reading_time
 from domain.facts import TransactionEventReported
-from domain.readings import read_decimal, whole
+from domain.readings import read_decimal, read_text, whole
 from domain.seq_numbers import Seen
 from domain.transaction import Transaction, flag, interrupt, mention, touch
 from domain.transaction_messages import (
@@ -22,6 +22,8 @@ from domain.transaction_messages import (
     read_registers,
     read_signed,
 )
+
+CURRENCY_LENGTH = 3
 
 _STOPPING = frozenset({"StopAuthorized", "Deauthorized"})
 """Triggers with which a token that is presented ends the charging."""
@@ -95,8 +97,9 @@ def _measure(t: Transaction, fact: TransactionEventReported) -> bool:
         t.registry = fact.registry
     if fact.reservation_id is not None and t.reservation_id is None:
         t.reservation_id = fact.reservation_id
-    if fact.cost_details is not None:
-        t.station_cost = _cost(fact.cost_details)
+    if fact.cost_details is not None and fact.event_type == "Ended":
+        # What an earlier event tells is the cost so far.
+        t.station_cost, t.station_currency = _cost(fact.cost_details)
         changed = True
     is_over = t.is_ended or t.is_closed
     if fact.charging_state:
@@ -157,16 +160,21 @@ def _end(t: Transaction, fact: TransactionEventReported) -> bool:
     return changed
 
 
-def _cost(details: Mapping[str, Any]) -> tuple[Decimal | None, Decimal | None] | None:
-    """Return what the station says it costs, excluding and including tax; None: it could not."""
-    if details.get("failureToCalculate") is True:
-        return None
+def _cost(
+    details: Mapping[str, Any],
+) -> tuple[tuple[Decimal | None, Decimal | None] | None, str]:
+    """Return what the station says it costs, excluding and including tax, and in what currency.
+
+    None: it could not say.
+    """
     cost = details.get("totalCost")
-    total = cost.get("total") if isinstance(cost, dict) else None
-    if not isinstance(total, dict):
-        return None
-    told = read_decimal(total.get("exclTax")), read_decimal(total.get("inclTax"))
-    return None if told == (None, None) else told
+    if details.get("failureToCalculate") is True or not isinstance(cost, dict):
+        return None, ""
+    total = cost.get("total")
+    get = total.get if isinstance(total, dict) else {}.get
+    told = read_decimal(get("exclTax")), read_decimal(get("inclTax"))
+    currency = read_text(cost.get("currency"), CURRENCY_LENGTH)[0]
+    return (None, "") if told == (None, None) else (told, currency)
 
 
 def _locate(t: Transaction, fact: TransactionEventReported) -> bool:

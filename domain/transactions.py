@@ -45,6 +45,8 @@ class NamelessStop(NamedTuple):
     meter_stop_wh: int | None
     ended_at: int | None
     id_token: str = ""
+    group: str = ""
+    """Of that token, as we answered."""
     meter_start_wh: Decimal | None = None
     """The register at the start, where it was told along."""
 
@@ -81,12 +83,22 @@ class Transactions(Struct):
         if transaction_id is not None:
             known = self.known[transaction_id]
             return None if started_at is None and known.is_ended else known
-        if started_at is None or not self.archive or started_at > self.archived_until:
+        if not self._may_be_archived(started_at):
             return None
         position = self._find(_digest(key), 0)
         if position < 0:
             return None
         return str(int.from_bytes(self.archive[position + _DIGEST : position + _ENTRY], "big"))
+
+    def is_known_start(self, transaction_id: str, started_at: int | None) -> bool:
+        """Whether a start that got this id is one that was told before."""
+        if transaction_id in self.known:
+            return True
+        return self._may_be_archived(started_at) and self.is_archived(transaction_id)
+
+    def _may_be_archived(self, started_at: int | None) -> bool:
+        # So that a new start costs no search among all that there ever were.
+        return bool(self.archive) and started_at is not None and started_at <= self.archived_until
 
     def is_archived(self, transaction_id: str) -> bool:
         if not self.archive or not transaction_id.isdecimal():
@@ -154,17 +166,17 @@ class Transactions(Struct):
 
         Each knows the register at the end of the one before it, once both are told.
         """
-        evse_id, began = transaction.evse_id, _began(transaction)
+        evse_id, began = transaction.evse_id, began_at(transaction)
         latest = self.known.get(self.latest.get(evse_id, ""))
-        if latest is None or _began(latest) <= began:
+        if latest is None or began_at(latest) <= began:
             self.latest[evse_id] = transaction.transaction_id
         before = after = None
         for other in self.known.values():
             if other.evse_id != evse_id or other is transaction or other.is_no_show:
                 continue
-            if _began(other) <= began:
-                before = other if before is None or _began(before) <= _began(other) else before
-            elif after is None or _began(other) < _began(after):
+            if began_at(other) <= began:
+                before = other if before is None or began_at(before) <= began_at(other) else before
+            elif after is None or began_at(other) < began_at(after):
                 after = other
         if before is not None:
             transaction.previous = before.transaction_id
@@ -246,7 +258,7 @@ class Transactions(Struct):
         if stop.id_token:
             token = stop.id_token.casefold()
             same = [t for t in fitting if t.id_token.casefold() == token]
-            fitting = same or [t for t in fitting if t.group]
+            fitting = same or [t for t in fitting if _is_of_group(t, stop.group)]
         busy = {transaction.evse_id for transaction in fitting if not transaction.succeeded}
         fitting = [t for t in fitting if not (t.succeeded and t.evse_id in busy)]
         if len(fitting) > 1 and wh is not None:
@@ -283,7 +295,7 @@ class Transactions(Struct):
         return position - at if position >= 0 else -1
 
 
-def _began(transaction: Transaction) -> int:
+def began_at(transaction: Transaction) -> int:
     at = transaction.started_at
     return transaction.start_received if at is None else at
 
@@ -292,6 +304,10 @@ def _has_passed(transaction: Transaction, wh: int) -> bool:
     """Whether its samples, in the base of its start, are beyond this register already."""
     last, start = transaction.last_register_wh, transaction.meter_start_wh
     return last is not None and last > wh and last >= (start or 0)
+
+
+def _is_of_group(transaction: Transaction, group: str) -> bool:
+    return group != "" and transaction.group.casefold() == group.casefold()
 
 
 def start_key(

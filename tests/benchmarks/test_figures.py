@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks import largest
+from benchmarks import cdrs, largest
 from benchmarks.embedded import spent
 from benchmarks.sustained import highest_kept
 from schemas import payloads
+from schemas.records import CdrReleased, decode
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,14 @@ def test_the_largest_frames_are_what_the_schemas_allow(
     name: str, version: str, action: str, payload: Any
 ) -> None:
     assert payloads.violations(version, action, payload) == ()
+
+
+def test_every_session_that_is_built_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cdrs, "SESSIONS", 3)
+
+    released = [
+        sum(isinstance(decode(value), CdrReleased) for value in log) for log in cdrs.logs_of(2)
+    ]
+
+    assert released == [3, 3]
+    assert cdrs.built_per_s(cdrs.written(), sessions_before=100) > 0

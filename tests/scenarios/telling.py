@@ -18,8 +18,9 @@ from schemas.records import CALL
 DATA = Path(__file__).parents[1] / "data"
 GIVEN = read_scenarios(DATA / "scenarios.jsonl")
 VARIANTS = read_scenarios(DATA / "scenario_variants.jsonl")
+EDGES = read_scenarios(DATA / "scenario_edges.jsonl")
 ALL: Sequence[Scenario] = [*GIVEN.scenarios, *VARIANTS.scenarios]
-TARIFFS: Sequence[Json] = GIVEN.tariffs
+TARIFFS: Sequence[Json] = [*{t["id"]: t for t in (*GIVEN.tariffs, *EDGES.tariffs)}.values()]
 
 REPEATS = frozenset({"DUPLICATE_START", "DUPLICATE_STOP", "DUPLICATE_EVENT"})
 _PLACES = (

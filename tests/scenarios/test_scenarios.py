@@ -1,13 +1,13 @@
-"""Every scenario comes out as it says; the variants are others of the same rules."""
+"""Every scenario comes out as it says; variants and edges are others of the same rules."""
 
 import pytest
 
 from infra.scenario_file import Scenario
 from infra.scenario_run import judge
-from tests.scenarios.telling import ALL, run
+from tests.scenarios.telling import ALL, EDGES, run
 
 
-@pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.id)
+@pytest.mark.parametrize("scenario", [*ALL, *EDGES.scenarios], ids=lambda scenario: scenario.id)
 def test_a_scenario_comes_out_as_it_says(scenario: Scenario) -> None:
     assert judge(scenario, run(scenario)) == []
 

@@ -16,6 +16,7 @@ from projections.run import Limits, Projection
 from schemas.records import CALL, decode
 from tests.scenarios.telling import (
     ALL,
+    EDGES,
     REPEATS,
     TARIFFS,
     all_figures,
@@ -33,17 +34,17 @@ by_id = pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.i
 ABSOLUTE = frozenset({"D05", "D06", "D06T", "D07", "D08", "D09", "S01", "S02", "S03", "S06"})
 """Bases and wraps are told by where zero is, and signed values cannot be moved."""
 
-SOLO = [
-    each
-    for each in ALL
-    if each.version != "1.6"
-    and all(
+
+def is_solo(scenario: Scenario) -> bool:
+    """Whether it is a conversation of TransactionEvents alone."""
+    return scenario.version != "1.6" and all(
         event.direction and (event.raw[0] != CALL or event.raw[2] == "TransactionEvent")
-        for event in each.events
+        for event in scenario.events
     )
-    and not {"G12", "G27"} & {each.id}
-]
-"""Conversations of TransactionEvents alone. Of two with one number the first counts (G12)."""
+
+
+SOLO = [each for each in ALL if is_solo(each) and not {"G12", "G27"} & {each.id}]
+"""Of two events with one number the first counts (G12)."""
 
 STATUSES = [
     each
@@ -64,6 +65,10 @@ def test_every_frame_told_twice_is_told_once(scenario: Scenario) -> None:
 def test_events_count_by_when_they_happened_and_not_by_when_they_came(
     scenario: Scenario, seed: int
 ) -> None:
+    _shuffled(scenario, seed)
+
+
+def _shuffled(scenario: Scenario, seed: int) -> None:
     but = REPEATS | {"OUT_OF_ORDER"}
     in_order, shuffled = run(queued(scenario, None)), run(queued(scenario, seed))
 
@@ -160,3 +165,27 @@ def test_a_fold_from_zero_is_the_state_that_decided(scenario: Scenario) -> None:
     assert {key: dump(each) for key, each in stations.items()} == {
         key: dump(each) for key, each in world.owner.stations.items()
     }
+
+
+CONTRADICTORY = frozenset({"edge-G31", "edge-G31t", "edge-G50"})
+"""Of two events with one number the first counts."""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scenario", EDGES.scenarios, ids=lambda scenario: scenario.id)
+def test_edges_are_told_otherwise_too(scenario: Scenario) -> None:
+    told = all_figures(run(scenario))
+    assert all_figures(run(told_twice(scenario))) == told
+    asyncio.run(_killed_after(scenario, 1))
+    if "reservations" not in scenario.config:
+        _side_by_side(scenario, 20)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    "scenario",
+    [each for each in EDGES.scenarios if is_solo(each) and each.id not in CONTRADICTORY],
+    ids=lambda scenario: scenario.id,
+)
+def test_edges_count_by_when_they_happened(scenario: Scenario, seed: int) -> None:
+    _shuffled(scenario, seed)
