@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.ports import Appender, Place
 from schemas.credentials import matches
 from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import Record, StationDeregistered, StationRegistered
@@ -150,13 +151,13 @@ class FailingLog:
     """The journal fails the first append in the given way."""
 
     def __init__(self, deployment: Deployment, error: Exception) -> None:
-        self._log = deployment.app.state.ports.log
+        self._log: Appender = deployment.app.state.ports.log
         self._errors = [error]
 
-    async def append(self, record: Record) -> None:
+    async def append(self, record: Record) -> Place:
         if self._errors:
             raise self._errors.pop()
-        await self._log.append(record)
+        return await self._log.append(record)
 
 
 @pytest.mark.parametrize(
