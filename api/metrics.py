@@ -142,6 +142,12 @@ async def _counts(ports: Ports) -> list[GaugeMetricFamily]:
         _gauge("chargeledger_stations_online", "Stations connected.", counts.stations_online),
         _gauge("chargeledger_transactions_active", "Active.", counts.transactions_active),
         _gauge("chargeledger_commands_open", "Commands without a fate.", counts.commands_open),
+        _gauge(
+            "chargeledger_owner_set_aside_records",
+            "Records because of which owners decide nothing for a station; above 0 somebody must"
+            " look.",
+            counts.set_aside,
+        ),
         _gauge("chargeledger_energy_wh", "Wh of all CDRs with known energy.", counts.energy_wh),
         cdrs,
     ]

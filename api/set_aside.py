@@ -1,4 +1,4 @@
-"""What could not be folded: each record with a pointer, until a version that folds it rebuilds."""
+"""What could not be folded or decided about: each record with a pointer, for a person."""
 
 from typing import Annotated
 
@@ -24,6 +24,10 @@ async def get_set_aside(
     ports: Needs,
     query: Annotated[SetAsideQuery, QueryParameters()],
 ) -> Response:
-    """Records that are in the log and in no view: a fault of ours that wants a person."""
-    rows = await find_set_aside(ports.db, caller.tenant, query.station)
+    """Records that are in the log and in no view, or whose station gets no answers any more.
+
+    Each is a fault of ours that wants a person.
+    """
+    untold = "read-metrics" in caller.rights
+    rows = await find_set_aside(ports.db, caller.tenant, query.station, untold=untold)
     return read(request, Items(items=rows, next=None))

@@ -18,6 +18,7 @@ from api.bodies import documented as body_documented
 from api.ports import Ports
 from api.problems import FieldError, Invalid, NotFound
 from domain.admission import STATUSES
+from domain.signing import ACCEPT, ATTRIBUTE, REFUSE
 from projections.messages import Page as MessagePage
 from projections.messages import conversation
 from projections.stations import StationDetail, find_station, find_stations
@@ -53,6 +54,8 @@ def _meant(attributes: dict[str, Any]) -> dict[str, Any]:
     policy = attributes.get("boot_policy")
     if policy is not None and policy not in STATUSES:
         raise ValueError(f"boot_policy: one of {', '.join(STATUSES)}")
+    if attributes.get(ATTRIBUTE) not in (None, ACCEPT, REFUSE):
+        raise ValueError(f"{ATTRIBUTE}: {ACCEPT} or {REFUSE}")
     for name, value in attributes.items():
         if fault := fault_of(name, value):
             raise ValueError(fault)
@@ -81,7 +84,8 @@ class Registration(Body):
             default_factory=dict,
             max_length=ATTRIBUTES_MAX,
             description="Text, whole numbers, booleans or null. boot_policy (Accepted, Pending or"
-            " Rejected) is what a BootNotification is answered; switch_… tell of a make's habits"
+            " Rejected) is what a BootNotification is answered, certificate_requests (accept or"
+            " refuse) what a SignCertificate is; switch_… tell of a make's habits"
             " (docs/tolerance.md).",
         ),
     ]

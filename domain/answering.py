@@ -16,6 +16,7 @@ class Policy(NamedTuple):
     """What an operator has set; none of it changes what is already decided."""
 
     accept_unknown_tokens: bool = False
+    accept_certificate_requests: bool = False
     heartbeat_interval_s: int = 300
     spread_percent: int = 0
     """By how much intervals that stations are told differ from station to station."""

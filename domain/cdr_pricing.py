@@ -140,7 +140,8 @@ def running_cost(
     located = reference.location_at(facts.tenant, facts.station, time, facts.registry)
     if splits_energy(applied.tariff):
         facts = replace(facts, readings=readings())
-    return _cost(facts, applied.tariff, located.location.time_zone if located else "")
+    zone = located.location.time_zone if located else ""
+    return _cost(facts, applied.tariff, zone, is_total=True)
 
 
 def tariff_of(facts: PricedFacts, reference: Reference) -> AppliedTariff | None:
@@ -182,10 +183,18 @@ def splits_energy(tariff: Tariff) -> bool:
     return any(_asks_for_time(rules)) or bool(rules.energies_wh)
 
 
-def price_edges(tariff: Tariff, zone: str, start_us: int, end_us: int) -> list[int] | None:
-    """Return the moments at which its price may change; None: other things may change it too."""
+def price_amounts(tariff: Tariff) -> tuple[Exact, ...]:
+    """Return the amounts of energy since the start, in Wh, at which its price may change."""
+    return tuple(rules_of(tariff).session.energies_wh)
+
+
+def price_edges(
+    tariff: Tariff, zone: str, start_us: int, end_us: int, amounts: Sequence[Exact] = ()
+) -> list[int] | None:
+    """Return the moments at which its price may change; None: other things than they and the
+    `amounts` of energy may change it too."""
     rules = rules_of(tariff).session
-    if rules.energies_wh or rules.powers_w or rules.currents_a:
+    if len(rules.energies_wh) > len(amounts) or rules.powers_w or rules.currents_a:
         return None
     times = [start_us + int(each) for each in rules.durations_us]
     if rules.marks_us:
@@ -214,7 +223,8 @@ def _times(f: PricedFacts) -> tuple[str | None, str | None]:
     return seconds_text(f.end_us - f.start_us), seconds_text(parked_us)
 
 
-def _cost(f: PricedFacts, tariff: Tariff, zone: str) -> Cost | None:
+def _cost(f: PricedFacts, tariff: Tariff, zone: str, *, is_total: bool = False) -> Cost | None:
+    """`is_total`: nobody asks for its periods, so they may be as few as give the same total."""
     if f.is_no_show:
         nobody = PricedSession(periods=(), reservation=f.reservation)
         return price(nobody, tariff, known_zone(zone))
@@ -234,9 +244,18 @@ def _cost(f: PricedFacts, tariff: Tariff, zone: str) -> Cost | None:
             states=f.states,
             reservation=f.reservation,
         ),
-        None if f.changes else price_edges(tariff, known_zone(zone), f.start_us, f.end_us),
+        *_edges(f, tariff, known_zone(zone), is_total=is_total),
     )
     return price(session, tariff, known_zone(zone), f.changes)
+
+
+def _edges(
+    f: PricedFacts, tariff: Tariff, zone: str, *, is_total: bool
+) -> tuple[list[int] | None, Sequence[Exact]]:
+    if f.changes or f.start_us is None or f.end_us is None:
+        return None, ()
+    amounts = price_amounts(tariff) if is_total else ()
+    return price_edges(tariff, zone, f.start_us, f.end_us, amounts), amounts
 
 
 def known_zone(zone: str) -> str:

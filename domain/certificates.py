@@ -9,7 +9,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 from hashlib import sha256
 
-from domain.holdings import Change, Telling, gone, put
+from domain.holdings import Change, Telling, gone, merge, put
 from domain.members import (
     Payload,
     Value,
@@ -28,6 +28,9 @@ FACET = "certificates"
 REQUESTS = "certificate-requests"
 _TYPES_16 = {"CentralSystemRootCertificate": "CSMSRootCertificate"}
 _STATION = "ChargingStationCertificate"
+CSR_CHARACTERS_MAX = 12_000
+"""OCPP allows 5500."""
+
 _HASHES = ("hashAlgorithm", "issuerNameHash", "issuerKeyHash", "serialNumber")
 
 
@@ -91,6 +94,7 @@ def signing_asked(telling: Telling) -> Iterator[Change]:
     value = {
         "state": "pending" if telling.is_accepted else "rejected",
         "certificate_type": text_of(telling.request, "certificateType") or _STATION,
+        "csr": str(telling.request.get("csr", ""))[:CSR_CHARACTERS_MAX],
         "csr_sha256": digest,
         "request_id": integer_of(telling.request, "requestId"),
         "answer": telling.status,
@@ -111,7 +115,7 @@ def signed(telling: Telling) -> Iterator[Change]:
     for key, asked in telling.held.each(REQUESTS):
         is_meant = request_id is None or asked.get("request_id") == request_id
         if is_meant and asked.get("certificate_type") == kind and asked.get("state") != "signed":
-            yield put(REQUESTS, key, {**asked, "state": "signed"})
+            yield merge(REQUESTS, key, {"state": "signed"})
 
 
 def _kind(kind: str) -> str:

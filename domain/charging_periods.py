@@ -52,11 +52,14 @@ class Evidence(Struct, frozen=True, kw_only=True):
     reservation: Reservation | None = None
 
 
-def session_of(evidence: Evidence, edges_us: Sequence[int] | None = None) -> PricedSession:
+def session_of(
+    evidence: Evidence, edges_us: Sequence[int] | None = None, edges_wh: Sequence[Exact] = ()
+) -> PricedSession:
     """Return the session up to the end that the evidence names. It is not before its start.
 
-    `edges_us`, in order, are the only moments at which a price may change, where that is known:
-    then readings that are next to none of them are left out. They split nothing that counts.
+    `edges_us` are the only moments, `edges_wh` the only amounts since the start, at which a price
+    may change, where that is known: then readings that are next to none of them are left out. They
+    split nothing that counts.
     """
     e = evidence
     changes = activities(e.states, e.start_us, e.end_us)
@@ -65,7 +68,8 @@ def session_of(evidence: Evidence, edges_us: Sequence[int] | None = None) -> Pri
         return PricedSession(periods=(whole,), reservation=e.reservation)
     usable = usable_readings(e)
     if edges_us is not None:
-        usable = _next_to(usable, sorted({*edges_us, *(change.at_us for change in changes)}))
+        moments = {*edges_us, *(change.at_us for change in changes)}
+        usable = _next_to(usable, sorted(moments), edges_wh)
     readings = [
         Reading(at_us=e.start_us, register_wh=0),
         *(Reading(at_us=at, register_wh=wh) for at, wh in usable),
@@ -119,13 +123,16 @@ def usable_readings(evidence: Evidence) -> list[tuple[int, Exact]]:
 
 
 def _next_to(
-    readings: Sequence[tuple[int, Exact]], moments: Sequence[int]
+    readings: Sequence[tuple[int, Exact]], moments: Sequence[int], amounts: Sequence[Exact]
 ) -> list[tuple[int, Exact]]:
-    """Return the readings right before and after each moment, and those at it."""
-    times = [at for at, _ in readings]
+    """Return the readings right before and after each moment and amount, and those at it."""
+    times, registers = [at for at, _ in readings], [wh for _, wh in readings]
     kept: set[int] = set()
     for moment in moments:
         kept |= {bisect_right(times, moment) - 1, bisect_left(times, moment)}
+    for amount in amounts:
+        low, high = bisect_left(registers, amount), bisect_right(registers, amount)
+        kept |= {low - 1, low, high - 1, high}
     return [readings[index] for index in sorted(kept) if 0 <= index < len(readings)]
 
 

@@ -158,6 +158,13 @@ def _fitting(telling: Telling, asked: Value, but: str = "") -> Iterator[Change]:
             yield gone(FACET, key)
 
 
+def dynamic_update(held: Holdings, profile_id: int | None) -> Value | None:
+    """Return the last update of a dynamic profile, to be told once more; None: there is none."""
+    profile = held.kept(FACET, str(profile_id))
+    update = profile.get("schedule_update") if profile is not None else None
+    return update if isinstance(update, dict) and update else None
+
+
 def dynamically_updated(telling: Telling) -> Iterator[Change]:
     """UpdateDynamicSchedule; and PullDynamicScheduleUpdate, where the result has the update."""
     profile_id = integer_of(telling.request, "chargingProfileId")

@@ -16,6 +16,7 @@ from domain import batches, commands, following, passwords, silence, tariff_chan
 from domain.command_effects import Seen
 from domain.commands import Command, CommandMoved, Fate
 from domain.facts import Fact, TariffChanged
+from domain.mending import mended
 from domain.station import FINISHED_MAX, OpenCall, Station
 from domain.station import payload_of as payload_of_call
 from domain.transaction import change_tariff
@@ -104,7 +105,8 @@ def answered(station: Station, offset: int, record: MessageReceived) -> list[Fac
     changed: list[Fact] = []
     if record.message_type == CALLRESULT:
         oddity = _oddity(record, command, told)
-        changed = following.answered(station, offset, record, command, sent, told)
+        meant = mended(record.protocol, command.action, told, response=True) if oddity else told
+        changed = following.answered(station, offset, record, command, sent, meant)
         if command.items_sent:
             told = batches.joined(command.answer, told)
             if command.is_open and batches.has_more(command, told):
@@ -113,11 +115,11 @@ def answered(station: Station, offset: int, record: MessageReceived) -> list[Fac
                 return [_moved(station, command, offset, record.recorded_at), *changed]
         commands.answer(command, offset, record.recorded_at, told)
         if command.action == tariff_changes.ACTION:
-            changed += _tariff_changed(station, offset, record, command, told)
+            changed += _tariff_changed(station, offset, record, command, meant)
         if oddity:
             command.error_description = oddity
         if command.action == silence.ASKS:
-            silence.status_answered(station, command, told)
+            silence.status_answered(station, command, meant)
     else:
         code, description = (str(part) for part in [*(told or ()), "", ""][:2])
         commands.refuse(command, offset, record.recorded_at, code, description)

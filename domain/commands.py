@@ -27,11 +27,12 @@ WATCHED_MAX = 16
 """Answered commands whose effect is still looked for; the oldest is given up first."""
 
 _ACCEPTED = (
-    None, "Accepted", "AcceptedCanceled", "RebootRequired", "Scheduled", "Unlocked", "Unpublished",
+    None, "accepted", "acceptedcanceled", "rebootrequired", "scheduled", "unlocked", "unpublished",
 )  # fmt: skip
-"""What an answer says of what was asked, as far as it says anything; it may be no text at all."""
+"""What an answer says of what was asked, in any case, as far as it says anything; it may be no
+text at all."""
 
-_NOTHING_THERE = {"NotFound", "NoTariff"}
+_NOTHING_THERE = ("notfound", "notariff")
 """An answer to a question, too."""
 
 
@@ -193,7 +194,9 @@ def is_accepted(answer: Any) -> bool:
         return False
     told = [answer, *(item for each in answer.values() for item in _objects(each))]
     return all(
-        item.get(name) in _ACCEPTED for item in told for name in ("status", "attributeStatus")
+        _lower(item.get(name)) in _ACCEPTED
+        for item in told
+        for name in ("status", "attributeStatus")
     )
 
 
@@ -211,7 +214,11 @@ def payload_in(text: bytes) -> Mapping[str, Any]:
 
 
 def _status(payload: Any) -> Any:
-    return payload.get("status") if isinstance(payload, dict) else ""
+    return _lower(payload.get("status")) if isinstance(payload, dict) else ""
+
+
+def _lower(value: Any) -> Any:
+    return value.casefold() if isinstance(value, str) else value
 
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:

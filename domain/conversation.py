@@ -14,6 +14,8 @@ from domain import cdr_lane, command_lane, following, no_shows, silence
 from domain.effects import take_effect
 from domain.facts import ConnectionChanged, Fact
 from domain.meanings import MEANINGS
+from domain.mending import is_whole, mended
+from domain.readings import SCHEMA_DEVIATION
 from domain.station import OUTBOX_MAX, UNREADABLE_ID, Connection, OpenCall, Station, payload_of
 from domain.told import Told
 from schemas.frames import reread
@@ -150,8 +152,10 @@ def _told_unasked(
         return []
     if payload is None:
         payload = reread(SEND, record.frame)
-    if record.error and not meaning.reads(payload):
-        return []
+    if record.error:
+        payload = mended(record.protocol, record.action, payload)
+        if not (meaning.reads(payload) or is_whole(record.protocol, record.action, payload)):
+            return []
     told = Told(
         offset,
         record.recorded_at,
@@ -210,7 +214,8 @@ def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) ->
                 payload if isinstance(payload, dict) else {},
                 record,
                 station.transactions,
-                call.frame,
+                "" if call.is_changed else call.frame,
+                SCHEMA_DEVIATION if call.is_changed else "",
             )
         )
         told += [take_effect(station, fact, record) for fact in facts]

@@ -5,11 +5,11 @@ An answer to a repeat is the first answer. Those that are the same for ever stan
 
 import msgspec
 
-from domain import admission
+from domain import admission, charging_profiles
 from domain.answered_costs import total_cost
 from domain.answering import Context, json_text
 from domain.authorization import standing_of
-from domain.ocpp2 import ID_TOKEN_MAX, object_in, transaction_id_in
+from domain.ocpp2 import ID_TOKEN_MAX, token_in, transaction_id_in
 from domain.readings import read_integer, read_text, read_time, to_iso
 from domain.told import Payload
 from domain.transaction_events import answer_key
@@ -17,6 +17,7 @@ from domain.transaction_events import answer_key
 NO_AUTHORIZATION = "NoAuthorization"
 """The type of the token of a session that needs none: a start button (2.0.1, C02)."""
 
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 _GROUP_MAX = {"2.0.1": 36, "2.1": 255}
 
 
@@ -34,12 +35,12 @@ def authorize(c: Context) -> str:
     """A contract certificate that came along is checked by nobody here, so it opens nothing."""
     if "certificate" in c.payload or "iso15118CertificateHashData" in c.payload:
         return '{"idTokenInfo":{"status":"Invalid"},"certificateStatus":"NoCertificateAvailable"}'
-    return f'{{"idTokenInfo":{_token_info(c, object_in(c.payload, "idToken"))}}}'
+    return f'{{"idTokenInfo":{_token_info(c, token_in(c.payload))}}}'
 
 
 def transaction_event(c: Context) -> str:
-    presented = c.payload.get("idToken")
-    if not isinstance(presented, dict):
+    presented = token_in(c.payload)
+    if not presented and not isinstance(c.payload.get("idToken"), dict):
         return _with_cost(c, "{}")
     at, event_type = read_time(c.payload.get("timestamp"))[0], str(c.payload.get("eventType"))
     book = c.station.transactions
@@ -73,7 +74,17 @@ def certificate_chain_status(c: Context) -> str:
         }
         for asked in c.payload.get("certificateStatusRequests", ())
     ]
-    return msgspec.json.encode({"certificateStatus": failed}).decode()
+    return _encode({"certificateStatus": failed}).decode()
+
+
+def dynamic_schedule_update(c: Context) -> str:
+    """What an operator told last of this profile (2.1, K28); nobody else here makes any."""
+    profile_id = read_integer(c.payload.get("chargingProfileId"))[0]
+    held = c.station.held
+    update = charging_profiles.dynamic_update(held, profile_id) if held is not None else None
+    if update is None:
+        return '{"status":"Rejected","statusInfo":{"reasonCode":"NoUpdate"}}'
+    return _encode({"status": "Accepted", "scheduleUpdate": update}).decode()
 
 
 def vat_number_validation(c: Context) -> str:
@@ -85,7 +96,7 @@ def vat_number_validation(c: Context) -> str:
     }
     if "evseId" in c.payload:
         answer["evseId"] = c.payload["evseId"]
-    return msgspec.json.encode(answer).decode()
+    return _encode(answer).decode()
 
 
 def _token_info(c: Context, presented: Payload) -> str:

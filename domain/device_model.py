@@ -1,7 +1,8 @@
 """The device model: components, their variables, and what is known of each (2.0.1, part 1, 4).
 
-In 1.6 a configuration key is a variable without a component. The value of a variable that holds a
-secret, by its name or because it can only be written, is kept nowhere.
+In 1.6 a configuration key is a variable without a component. Names are the same in any case (1.6,
+CiString; 2.0.1, identifierString), and shown as the station spells them. The value of a variable
+that holds a secret, by its name or because it can only be written, is kept nowhere.
 """
 
 from collections.abc import Iterator
@@ -45,13 +46,16 @@ _is_secret = lru_cache(maxsize=4096)(is_secret)
 """Few names, told again and again."""
 
 
+def _key(name: Value, attribute: str) -> str:
+    return key_of((*name.values(), attribute)).casefold()
+
+
 def _known(name: Value, attribute: str, value: Value) -> Change:
-    key = key_of((*name.values(), attribute))
     if _is_secret(name["variable"]) or value.get("mutability") == "WriteOnly":
         value = {**value, "is_secret": True}
         value.pop("value", None)
         value.pop("value_after_reboot", None)
-    return merge(FACET, key, {**name, "attribute": attribute, **value})
+    return merge(FACET, _key(name, attribute), {**name, "attribute": attribute, **value})
 
 
 def _attribute(payload: Payload, name: str) -> str:
@@ -98,18 +102,18 @@ def got(telling: Telling) -> Iterator[Change]:
             value = {"value": text_of(item, "attributeValue"), "value_after_reboot": None}
             yield _known(name, attribute, value)
         elif status in _UNKNOWN:
-            yield gone(FACET, key_of((*name.values(), attribute)))
+            yield gone(FACET, _key(name, attribute))
 
 
 def was_set(telling: Telling) -> Iterator[Change]:
     """SetVariables. What is set stands in the request, and whether it is in the result."""
     wanted = {
-        (*named(item).values(), _attribute(item, "attributeType")): text_of(item, "attributeValue")
+        _key(named(item), _attribute(item, "attributeType")): text_of(item, "attributeValue")
         for item in objects_of(telling.request, "setVariableData")
     }
     for item in objects_of(telling.result, "setVariableResult"):
         name, attribute = named(item), _attribute(item, "attributeType")
-        value = wanted.get((*name.values(), attribute))
+        value = wanted.get(_key(name, attribute))
         status = text_of(item, "attributeStatus")
         if value is not None and status in _SET:
             yield _known(name, attribute, _set(value, status))
@@ -147,12 +151,15 @@ def configuration_got(telling: Telling) -> Iterator[Change]:
         yield _known(_key_named(text_of(item, "key")), "Actual", value)
     for key in list_of(telling.result, "unknownKey"):
         if isinstance(key, str):
-            yield gone(FACET, key_of((*_key_named(key).values(), "Actual")))
+            yield gone(FACET, _key(_key_named(key), "Actual"))
 
 
 def configuration_set(telling: Telling) -> Iterator[Change]:
     """ChangeConfiguration."""
     key = text_of(telling.request, "key")
     if telling.status in _SET and key:
-        value = text_of(telling.request, "value")
-        yield _known(_key_named(key), "Actual", _set(value, telling.status))
+        name, value = _key_named(key), _set(text_of(telling.request, "value"), telling.status)
+        change = _known(name, "Actual", value)
+        if change.value is not None and telling.held.has(FACET, _key(name, "Actual")):
+            del change.value["variable"]  # As the station spells it.
+        yield change

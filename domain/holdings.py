@@ -51,7 +51,8 @@ FACETS: Mapping[str, Facet] = {
     "settlements": Facet(50),
     # Stations hold some dozens (ChargingProfileEntries); an EVSE has one of each of the others.
     "charging-profiles": Facet(
-        256, ("profile_id", "evse_id", "purpose", "stack_level", "transaction_id")
+        256,
+        ("profile_id", "evse_id", "purpose", "stack_level", "transaction_id", "schedule_update"),
     ),
     "charging-limits": Facet(64, ("evse_id", "source")),
     "charging-needs": Facet(64, ("evse_id",)),

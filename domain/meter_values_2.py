@@ -7,6 +7,7 @@ normalised to base units; the signed data that may stand beside it are passed on
 
 from collections.abc import Collection, Iterator
 from decimal import Decimal
+from itertools import product
 from typing import Any, NamedTuple
 
 from domain.facts import OtherRegisters, Register, Registers, SampledValue
@@ -19,7 +20,13 @@ _OTHERS = {
     "Energy.Active.Export.Register": "export",
 }
 _DEFAULT_UNIT = {"Energy": "Wh", "Power": "W", "Current": "A", "Voltage": "V", "SoC": "Percent"}
-_BASE_UNIT = {"kWh": "Wh", "kW": "W", "kvar": "var", "kvarh": "varh", "kVA": "VA", "kVAh": "VAh"}
+_BASE_UNIT = {
+    "".join(letters): unit.removeprefix("k")
+    for unit in ("kWh", "kW", "kvar", "kvarh", "kVA", "kVAh")
+    for letters in product(*((letter.lower(), letter.upper()) for letter in unit))
+}
+"""In any case: the unit is a text of no list, and nothing else is spelled like these."""
+
 _MULTIPLIER_MAX = 12
 """Tera. A multiplier past it is none: no meter counts so, and no column holds it."""
 
@@ -137,7 +144,8 @@ def _scaled(sampled: dict[str, Any]) -> tuple[Decimal | None, str]:
     get = of_measure.get if isinstance(of_measure, dict) else {}.get
     measurand = _text(sampled.get("measurand"), _REGISTER)
     unit = _text(get("unit"), _DEFAULT_UNIT.get(measurand.partition(".")[0], ""))
-    exponent = read_integer(get("multiplier", 0))[0]
+    multiplier = get("multiplier")
+    exponent = 0 if multiplier is None else read_integer(multiplier)[0]
     value = read_decimal(sampled.get("value"))
     if exponent is None or abs(exponent) > _MULTIPLIER_MAX:
         return None, unit

@@ -49,11 +49,14 @@ def names_connector_status(payload: Payload) -> bool:
 
 def names_start(payload: Payload) -> bool:
     known = read_integer(payload.get("connectorId"))[0] is not None
-    return known and type(payload.get("idTag")) is str
+    return known and type(payload.get("idTag")) in (str, int)
 
 
 def names_transaction(payload: Payload) -> bool:
-    return read_integer(payload.get("transactionId"))[0] is not None
+    """One that names none but tells where its meter stopped is a stop without an id."""
+    return any(
+        read_integer(payload.get(name))[0] is not None for name in ("transactionId", "meterStop")
+    )
 
 
 def has_values(payload: Payload) -> bool:
@@ -80,12 +83,13 @@ def key_of_start(payload: Payload) -> tuple[str, int | None]:
 def transaction_of_stop(
     payload: Payload, transactions: Transactions, group: str = ""
 ) -> tuple[str, str]:
-    """Return (transaction id, flag); an id of 0 or below means the only open one that fits.
+    """Return (transaction id, flag); an id of 0 or below, or none, means the only open one that
+    fits.
 
     `group`: of the token that stops it, as we answered.
     """
-    number = read_integer(payload.get("transactionId"))[0]
-    if number is not None and number > 0:
+    number = read_integer(payload.get("transactionId"))[0] or 0
+    if number > 0:
         return str(number), ""
     stop = nameless_stop(payload, group)
     known = transactions.ended_without_id(stop.meter_stop_wh, stop.ended_at)
@@ -180,7 +184,7 @@ def started(told: Told) -> tuple[Fact, ...]:
             meter_start_wh=meter_start,
             started_at=started_at,
             reservation_id=read_integer(get("reservationId"))[0] or None,
-            flags=_flags(connector_flag, meter_flag, time_flag, token_flag),
+            flags=_flags(told.flag, connector_flag, meter_flag, time_flag, token_flag),
             repeated=told.transactions.is_known_start(transaction_id, started_at),
         ),
     )
@@ -212,7 +216,7 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
             others=others,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/meterValue"),
-            flags=flags,
+            flags=_flags(told.flag, *flags) if told.flag else flags,
         ),
     )
 
@@ -246,7 +250,7 @@ def ended(told: Told) -> tuple[Fact, ...]:
             others=others,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/transactionData"),
-            flags=_flags(id_flag, meter_flag, time_flag) + sample_flags,
+            flags=_flags(told.flag, id_flag, meter_flag, time_flag) + sample_flags,
             repeated=known.is_ended
             if known is not None
             else told.transactions.is_archived(transaction_id),

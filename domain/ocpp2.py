@@ -37,6 +37,12 @@ def object_in(payload: Payload, name: str) -> Payload:
     return value if isinstance(value, dict) else {}
 
 
+def token_in(payload: Payload) -> Payload:
+    """Return the id token that the payload presents; a text alone, as 1.6 had it, is one, too."""
+    value = payload.get("idToken")
+    return {"idToken": value} if _is_text(value) else object_in(payload, "idToken")
+
+
 # What can be read.
 
 
@@ -51,7 +57,7 @@ def names_connector_status(payload: Payload) -> bool:
 
 
 def names_id_token(payload: Payload) -> bool:
-    return _is_text(object_in(payload, "idToken").get("idToken"))
+    return _is_text(read_text(token_in(payload).get("idToken"), ID_TOKEN_MAX)[0])
 
 
 def names_transaction(payload: Payload) -> bool:
@@ -102,8 +108,7 @@ def status_reported(told: Told) -> tuple[Fact, ...]:
 
 
 def token_asked(told: Told) -> tuple[Fact, ...]:
-    presented = object_in(told.payload, "idToken")
-    id_token = read_text(presented.get("idToken"), ID_TOKEN_MAX)[0]
+    id_token = read_text(token_in(told.payload).get("idToken"), ID_TOKEN_MAX)[0]
     return (TokenAsked(offset=told.offset, recorded_at=told.recorded_at, id_token=id_token),)
 
 
@@ -121,7 +126,7 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
             registers=readings.registers,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/meterValue"),
-            flags=readings.flags,
+            flags=_flags(told.flag, *readings.flags),
         ),
     )
 
@@ -132,7 +137,7 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
     transaction_id, id_flag = transaction_id_in(told.payload)
     if not transaction_id:
         return ()
-    presented = object_in(told.payload, "idToken")
+    presented = token_in(told.payload)
     id_token, token_flag = read_text(presented.get("idToken"), ID_TOKEN_MAX)
     seq_no, seq_flag = read_integer(get("seqNo"))
     at, time_flag = read_time(get("timestamp"))
@@ -174,7 +179,7 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
             end=readings.end,
             registers=readings.registers,
             others=readings.others,
-            flags=_flags(id_flag, reuse_flag, type_flag, token_flag, seq_flag, time_flag)
+            flags=_flags(told.flag, id_flag, reuse_flag, type_flag, token_flag, seq_flag, time_flag)
             + readings.flags,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/meterValue"),

@@ -1,15 +1,15 @@
 """When nobody decided for a partition: deadlines of commands are later by as much.
 
 What the log knows of that: a claim ends it, of a new owner, or of one that could not write for a
-while. It began when the first CALL came that was not answered; or, if none waits, with the last
-record of all, after which either nobody could write, or there was nothing to write. Of a partition
-in which nothing happens a take-over counts for too long, but never for longer than a command has
-been waiting.
+while. It began when the first CALL or canary came that was not answered; or, if none waits, with
+the last record of all, after which either nobody could write, or there was nothing to write. Of a
+partition in which nothing happens a take-over counts for too long, but hardly for longer than
+canaries are apart, and never for longer than a command has been waiting.
 """
 
 from msgspec import Struct
 
-from schemas.records import CALL, MessageReceived, OwnerRecord, Record
+from schemas.records import CALL, CanaryAsked, MessageReceived, OwnerRecord, Record
 
 PERIODS_MAX = 64
 """Remembered; a command that has waited for more of them is due a little early."""
@@ -19,7 +19,7 @@ class Outages(Struct):
     last_at: int = 0
     """Our clock in the latest record."""
     waiting_at: int = 0
-    """When the first CALL came since the last record of an owner; 0: none waits."""
+    """When the first CALL or canary came since the last record of an owner; 0: none waits."""
     periods: list[tuple[int, int]] = []
     """From, to; in order."""
 
@@ -28,8 +28,10 @@ class Outages(Struct):
             self.last_at = record.recorded_at
         if isinstance(record, OwnerRecord):
             self.waiting_at = 0
-        elif (
-            not self.waiting_at and type(record) is MessageReceived and record.message_type == CALL
+        elif not self.waiting_at and (
+            record.message_type == CALL
+            if type(record) is MessageReceived
+            else type(record) is CanaryAsked
         ):
             self.waiting_at = record.recorded_at
 

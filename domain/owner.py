@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from itertools import chain
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any
 
 from domain import closing, following, judging, passwords, routes
 from domain.answering import Context, Policy
@@ -25,11 +25,12 @@ from domain.endings import connection_lost
 from domain.log_filter import LogFilter
 from domain.outages import Outages
 from domain.registry import Registry
+from domain.self_check import SelfCheck
 from domain.set_aside import SetAside, reason_of
+from domain.settling import may_be_due
 from domain.station import Station
 from domain.transaction_ids import ID_MAX, TransactionIds
 from schemas.records import (
-    CALL,
     CdrDoubtOverruled,
     ConnectionLost,
     MessageReceived,
@@ -43,15 +44,6 @@ from schemas.records import (
 )
 
 Key = tuple[str, str]
-
-_MAY_SETTLE = (
-    "MeterValues", "TransactionEvent", "StatusNotification", "ReservationStatusUpdate",
-)  # fmt: skip
-"""Beside StopTransaction: what may change a CDR that waits for its release, or begin its wait."""
-
-
-_MAY_CLOSE = ("StartTransaction", "BootNotification", "TransactionEvent")
-"""What may begin the wait of a transaction for its end."""
 
 
 class Owner:
@@ -85,9 +77,10 @@ class Owner:
         self.epoch: int | None = None
         self.touched: set[Key] = set()
         """Stations folded since the last snapshot; whoever takes one clears it."""
-        self.poisoned = dict(poisoned or {})
+        self.self_check = SelfCheck(poisoned or {}, unreadable or {}, policy.set_aside_max)
+        self.poisoned = self.self_check.poisoned
         """Stations that are set aside: nothing is decided for them."""
-        self.unreadable = dict(unreadable or {})
+        self.unreadable = self.self_check.unreadable
         """Why a value of the log is no record, by its offset."""
         self.outages = outages or Outages()
         self._ids = ids
@@ -120,7 +113,7 @@ class Owner:
     def pass_over(self, offset: int, reason: str) -> None:
         """What stands there is no record; nobody knows whose it was to be."""
         self.position = offset + 1
-        self.unreadable[offset] = reason
+        self.self_check.pass_over(offset, reason)
 
     def fold_queued(
         self, offset: int, record: Record, incarnation: str, sequence: int, payload: Any = None
@@ -131,10 +124,10 @@ class Owner:
         self._apply(offset, record, payload)
 
     def _apply(self, offset: int, record: Record, payload: Any) -> None:
-        kind = type(record)
-        if kind is PartitionClaimed:
-            self._claimed(offset, cast("PartitionClaimed", record))
+        if not record.station:
+            self._of_partition(offset, record)
             return
+        kind = type(record)
         self.outages.note(record)
         key = (record.tenant, record.station)
         station = self.stations.get(key)
@@ -145,7 +138,7 @@ class Owner:
         try:
             fold(station, offset, record, payload)
         except Exception as error:  # noqa: BLE001 - it is pure: it fails the same way every time.
-            self.poisoned[key] = SetAside(offset, reason_of(error), True)
+            self.self_check.set_aside(key, SetAside(offset, reason_of(error), True))
             self._undecided.pop(key, None)
             return
         self.touched.add(key)
@@ -158,6 +151,13 @@ class Owner:
         if station.open_calls or station.commands or station.cdr_requests:
             self._ready[key] = None
 
+    def _of_partition(self, offset: int, record: Record) -> None:
+        if isinstance(record, PartitionClaimed):
+            self._claimed(offset, record)
+        else:
+            self.outages.note(record)
+        self.self_check.fold(offset, record)
+
     def _read_back(self, key: Key, station: Station, record: OwnerRecord) -> None:
         left = self._undecided.pop(key, 1)
         if left > 1:
@@ -165,7 +165,7 @@ class Owner:
         if isinstance(record, MessageSent):
             if record.action == "StartTransaction":
                 self._count_ids(station)
-            if self._may_be_due(station, record):
+            if may_be_due(station, record, self._billing.tells):
                 self._arm(key, station)
         elif isinstance(record, SignaturesJudged | CdrDoubtOverruled) or (
             isinstance(record, TimeoutElapsed) and record.purpose == following.EXPIRED
@@ -173,21 +173,6 @@ class Owner:
             self._arm(key, station)
         elif isinstance(record, ConnectionLost):
             self._ending.discard(record.cause)
-
-    def _may_be_due(self, station: Station, sent: MessageSent) -> bool:
-        """Whether something may be due now that was not before this was sent."""
-        action, book = sent.action, station.transactions
-        if action == "StopTransaction" or sent.message_type == CALL:
-            return True
-        if action in _MAY_CLOSE and (
-            book.closing or (book.correcting and action == "StartTransaction")
-        ):
-            return True
-        if action not in _MAY_SETTLE:
-            return False
-        if (book.settling or book.correcting) and book.has_changed(sent.cause):
-            return True
-        return self._billing.tells(station)
 
     def _count_ids(self, station: Station) -> None:
         transactions = station.transactions.known
@@ -230,7 +215,7 @@ class Owner:
         return records
 
     def decide_next(self, now: int) -> OwnerRecord | None:
-        """Return one decision of some station that has one, or None if none has."""
+        """Return one decision of some station that has one, or of ours; None if there is none."""
         if self.epoch is None:
             return None
         if self._registrations < len(self.registry.registrations):
@@ -246,11 +231,11 @@ class Owner:
         while timers and timers[0][0] <= now:
             key = timers[0][1]
             if key in self._undecided:
-                return None
+                break
             if decided := self._decided(key, self._due, now):
                 return decided
             heappop(timers)
-        return None
+        return self.self_check.due(now, self.epoch) if self.self_check.owes else None
 
     def _look_again(self) -> None:
         registered = self.registry.registrations[self._registrations :]
@@ -268,7 +253,7 @@ class Owner:
         try:
             decided = decide(station, now)
         except Exception as error:  # noqa: BLE001 - it is pure: it fails the same way every time.
-            self.poisoned[key] = SetAside(station.offset, reason_of(error), False)
+            self.self_check.set_aside(key, SetAside(station.offset, reason_of(error), False))
             return None
         if decided is not None:
             self._undecided[key] = 1

@@ -194,8 +194,8 @@ def exact(number: int | Decimal | Fraction) -> Exact:
     """Return the same number, as an integer if it is one."""
     if isinstance(number, int):
         return number
-    fraction = Fraction(number)
-    return fraction.numerator if fraction.denominator == 1 else fraction
+    numerator, denominator = number.as_integer_ratio()
+    return numerator if denominator == 1 else Fraction(numerator, denominator)
 
 
 def seconds_of(microseconds: int) -> Exact:

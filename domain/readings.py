@@ -76,7 +76,10 @@ def whole(value: Decimal) -> int | Decimal:
 
 
 def read_text(value: Any, length_max: int) -> tuple[str, str]:
-    """Return (text, flag): what is no text is "" and one that is too long is kept, both flagged."""
+    """Return (text, flag): a whole number is its digits, what else is no text is "", and one that
+    is too long is kept, all flagged."""
+    if type(value) is int:
+        return str(value), SCHEMA_DEVIATION
     if type(value) is not str:
         return "", "" if value is None else SCHEMA_DEVIATION
     return value, "" if len(value) <= length_max else SCHEMA_DEVIATION

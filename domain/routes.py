@@ -4,21 +4,24 @@ The version is that of the connection over which the CALL came. The literal tabl
 here and the meanings in `domain/meanings.py`, which folds read without knowing any answer.
 
 A report is always answered with a result where what it is about can be read, whatever else is wrong
-with it (OCPP 1.6, 4.8, 4.10); anything else that breaks its schema gets the error code that its
-version spells (OCPP-J 1.6, 4.2.3).
+with it (OCPP 1.6, 4.8, 4.10), and so is any CALL that breaks its schema in ways that have one
+reading (`domain/mending.py`); anything else gets the error code that its version spells (OCPP-J
+1.6, 4.2.3).
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from domain import decisions2, decisions16
+from domain import decisions2, decisions16, signing
 from domain.admission import HELD_BACK, may_say
 from domain.answering import Answer, Context, Rule, error, id_of
 from domain.meanings import MEANINGS
+from domain.mending import is_whole
 from domain.station import UNREADABLE_ID, OpenCall, Station, payload_of
 from domain.told import Meaning
+from schemas.payloads import CODES
 from schemas.records import CALLRESULT
-from schemas.tolerance import MONEY
+from schemas.tolerance import CONTROL_CHARACTERS, MONEY
 
 _OCPP16: Mapping[str, Rule] = {
     "Authorize": decisions16.authorize,
@@ -30,7 +33,7 @@ _OCPP16: Mapping[str, Rule] = {
     "LogStatusNotification": "{}",
     "MeterValues": "{}",
     "SecurityEventNotification": "{}",
-    "SignCertificate": '{"status":"Rejected"}',
+    "SignCertificate": signing.sign_certificate,
     "SignedFirmwareStatusNotification": "{}",
     "StartTransaction": decisions16.start,
     "StatusNotification": "{}",
@@ -60,7 +63,7 @@ _OCPP201: Mapping[str, Rule] = {
     "ReportChargingProfiles": "{}",
     "ReservationStatusUpdate": "{}",
     "SecurityEventNotification": "{}",
-    "SignCertificate": '{"status":"Rejected"}',
+    "SignCertificate": signing.sign_certificate,
     "StatusNotification": "{}",
     "TransactionEvent": decisions2.transaction_event,
 }
@@ -76,7 +79,7 @@ _OCPP21: Mapping[str, Rule] = {
     "NotifySettlement": "{}",
     "NotifyWebPaymentStarted": "{}",
     "OpenPeriodicEventStream": '{"status":"Accepted"}',
-    "PullDynamicScheduleUpdate": '{"status":"Rejected"}',
+    "PullDynamicScheduleUpdate": decisions2.dynamic_schedule_update,
     "ReportDERControl": "{}",
     "VatNumberValidation": decisions2.vat_number_validation,
 }
@@ -132,6 +135,13 @@ def answer(
 def _is_readable(call: OpenCall, route: Route | None) -> bool:
     if call.message_id == UNREADABLE_ID or call.error == "ProtocolError":
         return False  # It is no whole CALL, whatever stands in it.
-    if route is None or route.meaning is None:
+    if route is None:
         return False
-    return route.meaning.reads(payload_of(call))
+    payload = payload_of(call)
+    if route.meaning is not None and route.meaning.reads(payload):
+        return True
+    if call.error not in CODES or call.violation == CONTROL_CHARACTERS.flag:
+        return False
+    if call.action in MONEY:
+        return False
+    return isinstance(payload, dict) and is_whole(call.version, call.action, payload)

@@ -33,8 +33,11 @@ def cost_so_far(
     start = t.meter_start_wh
     if t.started_at is None or start is None or not reference.has_tariffs(tenant, t.registry):
         return None
-    inside = [(at, wh) for at, wh in t.readings if at >= t.started_at and wh >= start]
-    at, register = max(inside, default=(t.started_at, start))
+    # They are in order of time.
+    inside = ((at, wh) for at, wh in reversed(t.readings) if at < t.started_at or wh >= start)
+    at, register = next(inside, (t.started_at, start))
+    if at < t.started_at:
+        at, register = t.started_at, start
     energy = exact(register) - exact(start)
     limits = limits_of(reference.attributes_at(tenant, station, t.registry))
     facts = facts_of(tenant, station, t, began(t, limits), energy, at, t.flags)

@@ -34,7 +34,7 @@ TOLD: Mapping[str, str] = {
     "ReportDERControl": "der-controls: settings",
     "ReservationStatusUpdate": "reservations: state",
     "SecurityEventNotification": "security-events: type",
-    "SignCertificate": "certificate-requests: state, csr_sha256",
+    "SignCertificate": "certificate-requests: state, csr",
     "SignedFirmwareStatusNotification": "jobs: status, statuses",
     "VatNumberValidation": "vat-checks: answer",
 }

@@ -10,6 +10,7 @@ from domain.cdr_requests import CdrRequest
 from domain.commands import Command
 from domain.facts import StationBooted
 from domain.holdings import Holdings
+from domain.mending import mended
 from domain.transactions import Transactions
 from schemas.frames import reread
 from schemas.records import CALL, VERSION_16, MessageSent
@@ -80,6 +81,10 @@ class OpenCall(Struct):
     """Of OCPP, that its connection speaks."""
     payload: Any = None
     """Parsed at the edge; None in a snapshot and in a log that is read again."""
+    is_mended: bool = False
+    """Whether the payload is what `domain.mending` reads of the station's."""
+    is_changed: bool = False
+    """Whether that is another one."""
 
 
 class Station(Struct):
@@ -135,9 +140,16 @@ class Station(Struct):
 
 
 def payload_of(call: OpenCall) -> Any:
-    """The payload as the edge read it, or None where it could not; the same when read again."""
+    """The payload as the edge read it, or None where it could not; the same when read again.
+
+    Of a CALL that breaks its schema, as it is to be read.
+    """
     if call.payload is None and call.action:
         call.payload = reread(CALL, call.frame)
+    if call.error and not call.is_mended:
+        read = mended(call.version, call.action, call.payload)
+        call.is_mended, call.is_changed = True, read != call.payload
+        call.payload = read
     return call.payload
 
 
@@ -159,7 +171,7 @@ _decode = msgspec.msgpack.Decoder(Station).decode
 def dump(station: Station) -> bytes:
     """The state as bytes, for a snapshot. They belong to this version of the fold."""
     for call in station.open_calls.values():
-        call.payload = None
+        call.payload, call.is_mended, call.is_changed = None, False, False
     return _encode(station)
 
 

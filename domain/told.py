@@ -28,6 +28,8 @@ class Told(Struct, frozen=True):
     transactions: Transactions
     frame: str
     """The text as it came, or an empty one where that is not at hand."""
+    flag: str = ""
+    """What a reading of this payload is flagged with, whatever it says."""
 
 
 def holds(fold: Fold, *, is_history: bool = False) -> Callable[[Told], tuple[Fact, ...]]:

@@ -32,8 +32,10 @@ from schemas.deliveries import DispatchedFrame, slot_of
 from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Entry, Journal, Unavailable
 from schemas.records import (
     CALL,
+    CanaryAsked,
     MessageReceived,
     MessageSent,
+    OwnerRecord,
     PartitionClaimed,
     Record,
     StationPasswordSettled,
@@ -102,7 +104,7 @@ class PartitionWorker:
         self._alarm = SetAsideAlarm(policy.set_aside_max)
         self._owner: Owner | None = None
         self._waiting = 0
-        """When the first CALL came since the last record of an owner; 0: none waits."""
+        """When the first CALL or canary came since the last record of an owner; 0: none waits."""
 
     async def run(self) -> None:
         """Own the partition until cancelled.
@@ -157,7 +159,7 @@ class PartitionWorker:
         return len(owner.poisoned) + len(owner.unreadable) if owner is not None else 0
 
     def waiting_s(self, now_us: int) -> float:
-        """Return how long stations wait and nothing is decided; 0 while none waits."""
+        """Return how long stations (or a canary) wait and nothing is decided; 0: none waits."""
         return max(0, now_us - self._waiting) / 1e6 if self._waiting else 0.0
 
     def condition(self, now_us: int) -> str:
@@ -230,9 +232,10 @@ class PartitionWorker:
                 continue
             if not self._superseded.fold(owner, entry.offset, record):
                 continue
-            if isinstance(record, MessageSent):
-                leaving.append((entry.offset, record))
+            if isinstance(record, OwnerRecord):
                 self._waiting = 0
+                if isinstance(record, MessageSent):
+                    leaving.append((entry.offset, record))
             elif isinstance(record, PartitionClaimed):
                 self._has_claimed = self._has_claimed or record.owner == self._name
             elif not self._waiting and _is_asking(record):
@@ -374,4 +377,6 @@ class PartitionWorker:
 
 
 def _is_asking(record: Record) -> bool:
-    return isinstance(record, MessageReceived) and record.message_type == CALL
+    if isinstance(record, MessageReceived):
+        return record.message_type == CALL
+    return isinstance(record, CanaryAsked)

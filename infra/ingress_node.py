@@ -20,11 +20,19 @@ from infra.watchdog import watch
 from ingress.options import Options
 from ingress.ports import Secrets
 from ingress.server import Server
-from ingress.stream import POLICY_VIOLATION
-from schemas.deliveries import CLOSE, Heartbeat, decode_frames, encode
+from schemas.deliveries import (
+    CLOSE,
+    Heartbeat,
+    decode_frames,
+    decode_heartbeat,
+    encode,
+    slot_of,
+)
 from schemas.journal import AppendUnknown, Journal, Reader, Unavailable
 
 HEARTBEAT_S = 2.0
+LISTEN_S = 2 * HEARTBEAT_S - 1.0
+"""Whoever lives is heard by then."""
 SILENT_MAX_S = 10.0
 """Noticed within another heartbeat: before owners take the node for lost (`infra.node_watch`)."""
 
@@ -32,6 +40,10 @@ DELIVERIES_MAX = 5_000
 TRY_AGAIN_LATER = 1013
 
 _logger = logging.getLogger(__name__)
+
+
+class SlotTaken(Exception):
+    """Two processes were given the same slot: the second must not start."""
 
 
 class IngressNode:
@@ -72,10 +84,14 @@ class IngressNode:
 
         Raises (one of them, or a group of them):
             Unavailable: the log cannot be reached at the start.
+            SlotTaken: another process lives in this slot; it was not disturbed.
             AppenderFailed: the producer is broken; a new process must take over.
             Stalled: deliveries or heartbeats stand still; the process is to be ended.
         """
-        log_filter = await fold_registry(self._journal, self._registry)
+        async with asyncio.TaskGroup() as starting:
+            starting.create_task(self._require_free_slot())
+            folding = starting.create_task(fold_registry(self._journal, self._registry))
+        log_filter = folding.result()
         mail = await self._deliveries.tail(self._slot)
         try:
             # Owners know that an earlier life of this slot is over before we hold a connection.
@@ -127,9 +143,7 @@ class IngressNode:
                 if sent.node != self.node:
                     continue
                 if sent.message_type == CLOSE:
-                    self.server.close_connection(
-                        sent.connection, POLICY_VIOLATION, "replaced by a newer connection"
-                    )
+                    self.server.close_replaced(sent.connection)
                 else:
                     deliver(
                         sent.connection,
@@ -141,6 +155,23 @@ class IngressNode:
                         tenant=sent.tenant,
                         station=sent.station,
                     )
+
+    async def _require_free_slot(self) -> None:
+        """Listen before speaking: who is announced ends the connections of its slot's last life."""
+        now = asyncio.get_running_loop().time
+        heartbeats = await self._nodes.tail(0)
+        try:
+            until = now() + LISTEN_S
+            while (left_s := until - now()) > 0:
+                for entry in await heartbeats.poll(records_max=1_000, timeout_s=left_s):
+                    other = decode_heartbeat(entry.value).node
+                    if slot_of(other) == self._slot:
+                        raise SlotTaken(
+                            f"slot {self._slot}: another process lives in it ({other}); give each"
+                            " ingress process a CHARGELEDGER_INGRESS_SLOT of its own"
+                        )
+        finally:
+            await heartbeats.close()
 
     async def _announce(self) -> None:
         while True:

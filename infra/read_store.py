@@ -19,6 +19,7 @@ from infra.postgres import DatabaseUnavailable, Postgres
 from infra.statements import statements
 from projections.ports import (
     Checkpoint,
+    LastRecord,
     PositionMoved,
     Progress,
     SavedState,
@@ -75,13 +76,14 @@ class PostgresReadStore:
             row = await cursor.fetchone()
         if row is None:
             return None
-        journal_id, fold_version, positions, recorded_at, waiting, checkpoint, poison = row
+        journal_id, fold_version, positions, recorded_at, waiting, last, checkpoint, poison = row
         return Stored(
             journal_id=journal_id,
             fold_version=fold_version,
             positions=_numbers(positions),
             recorded_at=recorded_at,
             waiting=_numbers(waiting),
+            last={int(p): LastRecord(*each) for p, each in last.items()},
             checkpoint=_decode_checkpoint(checkpoint),
             poison=poison,
         )
@@ -130,6 +132,9 @@ class PostgresReadStore:
             "positions": msgspec.json.encode(progress.positions).decode(),
             "recorded_at": progress.recorded_at,
             "waiting": msgspec.json.encode(progress.waiting).decode(),
+            "last": msgspec.json.encode(
+                {p: (each.offset, each.digest) for p, each in progress.last.items()}
+            ).decode(),
             "checkpoint": None if progress.checkpoint is None else _encode(progress.checkpoint),
         }
         if stored is None:

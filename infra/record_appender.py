@@ -57,6 +57,10 @@ class RecordAppender:
         partition = REGISTRY_PARTITION
         if isinstance(record, CommandRequested | CdrActionRequested):
             partition = partition_of(record.tenant, record.station, self._partitions)
+        await self.append_to(partition, record)
+
+    async def append_to(self, partition: int, record: Record) -> None:
+        """As `append`, for a record that is of no station."""
         if self._waiting >= WAITING_MAX:
             raise Unavailable("too many requests wait for the journal")
         self._waiting += 1

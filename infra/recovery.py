@@ -92,7 +92,7 @@ def owner_from(
     if loaded is None:
         return Owner(partition, name=name, policy=policy, ids=ids, registry=registry)
     header, stations = loaded
-    return Owner(
+    owner = Owner(
         partition,
         name=name,
         policy=policy,
@@ -106,6 +106,8 @@ def owner_from(
         unreadable=header.unreadable,
         outages=header.outages,
     )
+    owner.self_check.canary = header.canary
+    return owner
 
 
 async def follow_registry(

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from infra import clock
 from infra.domain_node import DomainNode
+from infra.domain_worker import STUCK_S, PartitionWorker
 from infra.health_http import OK, Health
 from infra.ingress_node import IngressNode
 from infra.metrics import Sample, server_samples, text_of
+from projections.marks import Marks
 from projections.ports import Database, StoreUnavailable
 from projections.progress import Lateness, ProjectionProgress, find_progress, records_behind
 from schemas.journal import Journal, Unavailable
@@ -32,13 +34,36 @@ def _ingress_samples(node: IngressNode) -> Iterator[Sample]:
 
 
 def of_domain(node: DomainNode) -> Health:
+    marks = Marks()
+
     async def parts() -> Mapping[str, str]:
-        return node.parts(clock.now_us())
+        now = clock.now_us()
+        return node.parts(now) | await deaf(node.journal, node.working, marks, now)
 
     async def figures() -> str:
         return text_of(_domain_samples(node))
 
     return Health(parts=parts, figures=figures)
+
+
+async def deaf(
+    journal: Journal, working: Mapping[int, PartitionWorker], marks: Marks, now_us: int
+) -> dict[str, str]:
+    """Return the partitions whose owner reads nothing, though more is in the log.
+
+    Who waits is counted by the owner as it reads; for one that reads nothing, nobody waits.
+    """
+    owners = {p: worker for p, worker in working.items() if worker.owns}
+    try:
+        marks.saw({p: await journal.head(p) for p in owners}, now_us)
+    except Unavailable:
+        return {"journal": "not reachable"}
+    waiting = marks.waiting_us({p: worker.position for p, worker in owners.items()}, now_us)
+    return {
+        f"partition {p}": f"reads nothing for {us / 1e6:.0f} s"
+        for p, us in waiting.items()
+        if p in owners and us / 1e6 > STUCK_S
+    }
 
 
 def _domain_samples(node: DomainNode) -> Iterator[Sample]:

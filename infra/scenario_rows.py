@@ -47,6 +47,7 @@ class MemoryRows:
             fold_version=progress.fold_version,
             positions=progress.positions,
             recorded_at=progress.recorded_at,
+            last=progress.last,
             checkpoint=checkpoint or Checkpoint(positions={}, filters={}),
         )
         for state in progress.states:

@@ -84,6 +84,12 @@ class Settings(BaseSettings):
         description="Whether id tokens that nobody registered may charge; refused ones are answered"
         " `Invalid`. `up` on loopback accepts them unless this is set.",
     )
+    certificate_requests: Attitude = Field(
+        default="refuse",
+        description="Whether requests to sign a certificate are accepted: somebody then reads them"
+        " through the API, has them signed and commands CertificateSigned. The attribute"
+        " `certificate_requests` of a station's registration says otherwise for it.",
+    )
     require_subprotocol: bool = Field(
         default=True,
         description="Whether a station must offer an OCPP sub-protocol. Some makes offer none;"

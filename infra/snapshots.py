@@ -45,6 +45,8 @@ class PartitionSnapshot(Struct):
     """Tenant and station of each that is set aside because its fold stopped half-way."""
     unreadable: dict[int, str] = {}
     outages: Outages = msgspec.field(default_factory=Outages)
+    canary: int = -1
+    """The offset of the one that waits for its answer."""
 
 
 class StationSnapshot(NamedTuple):
@@ -140,6 +142,7 @@ def header_of(owner: Owner, journal_id: str) -> PartitionSnapshot:
         [(*key, each) for key, each in owner.poisoned.items() if each.is_torn],
         dict(owner.unreadable),
         Outages(owner.outages.last_at, owner.outages.waiting_at, list(owner.outages.periods)),
+        owner.self_check.canary,
     )
 
 

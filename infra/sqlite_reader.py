@@ -21,7 +21,7 @@ FETCH_RECORDS = 4_096
 FETCH_BYTES = 1024 * 1024
 """A fetch ends after the commit that reaches one of these; a commit is bounded by the writer."""
 
-LOOK_S = 0.004
+LOOK_S = 0.008
 """How often a reader in another process looks whether something was committed."""
 
 GATHER_S = 0.04

@@ -29,6 +29,8 @@ class Options:
     connections_max: int = 20_000
     tenant_share_percent: int = 90
     """Of them, for one tenant. Whoever has a connection may come again beyond it."""
+    replaced_per_minute_max: int = 3
+    """Of connections under one name; then those who come under it wait."""
     handshakes_max: int = 256
     """In progress at once; more get 503. Each holds a slot of the log's next commit."""
     handshake_s: float = 10.0

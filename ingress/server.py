@@ -22,6 +22,7 @@ from ingress import handshake, rpc
 from ingress.connection import ABNORMAL, Connection
 from ingress.delivery import Deliveries
 from ingress.draining import SERVICE_RESTART, close_in_turn
+from ingress.flapping import Flapping
 from ingress.handshake import Admitted, NoSubprotocol, Refused, refusal
 from ingress.identity import Identity
 from ingress.opening import Opening
@@ -33,6 +34,8 @@ from ingress.stream import POLICY_VIOLATION, Stream
 from ingress.wheel import Wheel
 from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import ConnectionClosed, ConnectionOpened
+
+REPLACED = "replaced by a newer connection"
 
 _logger = logging.getLogger(__name__)
 
@@ -73,6 +76,9 @@ class Server:
         self._opening = 0
         self._owed = Owed(lambda record: self.log.post(record))
         self._shares = TenantShares(self.options.tenant_connections_max)
+        self._flapping = Flapping(
+            self.options.replaced_per_minute_max, lambda: asyncio.get_running_loop().time()
+        )
         self._draining: asyncio.Event | None = None
         self._handshakes: Counter[str] = Counter()
         self._frames: Counter[tuple[str, str]] = Counter()
@@ -152,12 +158,13 @@ class Server:
 
     # What owners and the node want.
 
-    def close_connection(self, connection: str, code: int, reason: str) -> bool:
-        """Close it; False if it is not open here."""
+    def close_replaced(self, connection: str) -> bool:
+        """Close it, for its station has a newer one; False if it is not open here."""
         target = self._by_id.get(connection)
         if target is None or not target.is_open:
             return False
-        target.close(code, reason)
+        self._flapping.replaced(target.identity)
+        target.close(POLICY_VIOLATION, REPLACED)
         return True
 
     def close_where(
@@ -216,7 +223,9 @@ class Server:
             case NoSubprotocol():
                 opening.refuse_in_websocket("no-subprotocol", verdict)
             case Admitted(identity):
-                if identity not in self._newest and not self._shares.has_room(identity.tenant):
+                if wait_s := self._flapping.wait_s(identity):
+                    opening.refuse("flapping", self._come_again(wait_s))
+                elif identity not in self._newest and not self._shares.has_room(identity.tenant):
                     opening.refuse("too-many-of-tenant", self._come_again())
                 elif self.log.accepts(*identity):
                     self._opening += 1
@@ -363,7 +372,7 @@ class Server:
         self._newest[admitted.identity] = newer
         opening.complete(admitted.response, connection)
         if older is not None:
-            older.close(POLICY_VIOLATION, "replaced by a newer connection")
+            self.close_replaced(older.id)
         if self._draining is not None:
             connection.close(SERVICE_RESTART, "restarting")
 
@@ -385,5 +394,6 @@ class Server:
             )
         )
 
-    def _come_again(self) -> bytes:
-        return refusal(503, f"Retry-After: {self._random.randint(*self.options.retry_after_s)}")
+    def _come_again(self, after_s: float = 0.0) -> bytes:
+        spread_s = self._random.randint(*self.options.retry_after_s)
+        return refusal(503, f"Retry-After: {round(after_s) + spread_s}")

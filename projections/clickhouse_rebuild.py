@@ -15,7 +15,7 @@ from projections.clickhouse_ports import Tables
 from projections.clickhouse_schema import create_tables, digest, prepare
 from projections.clickhouse_sink import NAME, TABLES, Batch, ClickHouseSink
 from projections.ports import Poison, Positions, Progress, SavedState, StationKey, Stored
-from projections.rebuild import REBUILD_LIMITS, Digest, Rebuilt
+from projections.rebuild import REBUILD_LIMITS, Digest, Rebuilt, reachable
 from projections.run import Limits, Projection
 from projections.states import FOLD_VERSION
 from schemas.journal import Journal
@@ -54,8 +54,7 @@ async def rebuild(
     async with store.rebuilding(NAME):
         await create_tables(tables)
         stored = await store.load(NAME)
-        partitions = range(journal.partitions + 1)
-        until = stored.positions if stored else {p: await journal.head(p) for p in partitions}
+        until = await reachable(journal, stored.positions if stored else {})
         before = await _digest_before(tables, stored, until)
         await store.forget(REBUILD_NAME, tables=False)
         await _drop(tables)
@@ -133,6 +132,7 @@ async def _take_over(store: RebuildPositions, sink: _NotingSink) -> None:
             before={},
             positions=made.positions,
             recorded_at=made.recorded_at,
+            last=made.last,
             checkpoint=made.checkpoint,
             states=states,
             poison=tuple(sink.poison),

@@ -5,6 +5,7 @@ from domain.station import Station
 from domain.transaction import Transaction
 from projections import request_rows, rows, session_rows
 from projections.doubts import DoubtRow
+from projections.owner_set_aside import OwnerSetAsideRows
 from projections.registry_rows import RegistryRows
 from projections.station_state import StateRows
 from schemas.cdr import Cdr
@@ -17,6 +18,7 @@ class Collected:
         self.stations: dict[int, Station] = {}
         self.versions: dict[int, str] = {}
         self.registry = RegistryRows()
+        self.set_aside = OwnerSetAsideRows()
         self.connectors: dict[tuple[int, int, int], Station] = {}
         self.opened: list[rows.OpenedRow] = []
         self.closed: dict[tuple[str, str, str], rows.ClosedRow] = {}

@@ -1,7 +1,7 @@
 """What one projection has folded of the log, and of it what is not cut into a batch yet."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.conversation import fold
@@ -11,6 +11,7 @@ from domain.set_aside import reason_of
 from domain.station import Station
 from projections.ports import (
     Checkpoint,
+    LastRecord,
     Poison,
     Progress,
     SavedState,
@@ -19,9 +20,10 @@ from projections.ports import (
     TooMuchPoison,
 )
 from projections.registry import RegistryFollower
+from projections.same_log import last_record
 from projections.states import FOLD_VERSION, StationStates
 from schemas.journal import Entry
-from schemas.records import OwnerRecord, Record, UnreadableRecord, decode
+from schemas.records import CanaryAsked, OwnerRecord, Record, UnreadableRecord, decode
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ class Folding:
         filters: dict[int, LogFilter],
         recorded_at: int,
         waiting: dict[int, int],
+        last: Mapping[int, LastRecord],
         poison_left: int,
     ) -> None:
         """`poison_left`: how many records may still be set aside."""
@@ -55,6 +58,8 @@ class Folding:
         self._filters = filters
         self._recorded_at = recorded_at
         self._waiting = waiting
+        self._last = dict(last)
+        self._newest: dict[int, Entry] = {}
         self._cut_at = dict(written)
         self._poison: list[Poison] = []
         self._poison_left = poison_left
@@ -122,11 +127,13 @@ class Folding:
             self._recorded_at = max(self._recorded_at, admitted[-1][2].recorded_at)
 
     def _count(self, entries: Sequence[Entry]) -> None:
-        written = self.written_next
+        written, newest = self.written_next, self._newest
         self.unsaved += len(entries)
-        for partition, offset, _ in entries:
+        for entry in entries:
+            partition, offset, _ = entry
             if offset >= written[partition]:
                 written[partition] = offset + 1
+                newest[partition] = entry
                 self.records += 1
 
     def _set_aside(self, partition: int, offset: int, error: Exception, key: StationKey) -> None:
@@ -149,6 +156,8 @@ class Folding:
             checkpoint = Checkpoint(positions=dict(self.positions), filters=filters)
             states = self.states.dump_dirty()
             self.unsaved = 0
+        self._last |= {p: last_record(entry) for p, entry in self._newest.items()}
+        self._newest = {}
         progress = Progress(
             name=self._sink.name,
             journal_id=journal_id,
@@ -157,6 +166,7 @@ class Folding:
             positions=dict(self.written_next),
             recorded_at=self._recorded_at,
             waiting=dict(self._waiting),
+            last=dict(self._last),
             checkpoint=checkpoint,
             states=states,
             poison=tuple(self._poison),
@@ -172,5 +182,5 @@ def _wait(
 ) -> None:
     if isinstance(record, OwnerRecord):
         waiting.pop(partition, None)
-    elif station is not None and offset in station.open_calls:
+    elif (station is not None and offset in station.open_calls) or type(record) is CanaryAsked:
         waiting.setdefault(partition, record.recorded_at)

@@ -67,6 +67,13 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     """`LogFilter.dump` of each partition, at these positions."""
 
 
+class LastRecord(Struct, frozen=True):
+    """By which a log is known again: one that was restored from a backup may have another there."""
+
+    offset: int
+    digest: str
+
+
 class Progress(Struct, frozen=True, kw_only=True):
     """How far a projection is. Positions are next offsets by partition: rows are written below."""
 
@@ -79,7 +86,9 @@ class Progress(Struct, frozen=True, kw_only=True):
     recorded_at: int
     """The latest of the records so far, by our clock; microseconds."""
     waiting: Mapping[int, int] = {}
-    """By partition: when the first CALL came since its owner's last record."""
+    """By partition: when the first CALL or canary came since its owner's last record."""
+    last: Mapping[int, LastRecord] = {}
+    """By partition, the record before the position."""
     checkpoint: Checkpoint | None = None
     """None: the one stored before stays."""
     states: Sequence[SavedState] = ()
@@ -95,6 +104,7 @@ class Stored(Struct, frozen=True, kw_only=True):
     recorded_at: int
     checkpoint: Checkpoint
     waiting: Mapping[int, int] = {}
+    last: Mapping[int, LastRecord] = {}
     poison: int = 0
     """How many records were set aside."""
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from projections.marks import Marks
 from projections.ports import Database
 from projections.times import microseconds, utc
 
@@ -18,7 +19,8 @@ class ProjectionProgress(Struct, frozen=True, kw_only=True):
     poison: int
     """Records set aside."""
     waiting: Mapping[int, int] = {}
-    """By partition: when (microseconds) the first CALL came since its owner's last record."""
+    """By partition: when (microseconds) the first CALL or canary came since its
+    owner's last record."""
 
 
 class Counts(Struct, frozen=True, kw_only=True):
@@ -31,6 +33,8 @@ class Counts(Struct, frozen=True, kw_only=True):
     energy_wh: int
     """Of all CDRs whose energy is known."""
     commands_open: int
+    set_aside: int = 0
+    """Records because of which owners decide nothing for their stations."""
 
 
 async def find_progress(db: Database) -> list[ProjectionProgress]:
@@ -57,18 +61,26 @@ class Lateness:
 
     What waits was recorded after the last record projected, and after the last look that found
     nothing waiting: without the second, the first record after a quiet night would be hours late.
+    Of a partition that stands still while others go on, the looks themselves say how long.
     """
 
     def __init__(self) -> None:
         self._abreast_us: dict[str, int] = {}
+        self._marks = Marks()
+
+    def saw(self, heads: Mapping[int, int], now_us: int) -> None:
+        """Look without asking how late anybody is."""
+        self._marks.saw(heads, now_us)
 
     def seconds(self, progress: ProjectionProgress, heads: Mapping[int, int], now_us: int) -> float:
-        """Return the age of what waits longest, at most that; 0 if nothing waits."""
+        """Return the age of what waits longest, about that; 0 if nothing waits."""
+        self._marks.saw(heads, now_us)
         if records_behind(progress, heads) == 0:
             self._abreast_us[progress.name] = now_us
             return 0.0
         since_us = max(microseconds(progress.recorded_at), self._abreast_us.get(progress.name, 0))
-        return max(0, now_us - since_us) / 1e6
+        standing = self._marks.waiting_us(progress.positions, now_us)
+        return max(0, now_us - since_us, *standing.values()) / 1e6
 
 
 async def count(db: Database, tenant: str | None = None) -> Counts:

@@ -91,6 +91,7 @@ class ReadModel:
     ) -> None:
         if station is None:
             self._new.registry.apply(offset, record)
+            self._new.set_aside.apply(partition, record)
             return
         # By identity: the collection holds the station, so its id is not reused.
         self._new.stations[id(station)] = station
@@ -374,6 +375,7 @@ class ReadModel:
             ("cdrs.write_requests", list(new.cdr_requests.values())),
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
             *new.state.written(),
+            *new.set_aside.written(),
             ("cdrs.clear_doubts", [UndoubtedRow(id) for id in new.undoubted]),
             ("cdrs.write_doubts", list(new.doubts.values())),
             ("orphans.write", new.orphans),

@@ -56,7 +56,8 @@ async def rebuild(
     on_progress: Callable[[int, int], None] | None = None,
     limits: Limits = REBUILD_LIMITS,
 ) -> Rebuilt:
-    """Rebuild up to exactly where the read model was; to the log's heads, if it was nowhere.
+    """Rebuild up to exactly where the read model was; to the log's heads, if it was nowhere, or
+    beyond them: then the log was restored from a backup, and comes out otherwise.
 
     If this dies half-way, whoever projects next goes on from there. `on_progress` gets the records
     done and all there are.
@@ -66,9 +67,7 @@ async def rebuild(
     """
     async with store.rebuilding(NAME):
         before = await digest(store)
-        until = before.positions or {
-            partition: await journal.head(partition) for partition in range(journal.partitions + 1)
-        }
+        until = await reachable(journal, before.positions)
         await store.forget(NAME, tables=True)
         total = sum(until.values())
 
@@ -86,3 +85,9 @@ async def rebuild(
             on_progress=report,
         ).run()
         return Rebuilt(before=before, after=await digest(store))
+
+
+async def reachable(journal: Journal, wanted: Mapping[int, int]) -> Mapping[int, int]:
+    """Return these positions, none beyond the log's head; all the heads, if there are none."""
+    heads = {p: await journal.head(p) for p in range(journal.partitions + 1)}
+    return {p: min(offset, heads[p]) for p, offset in wanted.items()} or heads

@@ -34,6 +34,7 @@ from projections.ports import (
     StoreUnavailable,
 )
 from projections.registry import RegistryFollower
+from projections.same_log import require_same
 from projections.states import FOLD_VERSION, StationStates
 from schemas.journal import Entry, Journal, Reader, Unavailable, WrongJournal
 
@@ -96,7 +97,8 @@ class Projection:
         """Project until stopped.
 
         Raises:
-            WrongJournal: what is stored was projected from another journal.
+            WrongJournal: what is stored was projected from another journal, or from one that has
+                other records now.
             RebuildNeeded: what is stored belongs to another version of the fold.
             TooMuchPoison, in a group: more than `poison_max` records cannot be folded.
         """
@@ -118,6 +120,7 @@ class Projection:
                 raise WrongJournal(f"{name} holds journal {stored.journal_id}")
             if stored.fold_version != FOLD_VERSION:
                 raise RebuildNeeded(f"{name} was made by fold version {stored.fold_version}")
+            await require_same(self._journal, stored.last, name)
         partitions = range(self._journal.partitions + 1)
         checkpoint = stored.checkpoint if stored else Checkpoint(positions={}, filters={})
         written = stored.positions if stored else {}
@@ -130,6 +133,7 @@ class Projection:
             filters={p: LogFilter(checkpoint.filters.get(p)) for p in partitions},
             recorded_at=stored.recorded_at if stored else 0,
             waiting=dict(stored.waiting) if stored else {},
+            last=stored.last if stored else {},
             poison_left=self._limits.poison_max - (stored.poison if stored else 0),
         )
         # What a session before this one applied and did not cut is folded again: forget it.

@@ -5,6 +5,7 @@ A frame is untrusted. What is refused here is refused for ever and by everybody:
 surrogates (RFC 8259, 8.2; 9). Decimals stay exact (`Decimal`).
 """
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -25,7 +26,13 @@ EXPONENT_MAX = 30
 
 _DIGITS_TO_ZERO = bytes(0x30 if 0x30 <= code <= 0x39 else code for code in range(256))
 _LONG_RUN = b"0" * 19
+_WHITE = {9: "\\t", 10: "\\n", 13: "\\r"}
+"""In a string they stand escaped, elsewhere raw."""
+
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(1, 32) if code not in (9, 10, 13)}
+
+_STRING_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|,(?=\s*[\]}])', re.DOTALL)
+"""A string, ended or not, or a comma outside of strings that nothing follows."""
 
 _MENDED_GROWTH_MAX = 1000
 """Each control character takes six in the record."""
@@ -56,20 +63,26 @@ def parse(text: str) -> Any:
 
 
 def parse_mended(text: str) -> Any:
-    """Return the value with raw control characters in strings accepted, and a byte order mark.
+    """Return the value of a text that is JSON but for how it was printed; None: it is not.
 
-    None if it is still unreadable.
-
-    Real stations send a StopTransaction with control bytes inside an idTag; its energy is readable.
+    Read are a byte order mark before it, NULs behind it, raw control characters in its strings, a
+    comma before a closing bracket. Real stations send a StopTransaction so; its energy is readable.
     """
-    bare = text.removeprefix("\ufeff")
+    bare = text.removeprefix("\ufeff").rstrip("\0 \t\r\n")
     escaped = bare.translate(_CONTROLS)
-    if text == escaped or len(escaped) - len(bare) > _MENDED_GROWTH_MAX:
+    if len(escaped) - len(bare) > _MENDED_GROWTH_MAX:
+        return None
+    escaped = _STRING_OR_COMMA.sub(_as_printed_well, escaped)
+    if text == escaped:
         return None
     try:
         return parse(escaped)
     except UnreadableFrame:
         return None
+
+
+def _as_printed_well(found: re.Match[str]) -> str:
+    return found[0].translate(_WHITE) if found[0] != "," else ""
 
 
 def pointed_at(text: str, pointer: str) -> Any:

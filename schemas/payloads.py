@@ -24,6 +24,14 @@ VIOLATIONS_MAX = 5
 
 RULE_CHARACTERS_MAX = 160
 
+CODES: Final = frozenset(
+    {
+        "FormationViolation", "FormatViolation", "OccurenceConstraintViolation",
+        "OccurrenceConstraintViolation", "PropertyConstraintViolation", "TypeConstraintViolation",
+    }
+)  # fmt: skip
+"""What a payload is refused with that is not as its schema says, in any version."""
+
 _FOLDERS: Final = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
 _OCCURRENCE: Final = {"required", "minItems", "maxItems", "minProperties", "maxProperties"}
 _FORMATION: Final = {"additionalProperties", "additionalItems", "falseSchema", "propertyNames"}
@@ -80,10 +88,20 @@ def violations(
 
 
 @cache
-def _validator(version: str, action: str, response: bool) -> Validator:
+def schema(version: str, action: str, response: bool = False) -> dict[str, Any]:
+    """Return the official schema of the request (or SEND), or of the result.
+
+    Raises:
+        KeyError: the version has no such action.
+    """
     name = _responses(version)[action] if response else _requests(version)[action]
     text = (files("ocpp") / _FOLDERS[version] / "schemas" / name).read_text("utf-8-sig")
-    return validator_for(json.loads(text), validate_formats=True)
+    return dict(json.loads(text))
+
+
+@cache
+def _validator(version: str, action: str, response: bool) -> Validator:
+    return validator_for(schema(version, action, response), validate_formats=True)
 
 
 @cache

@@ -29,11 +29,13 @@ class Rule(Struct, frozen=True, kw_only=True):
 
 
 CONTROL_CHARACTERS: Final = Rule(
-    oddity="Control characters stand raw in a string, or a byte order mark before the frame.",
-    done="It is read as if they were escaped, and as if the mark were not there. A boot, a"
-    " heartbeat and a money message are answered by what they say, others by an error.",
+    oddity="Control characters stand raw in a string, a byte order mark before the frame, NULs"
+    " behind it, a comma before a closing bracket.",
+    done="It is read as if they were escaped, and as if mark, NULs and comma were not there. A"
+    " boot, a heartbeat, an authorization, a status and a money message are answered by what they"
+    " say, others by an error.",
     why="An id tag with two bytes of a card's raw data would else cost the energy of its session.",
-    flag="$: control characters or a byte order mark in the text",
+    flag="$: control characters, a byte order mark or a comma too many in the text",
     kept_in="ingress/rpc.py",
 )
 NUMBER_AS_ID: Final = Rule(
@@ -118,13 +120,16 @@ NULL_PAYLOAD: Final = Rule(
     kept_in="schemas/frames.py",
 )
 BROKEN_SCHEMA: Final = Rule(
-    oddity="A payload that breaks its schema: longer texts, further members, numbers for texts,"
-    " an object for an array, values that are none of the list, times of another form.",
-    done="Where what the message is about can be read, it is answered with a result and folded."
-    " Otherwise it gets the error code of its version.",
+    oddity="A payload that breaks its schema: longer texts, further members, numbers for texts or"
+    " texts for numbers, null, an object for an array, words in another case or none of the list,"
+    " times of another form.",
+    done="What has exactly one reading is read so, whatever the action; further members are passed"
+    " over. A boot, an authorization, a status and a money message is answered with a result and"
+    " folded where what it is about can be read, whatever else is wrong; any other CALL gets the"
+    " error code of its version.",
     why="OCPP 1.6, 4.7, 4.8, 4.10: sanity checks must not keep the answer back.",
     flag="the schema's: JSON path and rule",
-    kept_in="domain/meanings.py",
+    kept_in="domain/mending.py",
 )
 REPEATED_MEMBER: Final = Rule(
     oddity="A member of an object stands there twice.",
@@ -133,7 +138,8 @@ REPEATED_MEMBER: Final = Rule(
     kept_in="schemas/frames.py",
 )
 ODD_VALUE: Final = Rule(
-    oddity="A number in quotes or with .0, a time without a zone or with a short one.",
+    oddity="A number in quotes or with .0, a number as id token, a time without a zone or with a"
+    " short one.",
     done="What has exactly one reading is read; the CDR is flagged SCHEMA_DEVIATION or"
     " TZ_ASSUMED_UTC. Anything else is no value, and a CDR that needs it is held.",
     why="Doubt about a reading is kept and flagged, never made up.",
@@ -153,7 +159,7 @@ DRAFT_NAMES: Final = Rule(
     kept_in="domain/ocpp2.py",
 )
 NO_TRANSACTION: Final = Rule(
-    oddity="A transaction id of 0 or below, or one that nobody gave out.",
+    oddity="A transaction id of 0 or below, or one that nobody gave out, or a stop without any.",
     done="It is answered. One that means exactly one open transaction ends that; any other is kept"
     " as an orphan for a person.",
     why="Sessions that began offline, and makes that always send 0.",

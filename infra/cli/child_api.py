@@ -12,6 +12,7 @@ from api.ports import Ports
 from api.server import address_to_listen, serve
 from infra import clock
 from infra.api_keys import ApiKeysInVault
+from infra.canary import Canaries
 from infra.child import say_ready, stop_on
 from infra.cli.child_edge import vault_keys
 from infra.clickhouse import server_client
@@ -43,8 +44,9 @@ async def run_api(settings: Settings, layout: Layout, deployment: Deployment) ->
         clickhouse(deployment.clickhouse_url, settings.clickhouse_database) as frames,
     ):
         keys = ApiKeysInVault(database)
+        log = RecordAppender(journal, journal.partitions)
         ports = Ports(
-            log=RecordAppender(journal, journal.partitions),
+            log=log,
             db=PostgresReadStore(database),
             frames=frames,
             keys=keys,
@@ -55,7 +57,10 @@ async def run_api(settings: Settings, layout: Layout, deployment: Deployment) ->
         )
         app = create_app(ports, version=version("chargeledger"))
         host = address_to_listen(deployment.api_host, has_keys=await keys.configured())
-        await serve(app, host, deployment.api_port, stop, lambda port: say_ready(str(port)))
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(Canaries(log, ports.lateness, now_us=clock.now_us).run())
+            await serve(app, host, deployment.api_port, stop, lambda port: say_ready(str(port)))
+            asking.cancel()
     await journal.close()
 
 

@@ -63,6 +63,7 @@ def vault_keys(directory: Path) -> VaultKeys:
 def policy(settings: Settings) -> Policy:
     return Policy(
         accept_unknown_tokens=settings.unknown_tokens == "accept",
+        accept_certificate_requests=settings.certificate_requests == "accept",
         heartbeat_interval_s=settings.heartbeat_interval_s,
         spread_percent=settings.spread_percent,
         settle_us=round(settings.settle_s * 1e6),

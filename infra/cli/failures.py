@@ -14,6 +14,7 @@ SAYABLE = {
     "infra.sqlite_log": ("JournalInUse",),
     "infra.clickhouse": ("ClickHouseUnavailable", "EngineFailed"),
     "infra.set_aside": ("TooManySetAside",),
+    "infra.ingress_node": ("SlotTaken",),
     "infra.api_keys": ("KeyNameTaken", "WrongTenantName"),
     "infra.csv_file": ("UnreadableCsv",),
     "projections.ports": ("StoreUnavailable", "RebuildNeeded", "TooMuchPoison"),

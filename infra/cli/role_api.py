@@ -9,6 +9,7 @@ from api.ports import Ports
 from api.server import address_to_listen, serve
 from infra import clock
 from infra.api_keys import ApiKeysInVault
+from infra.canary import Canaries
 from infra.cli.child_edge import vault_keys
 from infra.cli.databases import secrets_directory
 from infra.cli.servers import database, kafka_journal, series_to_read
@@ -27,8 +28,9 @@ async def run_api_role(settings: Settings, stop: asyncio.Event) -> None:
         series_to_read(settings) as frames,
     ):
         keys = ApiKeysInVault(postgres)
+        log = RecordAppender(journal, journal.partitions)
         ports = Ports(
-            log=RecordAppender(journal, journal.partitions),
+            log=log,
             db=PostgresReadStore(postgres),
             frames=frames,
             keys=keys,
@@ -39,7 +41,10 @@ async def run_api_role(settings: Settings, stop: asyncio.Event) -> None:
         )
         app = create_app(ports, version=version("chargeledger"))
         host = address_to_listen(settings.api_host, has_keys=await keys.configured())
-        await serve(app, host, settings.api_port, stop, _listening)
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(Canaries(log, ports.lateness, now_us=clock.now_us).run())
+            await serve(app, host, settings.api_port, stop, _listening)
+            asking.cancel()
 
 
 async def _no_edge() -> bytes | None:

@@ -141,3 +141,9 @@ COPY (
     SELECT id, tenant, station, doubts, partition, record_offset, recorded_at
     FROM read.cdr_doubts ORDER BY id
 ) TO STDOUT;
+
+-- name: owner_set_aside
+COPY (
+    SELECT partition, record_offset, tenant, station, reason, recorded_at
+    FROM read.owner_set_aside ORDER BY partition, record_offset
+) TO STDOUT;

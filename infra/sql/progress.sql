@@ -27,6 +27,10 @@ SELECT
         WHERE fate IN ('requested', 'dispatched')
             AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
     ) AS commands_open,
+    (
+        SELECT count(*) FROM read.owner_set_aside
+        WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s
+    ) AS set_aside,
     coalesce(sum(cdrs) FILTER (WHERE state = 'OPEN'), 0)::bigint AS cdrs_open,
     coalesce(sum(cdrs) FILTER (WHERE state = 'HELD'), 0)::bigint AS cdrs_held,
     coalesce(sum(cdrs) FILTER (WHERE state = 'FINAL'), 0)::bigint AS cdrs_final,
@@ -36,7 +40,7 @@ WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s;
 
 -- name: load
 SELECT
-    journal_id, fold_version, positions, recorded_at, waiting, checkpoint,
+    journal_id, fold_version, positions, recorded_at, waiting, last, checkpoint,
     (SELECT count(*) FROM read.poison WHERE poison.name = positions.name) AS poison
 FROM read.positions
 WHERE name = %(name)s;
@@ -66,11 +70,11 @@ SELECT journal_id, positions FROM read.positions WHERE name = %(name)s FOR UPDAT
 
 -- name: begin
 INSERT INTO read.positions (
-    name, journal_id, fold_version, positions, recorded_at, waiting, checkpoint
+    name, journal_id, fold_version, positions, recorded_at, waiting, last, checkpoint
 )
 VALUES (
     %(name)s, %(journal_id)s, %(fold_version)s, %(positions)s::jsonb, %(recorded_at)s,
-    %(waiting)s::jsonb, %(checkpoint)s
+    %(waiting)s::jsonb, %(last)s::jsonb, %(checkpoint)s
 );
 
 -- name: advance
@@ -79,6 +83,7 @@ UPDATE read.positions SET
     positions = %(positions)s::jsonb,
     recorded_at = %(recorded_at)s,
     waiting = %(waiting)s::jsonb,
+    last = %(last)s::jsonb,
     checkpoint = coalesce(%(checkpoint)s, checkpoint)
 WHERE name = %(name)s;
 
@@ -111,7 +116,7 @@ DELETE FROM read.poison WHERE name = %(name)s;
 -- name: empty_tables
 TRUNCATE read.stations, read.station_state, read.connectors, read.connections,
     read.transactions, read.cdrs, read.cdr_doubts, read.cdr_revisions, read.cdr_totals, read.cdr_requests, read.running_costs,
-    read.commands, read.id_tokens, read.orphans, read.events, read.tariff_versions,
+    read.owner_set_aside, read.commands, read.id_tokens, read.orphans, read.events, read.tariff_versions,
     read.tariff_assignments, read.location_versions;
 
 -- name: poison
@@ -119,12 +124,32 @@ SELECT partition, record_offset, reason FROM read.poison
 WHERE name = %(name)s
 ORDER BY partition, record_offset;
 
+-- name: forget_owner_set_aside
+DELETE FROM read.owner_set_aside
+USING json_to_recordset(%(rows)s) AS claimed (partition integer)
+WHERE owner_set_aside.partition = claimed.partition;
+
+-- name: write_owner_set_aside
+INSERT INTO read.owner_set_aside
+SELECT * FROM json_populate_recordset(NULL::read.owner_set_aside, %(rows)s)
+ON CONFLICT (partition, record_offset) DO UPDATE SET
+    tenant = excluded.tenant, station = excluded.station, reason = excluded.reason,
+    recorded_at = excluded.recorded_at;
+
 -- name: set_aside
+-- What is of no tenant (nobody can read whose it was) is for whoever may see the deployment.
 SELECT
-    station, partition, record_offset, array_agg(name ORDER BY name) AS names,
+    tenant, station, partition, record_offset,
+    coalesce(array_agg(name ORDER BY name) FILTER (WHERE name <> ''), '{}') AS names,
+    bool_or(name = '') AS owner,
     min(reason) AS reason
-FROM read.poison
-WHERE tenant = %(tenant)s AND (%(station)s::text IS NULL OR station = %(station)s)
-GROUP BY partition, record_offset, station
+FROM (
+    SELECT tenant, station, partition, record_offset, name, reason FROM read.poison
+    UNION ALL
+    SELECT tenant, station, partition, record_offset, '', reason FROM read.owner_set_aside
+) AS found
+WHERE (tenant = %(tenant)s OR (tenant = '' AND %(untold)s))
+    AND (%(station)s::text IS NULL OR station = %(station)s)
+GROUP BY partition, record_offset, tenant, station
 ORDER BY partition, record_offset
 LIMIT %(limit)s;

@@ -66,7 +66,8 @@ class Deployment:
         self.vault = Vault(postgres, VAULT_KEYS)
         self.keys = ApiKeysInVault(postgres)
         self.frames = Frames()
-        self.app = self.app_with(RecordAppender(self.journal, PARTITIONS))
+        self.log = RecordAppender(self.journal, PARTITIONS)
+        self.app = self.app_with(self.log)
         self._sequence = 0
 
     def app_with(self, log: Any) -> FastAPI:

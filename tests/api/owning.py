@@ -12,7 +12,8 @@ from tests.api.deployment import PARTITIONS, Deployment
 
 
 class Owners:
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, name: str = "owner") -> None:
+        self._name = name
         self._journal = deployment.journal
         self._registry = Registry()
         self._positions = dict.fromkeys(range(PARTITIONS + 1), 0)
@@ -20,7 +21,7 @@ class Owners:
         self._owners = {
             partition: Owner(
                 partition,
-                name=f"owner-{partition}",
+                name=f"{name}-{partition}",
                 policy=Policy(accept_unknown_tokens=True, settle_us=0),
                 ids=TransactionIds(bytes([partition]) * 32),
                 registry=self._registry,
@@ -44,7 +45,7 @@ class Owners:
 
     async def _append(self, partition: int, record: OwnerRecord | PartitionClaimed) -> None:
         self._sequence += 1
-        await self._journal.append(partition, [encode(record, "owners", self._sequence)])
+        await self._journal.append(partition, [encode(record, self._name, self._sequence)])
 
     async def _read(self) -> None:
         reader = self._journal.reader(self._positions)

@@ -112,7 +112,7 @@ async def test_a_record_that_cannot_be_folded_is_shown_with_its_place_and_counte
     (item,) = (await client.get("/v1/set-aside")).json()["items"]
     assert item["station"] == "CS-1"
     assert item["position"] == f"{partition}:3"
-    assert item["projections"] == ["read"]
+    assert (item["projections"], item["owner"]) == (["read"], False)
     assert item["reason"]
     assert (await client.get("/v1/set-aside?station=CS-2")).json()["items"] == []
     figures = (await client.get("/metrics")).text.splitlines()

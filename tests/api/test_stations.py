@@ -60,16 +60,17 @@ async def test_the_boot_policy_is_an_attribute(
     assert (await client.put("/v1/stations/CS-1", json=body)).status_code == 200
 
 
+@pytest.mark.parametrize("name", ["boot_policy", "certificate_requests"])
 @pytest.mark.parametrize("policy", ["accepted", "", 1, True])
-async def test_a_boot_policy_that_is_none_is_refused(
-    policy: Any, deployment: Deployment, client: httpx.AsyncClient
+async def test_a_policy_that_is_none_is_refused(
+    policy: Any, name: str, deployment: Deployment, client: httpx.AsyncClient
 ) -> None:
-    body = {"attributes": {"boot_policy": policy}}
+    body = {"attributes": {name: policy}}
 
     refused = await client.put("/v1/stations/CS-1", json=body)
 
     assert refused.status_code == 422
-    assert "boot_policy" in refused.text
+    assert name in refused.text
     assert await registered(deployment) == []
 
 

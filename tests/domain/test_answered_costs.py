@@ -102,6 +102,19 @@ def test_a_cost_stands_beside_the_token_s_standing() -> None:
     assert answer == {"idTokenInfo": {"status": "Accepted"}, "totalCost": Decimal("1.10")}
 
 
+def test_the_longer_it_runs_the_fewer_updates_are_told_a_cost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("domain.answered_costs.OFTEN_UP_TO", 4)
+    log, worker = running(energy_priced())
+    answers = [told(log, worker, sample(1000 + 1000 * n, n)) for n in range(1, 11)]
+
+    # The start told a reading, too.
+    assert [n for n, answer in enumerate(answers, 1) if answer] == [1, 2, 3, 4, 6, 9]
+    end = event("Ended", 11, MINUTE.format(30), meterValue=[reading(20_000, "Transaction.End")])
+    assert told(log, worker, end) != {}
+
+
 @pytest.mark.parametrize("more", [{}, {"idToken": TOKEN}])
 def test_an_event_told_again_gets_what_it_got_first(more: dict[str, Any]) -> None:
     log, worker = running(energy_priced())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.cdr_pricing import Priced, PricedFacts, price_edges, price_facts
+from domain.cdr_pricing import Priced, PricedFacts, price_amounts, price_edges, price_facts
 from domain.charging_periods import Evidence, session_of, usable_readings
 from domain.pricing import TariffChange, price
 from domain.pricing_ocpi import time_of
@@ -57,6 +57,10 @@ def with_elements(*elements: Json, zone: str = "Europe/Amsterdam") -> Registrar:
 
 def component(kind: str, price: Any, step: int = 1) -> Json:
     return {"type": kind, "price": Decimal(str(price)), "step_size": step}
+
+
+def kwh(wh: int) -> Decimal:
+    return Decimal(wh) / 1000
 
 
 def element(*components: Json, **restrictions: Any) -> Json:
@@ -316,6 +320,69 @@ def test_a_tariff_that_was_changed_on_the_way_prices_what_follows() -> None:
     assert found.cost.incl_vat == "5.1"
     assert unreadable.cost is None
     assert unreadable.holds == {"TARIFF_MISSING"}
+
+
+@given(
+    wh=st.integers(0, 40_000),
+    told=st.lists(st.tuples(st.integers(0, 240), st.integers(0, 100)), max_size=25),
+    amounts=st.lists(st.integers(1, 40_000), min_size=2, max_size=4, unique=True),
+    hours=st.lists(st.integers(0, 1439), min_size=2, max_size=4, unique=True),
+)
+def test_readings_that_are_next_to_no_edge_and_no_amount_change_no_total(
+    wh: int, told: list[tuple[int, int]], amounts: list[int], hours: list[int]
+) -> None:
+    clock = [f"{each // 60:02}:{each % 60:02}" for each in sorted(hours)]
+    elements = [
+        element(component("ENERGY", f"0.{low % 97}"), min_kwh=kwh(low), max_kwh=kwh(high))
+        for low, high in pairwise(sorted(amounts))
+    ]
+    elements += [
+        element(component("ENERGY", f"0.{number}1"), start_time=first, end_time=after)
+        for number, (first, after) in enumerate(pairwise(clock), 1)
+    ]
+    tariff = read_tariff(document("K", elements=elements))
+    minute, start = 60_000_000, at("12:00")
+    evidence = Evidence(
+        start_us=start,
+        end_us=start + 240 * minute,
+        start_wh=0,
+        energy_wh=wh,
+        readings=[(start + when * minute, wh * share // 100) for when, share in told],
+    )
+    known = price_amounts(tariff)
+    times = price_edges(tariff, "Europe/Amsterdam", evidence.start_us, evidence.end_us, known)
+    thin, whole = (
+        price(session_of(evidence, *edges), tariff, "Europe/Amsterdam")
+        for edges in ((times, known), (None, ()))
+    )
+
+    assert times is not None
+    assert (thin.excl, thin.incl) == (whole.excl, whole.incl)
+
+
+def test_a_price_that_moves_twice_asks_for_few_of_many_readings() -> None:
+    step, start = 20_000_000, at("12:00")
+    tariff = read_tariff(
+        document(
+            "K",
+            elements=[
+                element(component("ENERGY", 1), start_time="13:00", end_time="14:00"),
+                element(component("ENERGY", 2), min_kwh=20),
+                element(component("ENERGY", 3)),
+            ],
+        )
+    )
+    evidence = Evidence(
+        start_us=start,
+        end_us=start + 3001 * step,
+        start_wh=0,
+        energy_wh=300_100,
+        readings=[(start + n * step, 100 * n) for n in range(3001)],
+    )
+    known = price_amounts(tariff)
+    times = price_edges(tariff, "Europe/Amsterdam", evidence.start_us, evidence.end_us, known)
+
+    assert len(session_of(evidence, times, known).periods) < 20
 
 
 @given(

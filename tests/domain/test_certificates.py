@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.domain.holding import Holder, column
+from domain.answering import Policy
+from tests.domain.holding import Holder, column, values_of
+from tests.domain.log import working
+from tests.domain.registering import Registrar
 
 ACCEPTED = {"status": "Accepted"}
 DER = b"a certificate"
@@ -104,6 +107,7 @@ def test_a_request_to_sign_is_listed(version: str) -> None:
 
     value = holder.one("certificate-requests")
     expected = {
+        "csr": "a request",
         "csr_sha256": sha256(b"a request").hexdigest(),
         "certificate_type": "ChargingStationCertificate",
         "answer": answer["status"],
@@ -115,6 +119,33 @@ def test_a_request_to_sign_is_listed(version: str) -> None:
 
 
 @VERSIONS
+@pytest.mark.parametrize(
+    ("for_all", "attribute", "answer"),
+    [
+        (False, None, "Rejected"),
+        (True, None, "Accepted"),
+        (False, "accept", "Accepted"),
+        (True, "refuse", "Rejected"),
+        (True, "perhaps", "Accepted"),
+    ],
+)
+def test_a_request_waits_where_somebody_signs(
+    version: str, for_all: bool, attribute: str | None, answer: str
+) -> None:
+    registrar = Registrar()
+    registrar.station("CP1", certificate_requests=attribute)
+    policy = Policy(accept_certificate_requests=for_all)
+    log, worker = working(policy, registrar.registry, protocol=version)
+    log.calls("SignCertificate", {"csr": PEM})
+    worker.settle()
+
+    [request] = values_of(log)["certificate-requests"].values()
+    assert worker.frames()[-1][2] == {"status": answer}
+    assert request["csr"] == PEM
+    assert request["state"] == ("pending" if answer == "Accepted" else "rejected")
+
+
+@VERSIONS
 def test_a_signed_certificate_ends_the_request(version: str) -> None:
     holder = Holder(version)
     holder.tells("SignCertificate", {"csr": "a request"})
@@ -122,7 +153,7 @@ def test_a_signed_certificate_ends_the_request(version: str) -> None:
     assert column(holder.of("certificate-requests"), "state") != ["signed"]
     holder.asked("CertificateSigned", {"certificateChain": PEM}, ACCEPTED)
 
-    assert column(holder.of("certificate-requests"), "state") == ["signed"]
+    assert column(holder.of("certificate-requests"), "state", "csr") == [("signed", "a request")]
     found = holder.of("certificates")
     assert column(found, "certificate_type", "sha256") == [
         ("ChargingStationCertificate", sha256(DER).hexdigest())

@@ -244,8 +244,13 @@ def test_a_dynamic_schedule_is_updated_by_us_or_pulled() -> None:
     update = {"chargingProfileId": 1, "scheduleUpdate": {"limit": 11}}
     holder.asked("UpdateDynamicSchedule", update, ACCEPTED)
     holder.asked("UpdateDynamicSchedule", {**update, "chargingProfileId": 2}, ACCEPTED)
-    holder.tells("PullDynamicScheduleUpdate", {"chargingProfileId": 1})
+    pulled = [
+        holder.tells("PullDynamicScheduleUpdate", {"chargingProfileId": number})
+        for number in (1, 2)
+    ]
 
+    assert pulled[0] == {"status": "Accepted", "scheduleUpdate": {"limit": 11}}
+    assert pulled[1]["status"] == "Rejected"
     assert ids(holder) == [1]
     assert holder.one("charging-profiles")["schedule_update"] == {"limit": 11}
     assert holder.one("charging-profiles")["purpose"] == "TxDefaultProfile"

@@ -270,6 +270,20 @@ def test_a_changed_configuration_is_known_and_a_refused_one_is_not() -> None:
     assert column(holder.of("variables"), "variable") == ["AuthorizationKey", "B"]
 
 
+def test_a_key_is_the_same_in_any_case_and_spelled_as_the_station_does() -> None:
+    holder = Holder()
+    key = {"key": "HeartbeatInterval", "readonly": False, "value": "300"}
+    holder.asked("GetConfiguration", {}, {"configurationKey": [key]})
+    holder.asked(
+        "ChangeConfiguration", {"key": "heartbeatinterval", "value": "60"}, {"status": "Accepted"}
+    )
+    assert column(holder.of("variables"), "variable", "value") == [("HeartbeatInterval", "60")]
+    holder.asked(
+        "GetConfiguration", {"key": ["HEARTBEATINTERVAL"]}, {"unknownKey": ["HEARTBEATINTERVAL"]}
+    )
+    assert holder.of("variables") == {}
+
+
 def test_all_keys_of_a_station_replace_those_before() -> None:
     holder = Holder()
     holder.asked("ChangeConfiguration", {"key": "Gone", "value": "1"}, {"status": "Accepted"})

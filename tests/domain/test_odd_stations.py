@@ -240,7 +240,7 @@ def test_a_readable_report_that_breaks_its_schema_is_answered(
     ("action", "payload"),
     [
         ("BootNotification", {"chargePointVendor": "V"}),
-        ("Authorize", {"idTag": 5}),
+        ("Authorize", {"idTag": [5]}),
         ("Authorize", {"idTag": "T" * 51}),
         ("StatusNotification", {"connectorId": 1, "errorCode": "NoError"}),
         ("StatusNotification", {"status": "Available", "errorCode": "NoError"}),

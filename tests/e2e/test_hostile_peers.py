@@ -277,3 +277,21 @@ async def test_d_14_texts_of_odd_characters_cost_what_their_bytes_cost(up: Up, n
             assert (await peer.frame())[0] == 0x81
         await peer.close()
     assert found.cpu_s < 1.0 + 0.5 * found.took_s
+
+
+async def test_n_16_a_tenant_with_most_of_the_traffic_slows_nobody_else(up: Up) -> None:
+    """As many CALLs as its stations may send, some 4,000 a second."""
+    said = 0
+    async with abused(up, grows_max=20 * MIB) as found:
+        peers = [await upgraded(up, f"noisy/HURRY-{number}") for number in range(20)]
+        async with asyncio.TaskGroup() as tasks:
+            for peer in peers:
+                tasks.create_task(peer.rest())
+            for _ in range(60):
+                for peer in peers:
+                    peer.write(masked(HEARTBEAT.encode()) * 5)
+                said += 5 * len(peers)
+                await asyncio.sleep(0.025)
+            for peer in peers:
+                await cut(peer)
+    assert said > 0.8 * (said + len(found.during)), (said, len(found.during))

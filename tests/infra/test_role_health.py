@@ -1,7 +1,7 @@
 """A role's process says of itself whether it lives, whether it works, and how much."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -12,14 +12,17 @@ from infra.batching_log import BatchingLog
 from infra.dispatcher import Dispatcher
 from infra.health_http import Health, health_http
 from infra.ingress_node import IngressNode
-from infra.journal_memory import MemoryJournal
+from infra.journal_memory import MemoryJournal, MemoryReader
 from infra.migrations import migrate
 from infra.postgres import Postgres
 from infra.read_store import PostgresReadStore
-from infra.role_health import of_ingress, of_projections
+from infra.role_health import deaf, of_ingress, of_projections
 from infra.snapshots import Snapshots
 from ingress.options import Options
+from projections.marks import Marks
+from schemas.journal import Entry
 from schemas.partitions import partition_of
+from schemas.records import CanaryAsked, encode
 from tests.engines import PostgresDatabase
 from tests.infra.test_domain_worker import (
     NODE,
@@ -114,6 +117,73 @@ async def test_an_owner_is_ok_once_it_owns_and_until_it_decides_nothing(
         assert owning.condition(MINUTE_US + 20_000_000) == "ok"
         assert owning.condition(MINUTE_US + 40_000_000) == "no decision for 40 s"
         running.cancel()
+
+
+class DeafJournal(MemoryJournal):
+    """Its readers find nothing any more from some moment on."""
+
+    is_deaf = False
+
+    def reader(self, positions: Mapping[int, int]) -> MemoryReader:
+        journal = self
+
+        class Deaf(MemoryReader):
+            async def poll(self, *, records_max: int, timeout_s: float) -> Sequence[Entry]:
+                if journal.is_deaf:
+                    await asyncio.sleep(0.01)
+                    return ()
+                return await super().poll(records_max=records_max, timeout_s=0.01)
+
+        return Deaf(journal, self._logs, positions)
+
+
+async def test_an_owner_that_reads_nothing_though_more_is_there_is_not_ok(
+    snapshots: Snapshots,
+) -> None:
+    journal, mailbox, marks = DeafJournal(1), Mailbox(), Marks()
+    async with Dispatcher(mailbox) as dispatcher, asyncio.TaskGroup() as group:
+        owning = worker(journal, dispatcher, snapshots)
+        running = group.create_task(owning.run())
+        await say(journal, 1)
+        await frames_in(mailbox, 1)
+        assert await deaf(journal, {1: owning}, marks, MINUTE_US) == {}
+
+        journal.is_deaf = True
+        await asyncio.sleep(0.05)
+        await MemoryJournal.append(journal, 1, [heartbeat(2, MINUTE_US)])
+        assert await deaf(journal, {1: owning}, marks, MINUTE_US) == {}
+        assert owning.condition(2 * MINUTE_US) == "ok"
+        said = {"partition 1": "reads nothing for 60 s"}
+        assert await deaf(journal, {1: owning}, marks, 2 * MINUTE_US) == said
+
+        journal.is_deaf = False
+        await frames_in(mailbox, 2)
+        assert await deaf(journal, {1: owning}, marks, 2 * MINUTE_US) == {}
+        running.cancel()
+
+
+async def test_an_owner_that_answers_no_canary_is_not_ok(snapshots: Snapshots) -> None:
+    journal, mailbox = StuckJournal(1), Mailbox()
+    async with Dispatcher(mailbox) as dispatcher, asyncio.TaskGroup() as group:
+        owning = worker(journal, dispatcher, snapshots)
+        running = group.create_task(owning.run())
+        await until(lambda: owning.owns)
+        canary = CanaryAsked(recorded_at=MINUTE_US)
+        await journal.append(1, [encode(canary, "api", 1)])
+        await until(lambda: owning.position == 3)
+        assert owning.condition(2 * MINUTE_US) == "ok"
+
+        journal.stuck = True
+        await MemoryJournal.append(journal, 1, [encode(canary, "api", 2)])
+        await until(lambda: owning.position == 4)
+        assert owning.condition(2 * MINUTE_US) == "no decision for 60 s"
+        running.cancel()
+
+
+async def until(came: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not came():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 async def test_an_ingress_node_says_which_partitions_cannot_be_written() -> None:

@@ -29,7 +29,7 @@ from infra.node_watch import NodeWatch
 from infra.recovery import owner_from
 from infra.set_aside import TooManySetAside
 from infra.snapshots import Snapshots, header_of, take
-from schemas.records import ConnectionClosed, MessageReceived, Record
+from schemas.records import ConnectionClosed, MessageReceived, Record, RecordSetAside
 from tests.domain.log import KEY, NOW, POLICY, Log, working
 from tests.infra.test_domain_worker import Mailbox, frames_in, say
 from tests.infra.test_edge import call, options
@@ -85,7 +85,9 @@ def test_a_station_whose_fold_failed_stays_set_aside_after_a_start_from_a_snapsh
     assert restored.poisoned[KEY].reason == "ValueError: a fold that fails"
     assert offset == restored.poisoned[KEY].offset
     assert restored.owns
-    assert restored.decide(NOW) == []
+    (said,) = restored.decide(NOW)
+    assert isinstance(said, RecordSetAside)
+    assert (said.cause, said.of_station) == (offset, "CP1")
 
 
 def ended() -> ConnectionClosed:

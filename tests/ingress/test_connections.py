@@ -287,9 +287,9 @@ class TestTheEnd:
             await node.connect("/ocpp/C") as c,
         ):
             opened = node.log.of(ConnectionOpened)
-            assert node.server.close_connection(opened[0].connection, 4001, "moved")
-            assert await ended(a) == (4001, "moved")
-            assert not node.server.close_connection(opened[0].connection, 4001, "moved")
+            assert node.server.close_replaced(opened[0].connection)
+            assert await ended(a) == (1008, "replaced by a newer connection")
+            assert not node.server.close_replaced(opened[0].connection)
 
             assert node.server.close_where(lambda _, station: station == "B") == 1
             assert await ended(b) == (1013, "")

@@ -95,7 +95,7 @@ class TestNotWriting:
         async with serving() as node:
             station = await node.raw()
             await station.upgrade()
-            node.server.close_connection(connection_of(node), 1000, "")
+            node.server.close_replaced(connection_of(node))
 
             assert not node.server.deliver(connection_of(node), 1, CALL_FRAME, message_type=CALL)
 

@@ -56,6 +56,7 @@ class MemoryPositions:
             fold_version=progress.fold_version,
             positions=progress.positions,
             recorded_at=progress.recorded_at,
+            last=progress.last,
             checkpoint=checkpoint,
         )
         for saved in progress.states:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from projections.marks import MARKS_MAX, Marks
 from projections.progress import Lateness, ProjectionProgress
 
 SECOND = 1_000_000
@@ -37,3 +38,35 @@ def test_one_that_is_stuck_gets_later() -> None:
     late = [lateness.seconds(stuck, {1: 11}, NOON + s * SECOND) for s in (0, 60)]
 
     assert late == [1.0, 61.0]
+
+
+def test_a_partition_that_stands_still_is_late_though_another_goes_on() -> None:
+    lateness = Lateness()
+
+    def look(second: int) -> float:
+        at = NOON + second * SECOND
+        going = ProjectionProgress(
+            name="read",
+            positions={1: 10, 2: second},
+            recorded_at=datetime.fromtimestamp(at // SECOND, UTC),
+            poison=0,
+        )
+        return lateness.seconds(going, {1: 11 if second else 10, 2: second}, at)
+
+    assert [look(second) for second in (0, 10, 40, 70)] == [0.0, 0.0, 30.0, 60.0]
+
+
+def test_of_what_waits_long_the_oldest_is_remembered_in_bounded_memory() -> None:
+    marks = Marks()
+    for second in range(10_000):
+        marks.saw({1: second + 1}, NOON + second * SECOND)
+
+    def waiting_s(position: int) -> float:
+        waiting = marks.waiting_us({1: position}, NOON + 10_000 * SECOND)
+        return waiting.get(1, 0) / SECOND
+
+    for position in (100, 4_000, 9_000, 9_900, 9_990):
+        age_s = 10_000 - position
+        assert 0.7 * age_s <= waiting_s(position) <= age_s
+    assert waiting_s(10_000) == 0
+    assert max(len(each) for each in marks._marks.values()) <= MARKS_MAX  # noqa: SLF001

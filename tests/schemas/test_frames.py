@@ -84,6 +84,26 @@ def test_control_characters_inside_strings_can_be_mended() -> None:
     assert frames.parse_mended(text)[3] == {"idTag": "BA86\x01\x02", "meterStop": 1388}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '\ufeff[2,"1","A",{"x":["a,]"]}]',
+        '[2,"1","A",{"x":["a,]"]}]\0\0\n',
+        '[2,"1","A",{"x":["a,]",] ,}\n,]',
+    ],
+)
+def test_marks_nuls_and_commas_too_many_can_be_mended(text: str) -> None:
+    assert frames.parse_mended(text) == [2, "1", "A", {"x": ["a,]"]}]
+
+
+def test_white_space_in_a_string_can_be_mended() -> None:
+    assert frames.parse_mended('[2,\n"1",\t"A",{"x":"a\tb\nc\\"d"}]')[3] == {"x": 'a\tb\nc"d'}
+
+
+def test_a_string_without_end_is_looked_at_once() -> None:
+    assert frames.parse_mended('["' + '\\"' * 100_000 + ",]") is None
+
+
 def test_mending_stops_where_the_record_would_grow_without_bound() -> None:
     assert frames.parse_mended('["' + "\x01" * 10_000 + '"]') is None
 

@@ -30,6 +30,7 @@ class Faults:
         self.world = world
         self._kinds = kinds
         self.random = random
+        self.is_flapping = False
         self.told: list[str] = []
         """What was done, for whoever reads a failing seed."""
 
@@ -85,21 +86,26 @@ class Faults:
 
     async def ten_minutes(self) -> None:
         """One outage of the log, in which every session that can end ends."""
-        if self.world.broker.is_down:
-            return
-        self.world.broker.is_down = True
-        await asyncio.sleep(600)
-        self.world.broker.is_down = False
+        if not self.world.broker.is_down:
+            self._no_log(True)
+            await asyncio.sleep(600)
+            self._no_log(False)
 
     async def flap(self) -> None:
         """The log is there for two seconds and away for twenty, ten times."""
-        if self.world.broker.is_down:
+        if self.is_flapping:
             return
+        self.is_flapping = True
         for _ in range(10):
-            self.world.broker.is_down = True
+            self._no_log(True)
             await asyncio.sleep(20)
-            self.world.broker.is_down = False
+            self._no_log(False)
             await asyncio.sleep(2)
+        self.is_flapping = False
+
+    def _no_log(self, is_away: bool) -> None:
+        """Of either deployment."""
+        self.world.broker.is_down = self.world.drive.is_full = is_away
 
     async def flood(self) -> None:
         """A peer that waits for no answer, while the log cannot be written."""

@@ -205,6 +205,7 @@ class Store:
             fold_version=progress.fold_version,
             positions=dict(progress.positions),
             recorded_at=progress.recorded_at,
+            last=progress.last,
             checkpoint=progress.checkpoint or kept,
         )
         for saved in progress.states:

@@ -1,0 +1,183 @@
+"""Payloads that break their schema in ways that have one reading are read, answered and folded."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.mending import is_whole, mended
+from domain.routes import ROUTES
+from schemas.payloads import violations
+from tests import payload_strategies
+from tests.domain import events
+from tests.domain.holding import Holder
+
+AT = "2026-11-23T10:00:00Z"
+NAMED = {"component": {"name": "C"}, "variable": {"name": "V"}}
+ROUTED = [(version, action) for version, routes in ROUTES.items() for action in sorted(routes)]
+
+
+def odd(version: str, action: str, payload: Any) -> dict[str, Any]:
+    """What the edge says of it; it is odd."""
+    found = violations(version, action, payload)
+    return {"error": found[0].code, "violations": tuple(str(each) for each in found)}
+
+
+def tells(holder: Holder, version: str, action: str, payload: Any) -> list[Any]:
+    holder.log.calls(action, payload, **odd(version, action, payload))
+    holder.worker.settle()
+    holder.assert_rebuilt()
+    return list(holder.worker.frames()[-1])
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "payload", "facet", "shown"),
+    [
+        ("2.0.1", "NotifyReport",
+         {"requestId": "1", "generatedAt": "2026-11-23 10:00:00,5", "seqNo": 0, "tbc": None,
+          "reportData": {**NAMED, "variableAttribute": [{"value": 7, "mutability": "readonly"}]}},
+         "variables", {"variable": "V", "value": "7", "mutability": "ReadOnly"}),
+        ("2.0.1", "NotifyEvent",
+         {"generatedAt": AT, "seqNo": 0, "eventData": [
+             {"eventId": 1, "timestamp": "2026-11-23T10:00:00", "trigger": "DELTA", "vendor": 1,
+              "actualValue": 5, "eventNotificationType": "CustomMonitor", "cause": None, **NAMED}]},
+         "station-events", {"event_id": 1, "trigger": "Delta", "actual_value": "5", "at": AT}),
+        ("2.1", "FirmwareStatusNotification",
+         {"status": "downloading", "requestId": "4", "statusInfo": None},
+         "jobs", {"request_id": 4, "status": "Downloading", "state": "running"}),
+        ("1.6", "SignedFirmwareStatusNotification", {"status": "INSTALLED", "requestId": "4"},
+         "jobs", {"request_id": 4, "status": "Installed", "state": "done"}),
+        ("1.6", "SecurityEventNotification",
+         {"type": "Tampered", "timestamp": "2026-11-23T10:00:00", "vendorId": "x"},
+         "security-events", {"type": "Tampered", "at": AT}),
+        ("2.1", "NotifyPriorityCharging", {"transactionId": 5, "activated": "true"},
+         "priority-charging", {"transaction_id": "5", "is_active": True}),
+    ],
+)  # fmt: skip
+def test_what_has_one_reading_is_read_and_answered_with_a_result(
+    version: str, action: str, payload: Any, facet: str, shown: dict[str, Any]
+) -> None:
+    holder = Holder(version)
+
+    answer = tells(holder, version, action, payload)
+
+    assert answer[0] == 3
+    assert shown.items() <= holder.one(facet).items()
+
+
+def test_a_send_is_read_so_too() -> None:
+    holder = Holder("2.1")
+    payload = {"id": "1", "pending": 0, "basetime": AT, "data": {"t": 0, "v": 5}}
+    holder.log.says(
+        [6, "s1", "NotifyPeriodicEventStream", payload],
+        **odd("2.1", "NotifyPeriodicEventStream", payload),
+    )
+    holder.worker.settle()
+
+    assert holder.one("event-streams")["last_value"] == "5"
+    holder.assert_rebuilt()
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        ({"status": "Downloading", "requestId": "four"}, "TypeConstraintViolation"),
+        ({"status": "Loading", "requestId": 4}, "PropertyConstraintViolation"),
+        ({"requestId": 4}, "OccurrenceConstraintViolation"),
+        ({"status": None, "requestId": 4}, "TypeConstraintViolation"),
+        ({"status": "Downloading", "requestId": True}, "TypeConstraintViolation"),
+    ],
+)
+def test_what_has_none_gets_the_code_of_its_version(payload: Any, code: str) -> None:
+    holder = Holder("2.0.1")
+
+    answer = tells(holder, "2.0.1", "FirmwareStatusNotification", payload)
+
+    assert (answer[0], answer[2]) == (4, code)
+    assert holder.of("jobs") == {}
+
+
+def test_an_event_in_other_words_ends_its_transaction_and_is_flagged() -> None:
+    holder = Holder("2.0.1")
+    holder.tells("TransactionEvent", events.started())
+    payload = events.ended() | {"eventType": "ended", "triggerReason": "evDeparted"}
+
+    assert tells(holder, "2.0.1", "TransactionEvent", payload)[0] == 3
+    transaction = holder.worker.station.transactions.known["T-1"]
+    assert transaction.is_ended
+    assert "SCHEMA_DEVIATION" in transaction.flags
+
+
+def test_energy_in_other_words_counts_the_same_and_is_flagged() -> None:
+    holder = Holder()
+    start = {"connectorId": 1, "idTag": "TAG", "meterStart": 1000, "timestamp": AT}
+    number = holder.tells("StartTransaction", start)["transactionId"]
+    value = {"value": "2.5", "unit": "KWH", "measurand": "energy.active.import.register"}
+    values = [{"timestamp": "2026-11-23T10:30:00Z", "sampledValue": [value]}]
+    payload = {"connectorId": 1, "transactionId": number, "meterValue": values}
+
+    assert tells(holder, "1.6", "MeterValues", payload) == [3, "m2", {}]
+    transaction = holder.worker.station.transactions.known[str(number)]
+    assert transaction.readings[-1][1] == 2500
+    assert "SCHEMA_DEVIATION" in transaction.flags
+
+
+def test_a_result_in_another_case_counts_and_is_shown_as_it_came() -> None:
+    holder = Holder("2.0.1")
+    payload = {"id": 1, "priority": "InFront", "message": {"format": "UTF8", "content": "Hello"}}
+
+    holder.asked("SetDisplayMessage", {"message": payload}, {"status": "accepted"})
+
+    assert holder.one("display-messages")["content"] == "Hello"
+    holder.assert_rebuilt()
+
+
+@pytest.mark.parametrize("id_tag", [12345, "12345"])
+def test_a_number_is_an_id_tag_by_its_digits(id_tag: Any) -> None:
+    holder = Holder()
+    start = {"connectorId": 1, "idTag": id_tag, "meterStart": 0, "timestamp": AT}
+    more = odd("1.6", "StartTransaction", start) if isinstance(id_tag, int) else {}
+
+    answer = holder.tells("StartTransaction", start, **more)
+
+    transaction = holder.worker.station.transactions.known[str(answer["transactionId"])]
+    assert transaction.id_token == "12345"
+    assert ("SCHEMA_DEVIATION" in transaction.flags) is isinstance(id_tag, int)
+
+
+def test_a_text_alone_is_an_id_token_as_1_6_had_it() -> None:
+    holder = Holder("2.0.1")
+    payload = events.started() | {"idToken": "TAG"}
+
+    answer = tells(holder, "2.0.1", "TransactionEvent", payload)
+    assert answer[2]["idTokenInfo"] == {"status": "Accepted"}
+    assert holder.worker.station.transactions.known["T-1"].id_token == "TAG"
+    assert tells(holder, "2.0.1", "Authorize", {"idToken": "TAG"})[0] == 3
+
+
+def test_a_stop_without_an_id_ends_the_only_transaction_that_it_may_mean() -> None:
+    holder = Holder()
+    start = {"connectorId": 1, "idTag": "TAG", "meterStart": 0, "timestamp": AT}
+    number = holder.tells("StartTransaction", start)["transactionId"]
+    stop = {"transactionId": None, "meterStop": 900, "timestamp": "2026-11-23T11:00:00Z"}
+
+    assert tells(holder, "1.6", "StopTransaction", stop)[0] == 3
+    transaction = holder.worker.station.transactions.known[str(number)]
+    assert (transaction.is_ended, transaction.meter_stop_wh) == (True, 900)
+
+
+@pytest.mark.parametrize(("version", "action"), ROUTED)
+@settings(max_examples=5, deadline=None)
+@given(st.data())
+def test_it_changes_nothing_that_is_valid_and_changes_nothing_twice(
+    version: str, action: str, data: st.DataObject
+) -> None:
+    valid = data.draw(payload_strategies.valid(version, action))
+    broken = data.draw(payload_strategies.broken(version, action))
+
+    again = mended(version, action, valid)
+    assert violations(version, action, again) == ()
+    assert is_whole(version, action, again)
+    once = mended(version, action, broken)
+    assert mended(version, action, once) == once
