@@ -21,7 +21,7 @@ from tests.domain.released import LOCATION
 
 pytestmark = pytest.mark.postgres
 
-SIGNED = {
+SIGNED: dict[str, Any] = {
     "energy_wh": None,
     "is_energy": False,
     "reported_wh": 20_000,

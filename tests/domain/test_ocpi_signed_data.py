@@ -109,10 +109,12 @@ def test_what_ocpi_has_no_room_for_is_left_out_and_never_cut() -> None:
 
 
 def test_where_all_of_it_can_be_seen_is_told_beside_what_ocpi_has_room_for() -> None:
-    found = signed_data(*named("x", "y" * (SIGNED_MAX + 1)), "https://check.example/1")
+    signed, frames = named("x", "y" * (SIGNED_MAX + 1))
+    found = signed_data(signed, frames, "https://check.example/1")
 
     assert found is not None
     SignedData.model_validate(found)
     assert [each["signed_data"] for each in found["signed_values"]] == ["x"]
     assert found["url"] == "https://check.example/1"
-    assert signed_data(*named("y" * (SIGNED_MAX + 1)), "https://check.example/1") is None
+    signed, frames = named("y" * (SIGNED_MAX + 1))
+    assert signed_data(signed, frames, "https://check.example/1") is None
