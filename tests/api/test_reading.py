@@ -147,7 +147,10 @@ async def test_signed_values_are_told_in_the_words_of_ocpi_once_their_frames_are
         "position": f"{partition}:{offset}",
         "path": "/3/signed",
         "sha256": sha256(text.encode()).hexdigest(),
-        **{"validity": "unverifiable", "meter": "", "key": "", "public_key": ""},
+        "validity": "unverifiable",
+        "meter": "",
+        "key": "",
+        "public_key": "",
     }
     place = LOCATION | {"stations": [LOCATION["stations"][0] | {"station": "CS-1"}]}
     await talk.charge(1, "04E91C5A123B80", 20_000)
