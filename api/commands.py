@@ -6,6 +6,7 @@ of the read side both append; the owner keeps the first, and so does `GET /v1/co
 """
 
 import asyncio
+import contextlib
 from typing import Annotated
 from uuid import uuid4
 
@@ -83,7 +84,7 @@ async def post_command(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Ask something of a station. 201: it has its fate already; 202: look it up at Location."""
-    detail = await _known_soon(ports, caller.tenant, station)
+    detail = await _seen_soon(ports, caller.tenant, station, body.version or "")
     key = idempotency_key or str(uuid4())
     command_id = asking.command_id(caller.tenant, station, key)
     asked = asking.asked(body, detail.station.version, command_id, ports.now_us())
@@ -145,17 +146,18 @@ async def get_command(
     return read(request, from_row(found))
 
 
-async def _known_soon(ports: Ports, tenant: str, station: str) -> StationDetail:
-    """Return the station; one that has only just connected is in the views in a moment."""
+async def _seen_soon(ports: Ports, tenant: str, station: str, version: str) -> StationDetail:
+    """Return the station. That it has only just connected, and which version it speaks where
+    `version` does not say, the views show in a moment."""
     loop = asyncio.get_running_loop()
     end = loop.time() + SEEN_WITHIN_S
-    while True:
-        try:
-            return await known(ports, tenant, station)
-        except NotFound:
-            if loop.time() >= end:
-                raise
+    while loop.time() < end:
+        with contextlib.suppress(NotFound):
+            detail = await known(ports, tenant, station)
+            if version or detail.station.version:
+                return detail
         await asyncio.sleep(POLL_S)
+    return await known(ports, tenant, station)
 
 
 async def _request(
