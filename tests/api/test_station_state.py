@@ -215,6 +215,34 @@ async def test_reservations_of_all_stations_are_found(
     assert await seen("limit=1&after=CS-1:1") == ["CS-2"]
 
 
+async def test_a_kit_may_ask_for_charging_profiles_by_name_and_place(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    talk = Talk(deployment, "default", "CS-1")
+    await talk.open()
+    for number, (evse_id, level, name) in enumerate(
+        [(0, 0, "ChargePointMaxProfile"), (1, 0, "TxDefaultProfile"), (1, 3, "TxDefaultProfile")]
+    ):
+        profile = {
+            "chargingProfileId": number, "stackLevel": level, "chargingProfilePurpose": name,
+            "chargingProfileKind": "Absolute",
+            "chargingSchedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": []},
+        }  # fmt: skip
+        asked = {"connectorId": evse_id, "csChargingProfiles": profile}
+        await talk.ask("SetChargingProfile", asked, ACCEPTED)
+    await deployment.project()
+
+    async def seen(query: str) -> list[int]:
+        items = (await client.get(f"/v1/stations/CS-1/charging-profiles?{query}")).json()["items"]
+        return [each["profile_id"] for each in items]
+
+    assert await seen("") == [0, 1, 2]
+    assert await seen("purpose=TxDefaultProfile") == [1, 2]
+    assert await seen("purpose=ChargePointMaxProfile") == [0]
+    assert await seen("purpose=ChargingStationMaxProfile") == [0]
+    assert await seen("evse_id=1&stack_level=3") == [2]
+
+
 async def test_a_station_that_nobody_knows_has_no_lists(client: httpx.AsyncClient) -> None:
     for facet in station_state.ALL:
         assert (await client.get(f"/v1/stations/CS-1/{facet}")).status_code == 404
