@@ -148,7 +148,9 @@ async def get_ocpi(
     named = [value.position for value in found.cdr.signed.values] if found.cdr.signed else []
     frames = await signed_frames(ports.db, ports.frames, caller.tenant, found.cdr.station, named)
     try:
-        document = ocpi_document(read_released(found.body), query.version, released_at, frames)
+        document = ocpi_document(
+            read_released(found.body), query.version, released_at, frames, ports.signed_data_url
+        )
     except NotInOcpi as error:
         raise Conflict(str(error)) from error
     return read(request, Raw(document))

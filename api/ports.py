@@ -119,4 +119,5 @@ class Ports:
     vault: Vault
     now_us: Clock
     edge_metrics: EdgeMetrics
+    signed_data_url: str = ""
     lateness: Lateness = field(default_factory=Lateness)

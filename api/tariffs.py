@@ -248,7 +248,7 @@ async def put_assignment(
     if body.tariff_id is not None and not await find_tariff_versions(
         ports.db, caller.tenant, body.tariff_id
     ):
-        raise NotFound("no tariff has this id")
+        raise NotFound("no tariff has this id; one that was just put appears in a moment")
     now = ports.now_us()
     valid_from = now if body.valid_from is None else microseconds(body.valid_from)
     await ports.log.append(

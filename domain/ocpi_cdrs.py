@@ -48,17 +48,26 @@ class NotInOcpi(Exception):
 
 
 def ocpi_document(
-    cdr: Released, version: Version, released_at: str, frames: Mapping[str, str] = NO_FRAMES
+    cdr: Released,
+    version: Version,
+    released_at: str,
+    frames: Mapping[str, str] = NO_FRAMES,
+    signed_url: str = "",
 ) -> bytes:
     """Return it as JSON, members in OCPI's order. Raise `NotInOcpi`.
 
-    `frames`: those in which its signed values stand, by position.
+    `frames`: those in which its signed values stand, by position. `signed_url`: where a driver can
+    check them, `{id}` for the id of the CDR.
     """
-    return _encode(ocpi_cdr(cdr, version, released_at, frames))
+    return _encode(ocpi_cdr(cdr, version, released_at, frames, signed_url))
 
 
 def ocpi_cdr(
-    cdr: Released, version: Version, released_at: str, frames: Mapping[str, str] = NO_FRAMES
+    cdr: Released,
+    version: Version,
+    released_at: str,
+    frames: Mapping[str, str] = NO_FRAMES,
+    signed_url: str = "",
 ) -> dict[str, Any]:
     if cdr.cost is None or cdr.tariff is None:
         raise NotInOcpi("unpriced")
@@ -88,7 +97,7 @@ def ocpi_cdr(
             "country_code": location.country_code,
             "party_id": location.party_id,
             "uid": cdr.id_token,
-            "type": _token_type(cdr.id_token_type or "", version),
+            "type": _token_type(cdr, version),
             "contract_id": cdr.id_token,
         },
         "auth_method": cdr.auth_method or "WHITELIST",
@@ -97,7 +106,7 @@ def ocpi_cdr(
         "currency": cdr.cost.currency,
         "tariffs": [_tariff(cdr.tariff, version, location, released_at)],
         "charging_periods": periods,
-        **_signed(cdr, frames),
+        **_signed(cdr, frames, signed_url.replace("{id}", cdr.id)),
         **_costs(cdr.cost, version),
         "total_energy": _four(Fraction(cdr.energy_wh) / 1000),
         "total_time": _four(Fraction(cdr.total_time_s) / _HOUR_S),
@@ -111,9 +120,14 @@ def ocpi_cdr(
     return document
 
 
-def _token_type(told: str, version: Version) -> str:
-    """Return OCPI's TokenType of a type of OCPP; 1.6 tells none."""
-    found = _TOKEN_TYPES.get(told.casefold(), "OTHER")
+def _token_type(cdr: Released, version: Version) -> str:
+    """Return OCPI's TokenType of a type of OCPP.
+
+    1.6 tells none: what was presented at the station is a card, what we sent there may be anything.
+    """
+    if not cdr.id_token_type:
+        return "OTHER" if cdr.auth_method == "COMMAND" else "RFID"
+    found = _TOKEN_TYPES.get(cdr.id_token_type.casefold(), "OTHER")
     return "OTHER" if found == "EMAID" and version == "2.2.1" else found
 
 
@@ -237,9 +251,9 @@ def _periods(periods: Sequence[ReleasedPeriod], tariff_id: str) -> list[dict[str
     return found
 
 
-def _signed(cdr: Released, frames: Mapping[str, str]) -> dict[str, Any]:
+def _signed(cdr: Released, frames: Mapping[str, str], url: str) -> dict[str, Any]:
     try:
-        found = signed_data(cdr.signed, frames)
+        found = signed_data(cdr.signed, frames, url)
     except SignedMissing as error:
         raise NotInOcpi("signed-values-missing", str(error)) from error
     return {} if found is None else {"signed_data": found}

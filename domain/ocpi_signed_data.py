@@ -36,10 +36,13 @@ class _Value(NamedTuple):
     key: str
 
 
-def signed_data(signed: ReleasedSigned | None, frames: Mapping[str, str]) -> dict[str, Any] | None:
+def signed_data(
+    signed: ReleasedSigned | None, frames: Mapping[str, str], url: str = ""
+) -> dict[str, Any] | None:
     """`frames`: by position. None: nothing was signed, or nothing that OCPI has room for.
 
-    OCPI has one encoding for all values, so those of another one than the first are left out.
+    `url`: where the driver can see all of it, also what is left out: a value that is too long, and
+    one of another encoding than the first, because OCPI has one for all.
 
     Raises:
         SignedMissing
@@ -58,6 +61,7 @@ def signed_data(signed: ReleasedSigned | None, frames: Mapping[str, str]) -> dic
             {"nature": each.nature, "plain_data": each.plain, "signed_data": each.signed}
             for each in fitting
         ],
+        **({"url": url} if url else {}),
     }
 
 

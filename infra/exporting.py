@@ -175,7 +175,10 @@ async def signed_frames(journal: Journal, found: Sequence[Exported]) -> dict[str
 
 
 def exported(
-    form: Form, found: Sequence[Exported], frames: Mapping[str, str] = NO_FRAMES
+    form: Form,
+    found: Sequence[Exported],
+    frames: Mapping[str, str] = NO_FRAMES,
+    signed_url: str = "",
 ) -> tuple[bytes, list[Exported], dict[str, str]]:
     """Return the file, what is in it, and by id why something is not."""
     if form == "csv":
@@ -186,7 +189,8 @@ def exported(
     texts, kept, refused = [], [], {}
     for one in found:
         try:
-            texts.append(ocpi_document(one.cdr, version, utc_text(one.released_at), frames))
+            released_at = utc_text(one.released_at)
+            texts.append(ocpi_document(one.cdr, version, released_at, frames, signed_url))
         except NotInOcpi as error:
             refused[one.cdr.id] = str(error)
         else:
@@ -203,9 +207,10 @@ def write_export(
     journal_id: str,
     window: Window,
     frames: Mapping[str, str] = NO_FRAMES,
+    signed_url: str = "",
 ) -> Manifest:
     """Write the file and `OUT.manifest.json`; what stood there before is replaced at once."""
-    content, kept, refused = exported(form, found, frames)
+    content, kept, refused = exported(form, found, frames, signed_url)
     reasons = [why.partition(":")[0] for why in refused.values()]
     manifest = Manifest(
         format=form,

@@ -63,8 +63,10 @@ def read_scenarios(path: Path) -> ScenarioFile:
                 tariffs += told["tariffs"]
             else:
                 scenarios.append(_scenario(told))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ScenarioInvalid(f"{path}: line {number}: {error!r}") from error
+        except KeyError as error:
+            raise ScenarioInvalid(f"{path}: line {number}: {error} is missing") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ScenarioInvalid(f"{path}: line {number}: no scenario: {error}") from error
     return ScenarioFile(tariffs, scenarios)
 
 

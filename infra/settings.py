@@ -233,6 +233,14 @@ class Settings(BaseSettings):
         description="ClickHouse: `http://user:password@host:8123` (or https), or `chdb:///path`"
         " for the engine in the process. `up` brings its own.",
     )
+    signed_data_url: str = Field(
+        default="",
+        max_length=470,
+        pattern=r"^(https://[!-~]*\{id\}[!-~]*)?$",
+        description="Where a driver can check what was signed of a CDR: an https address with"
+        " `{id}` for the CDR's id. It stands beside the signed values of OCPI CDRs, and leads to"
+        " those that are too long for OCPI as well.",
+    )
     clickhouse_database: str = Field(
         default="chargeledger",
         pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$",

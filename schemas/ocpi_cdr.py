@@ -178,6 +178,7 @@ class SignedData(Rules):
     encoding_method: Ci36
     public_key: Annotated[str | None, Field(max_length=512)] = None
     signed_values: Annotated[list[SignedValue], Field(min_length=1)]
+    url: Annotated[str | None, Field(max_length=512)] = None
 
 
 class _Cdr(Rules):

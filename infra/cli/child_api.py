@@ -53,6 +53,7 @@ async def run_api(settings: Settings, layout: Layout, deployment: Deployment) ->
             vault=Vault(database, vault_keys(settings.secrets or layout.secrets)),
             now_us=clock.now_us,
             edge_metrics=edge_metrics,
+            signed_data_url=settings.signed_data_url,
         )
         app = create_app(ports, version=version("chargeledger"))
         host = address_to_listen(deployment.api_host, has_keys=await keys.configured())

@@ -30,6 +30,8 @@ def run_export(name: str, start: str, end: str, out: Path, *, data: Path, tenant
     if form is None:
         raise Failed(f"there is no format {name!r}; there are {', '.join(FORMS)}")
     window = Window(_moment(start, "--from"), _moment(end, "--to"))
+    if window.end <= window.start:
+        raise Failed("--from is not before --to: there is nothing between them")
     if window.end > now_us():
         raise Failed("--to lies ahead: what will be released until then is not known yet")
     manifest = asyncio.run(_export(form, window, out, Settings(data=data), tenant))
@@ -68,6 +70,7 @@ async def _export(
             journal_id=journal.id,
             window=window,
             frames=frames,
+            signed_url=settings.signed_data_url,
         )
 
 

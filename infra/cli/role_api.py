@@ -37,6 +37,7 @@ async def run_api_role(settings: Settings, stop: asyncio.Event) -> None:
             vault=Vault(postgres, vault_keys(secrets_directory(settings))),
             now_us=clock.now_us,
             edge_metrics=_no_edge,
+            signed_data_url=settings.signed_data_url,
         )
         app = create_app(ports, version=version("chargeledger"))
         host = address_to_listen(settings.api_host, has_keys=await keys.configured())

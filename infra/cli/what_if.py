@@ -34,6 +34,7 @@ _COLUMNS = {
     "difference": "difference",
 }
 TOTAL = "(all)"
+WIDTH = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +54,16 @@ def run_what_if(wish: WhatIfWish, data: Path) -> None:
         raise Failed(f"there is no meter rule {wish.meter_rule}; there are {known}")
     if wish.tariff is None and wish.meter_rule is None:
         raise Failed("say what is to be otherwise: --tariff or --meter-rule")
+    start, end = _time(wish.start, "--from"), _time(wish.end, "--to")
+    if start is not None and end is not None and end <= start:
+        raise Failed("--from is not before --to: there is nothing between them")
     reference = _reference(wish)
     scratch = WhatIf(
         wish.tenant,
         reference,
         rule=rule,
-        start=_time(wish.start, "--from"),
-        end=_time(wish.end, "--to"),
+        start=start,
+        end=end,
     )
     asyncio.run(_replay(scratch, reference, Settings(data=data)))
     stations = scratch.compared()
@@ -113,7 +117,8 @@ def _show(rows: Sequence[dict[str, Any]], whole: Sequence[dict[str, Any]]) -> No
     table.add_section()
     for row in whole:
         table.add_row(*(str(row[name]) for name in _COLUMNS), style="bold")
-    Console().print(table)
+    # Figures whole, also where that is wider than the screen.
+    Console(width=max(Console().width, WIDTH)).print(table)
 
 
 def _time(text: str, option: str) -> int | None:

@@ -80,6 +80,7 @@ class Deployment:
                 vault=self.vault,
                 now_us=now_us,
                 edge_metrics=_edge_metrics,
+                signed_data_url="https://check.example/{id}",
             )
         )
 

@@ -13,12 +13,22 @@ from starlette.requests import Request
 from api.answers import Items, read
 from projections.evidence import Bundle
 from schemas.cdr import Cdr, canonical, digest
+from schemas.partitions import partition_of
 from schemas.records import IdTokenPut, IdTokenRemoved
 from tests.api.charging import Talk
-from tests.api.deployment import Deployment
+from tests.api.deployment import PARTITIONS, Deployment
 from tests.domain.released import LOCATION
 
 pytestmark = pytest.mark.postgres
+
+SIGNED: dict[str, Any] = {
+    "energy_wh": None,
+    "is_energy": False,
+    "reported_wh": 20_000,
+    "cross_check_wh": None,
+    "paginations": [],
+    "judged": None,
+}
 
 
 @pytest.fixture
@@ -125,6 +135,46 @@ async def test_a_released_priced_cdr_is_told_in_the_words_of_ocpi(
     assert of_221.json()["last_updated"].endswith("Z")
     assert (await client.get(f"/v1/cdrs/{cdr}/ocpi?version=2.1.1")).status_code == 422
     assert (await client.get(f"/v1/cdrs/{cdr}/ocpi")).status_code == 422
+
+
+async def test_signed_values_are_told_in_the_words_of_ocpi_once_their_frames_are_there(
+    deployment: Deployment, client: httpx.AsyncClient, talk: Talk
+) -> None:
+    text = "OCMF|{}|{}"
+    frame = msgspec.json.encode([2, "m", "StopTransaction", {"signed": text}]).decode()
+    partition, offset = partition_of("default", "CS-1", PARTITIONS), 0
+    named = {
+        "position": f"{partition}:{offset}",
+        "path": "/3/signed",
+        "sha256": sha256(text.encode()).hexdigest(),
+        "validity": "unverifiable",
+        "meter": "",
+        "key": "",
+        "public_key": "",
+    }
+    place = LOCATION | {"stations": [LOCATION["stations"][0] | {"station": "CS-1"}]}
+    await talk.charge(1, "04E91C5A123B80", 20_000)
+    cdr = await talk.release(
+        1,
+        location={"position": "0:4", "document": place},
+        signed=SIGNED | {"values": [named]},
+    )
+    await deployment.project()
+    path = f"/v1/cdrs/{cdr}/ocpi?version=2.2.1"
+
+    early = await client.get(path)
+    await deployment.series_reaches_the_head()
+    missing = await client.get(path)
+    row = {"tenant": "default", "station": "CS-1", "offset": offset, "frame": frame}
+    deployment.frames.rows.append(row)
+    told = await client.get(path)
+
+    assert (early.status_code, early.json()["type"].rpartition(":")[2]) == (503, "not-yet")
+    assert missing.status_code == 409
+    assert missing.json()["detail"].startswith("signed-values-missing")
+    assert told.status_code == 200, told.text
+    assert [each["signed_data"] for each in told.json()["signed_data"]["signed_values"]] == [text]
+    assert told.json()["signed_data"]["url"] == f"https://check.example/{cdr}"
 
 
 async def test_what_has_no_form_in_ocpi_is_refused_with_the_reason(

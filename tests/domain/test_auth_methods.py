@@ -140,7 +140,7 @@ def test_what_is_kept_of_what_a_station_asks_is_bounded() -> None:
         ("eMAID", "2.2.1", "OTHER"),
         ("eMAID", "2.3.0", "EMAID"),
         ("KeyCode", "2.3.0", "OTHER"),
-        (None, "2.2.1", "OTHER"),
+        (None, "2.2.1", "RFID"),
     ],
 )
 def test_ocpi_has_words_for_some_types_of_token(
@@ -154,3 +154,9 @@ def test_ocpi_has_words_for_some_types_of_token(
 @pytest.mark.parametrize("method", ["COMMAND", "AUTH_REQUEST"])
 def test_ocpi_says_the_method_of_the_cdr(method: str) -> None:
     assert ocpi_cdr(released(auth_method=method), "2.2.1", RELEASED_AT)["auth_method"] == method
+
+
+def test_a_token_that_our_command_brought_to_a_station_of_1_6_may_be_anything() -> None:
+    cdr = ocpi_cdr(released(auth_method="COMMAND"), "2.2.1", RELEASED_AT)
+
+    assert cdr["cdr_token"]["type"] == "OTHER"

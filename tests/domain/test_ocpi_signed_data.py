@@ -106,3 +106,15 @@ def test_what_ocpi_has_no_room_for_is_left_out_and_never_cut() -> None:
     assert found is not None
     assert [each["signed_data"] for each in found["signed_values"]] == ["x" * SIGNED_MAX]
     assert signed_data(None, {}) is None
+
+
+def test_where_all_of_it_can_be_seen_is_told_beside_what_ocpi_has_room_for() -> None:
+    signed, frames = named("x", "y" * (SIGNED_MAX + 1))
+    found = signed_data(signed, frames, "https://check.example/1")
+
+    assert found is not None
+    SignedData.model_validate(found)
+    assert [each["signed_data"] for each in found["signed_values"]] == ["x"]
+    assert found["url"] == "https://check.example/1"
+    signed, frames = named("y" * (SIGNED_MAX + 1))
+    assert signed_data(signed, frames, "https://check.example/1") is None

@@ -12,6 +12,8 @@ import msgspec
 import pyarrow.parquet as parquet
 import pytest
 
+from infra.cli.exporting import run_export
+from infra.cli.failures import Failed
 from infra.exporting import (
     FORMS,
     Form,
@@ -210,6 +212,12 @@ async def test_nothing_released_is_an_empty_file_with_a_manifest(tmp_path: Path)
         )
         assert manifest.documents == 0
         assert out.exists()
+
+
+def test_a_window_that_ends_before_it_begins_is_a_mistake(tmp_path: Path) -> None:
+    times = "2026-02-01T00:00:00Z", "2026-01-01T00:00:00Z"
+    with pytest.raises(Failed, match="not before --to"):
+        run_export("csv", *times, tmp_path / "out", data=tmp_path, tenant="default")
 
 
 async def test_signed_values_are_read_from_the_frames_that_the_documents_name(

@@ -117,6 +117,7 @@ def test_the_log_is_left_as_it_was(data: Path, double: Path) -> None:
         ([], "say what is to be otherwise"),
         (["--meter-rule", "99"], "there is no meter rule 99"),
         (["--meter-rule", "1", "--from", "yesterday"], "no time of RFC 3339"),
+        (["--meter-rule", "1", "--from", "2026-02-01", "--to", "2026-01-01"], "not before --to"),
     ],
 )
 def test_what_it_cannot_do_it_says(data: Path, arguments: Sequence[str], message: str) -> None:

@@ -1,23 +1,15 @@
 """Laws of every CDR, on conversations that nobody wrote down: a station of 1.6 as it may behave."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from random import Random
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.scenario_file import Event, Scenario
-from infra.scenario_rows import MemoryRows
-from infra.scenario_run import Ran, ScenarioRun, projected
-from infra.scenario_world import ScenarioWorld
-from schemas.cdr import Cdr
-from schemas.records import CdrReleased, MessageReceived, decode
-from tests.scenarios.telling import TARIFFS
+from tests.scenarios.laws import check
 
 STARTED = datetime(2026, 3, 2, 8, tzinfo=UTC)
 CONFIG = {
@@ -126,56 +118,14 @@ def conversation(seed: int) -> Scenario:
     return Scenario(f"R{seed}", "", "1.6", "K25", CONFIG, events, {"cdrs": []})
 
 
-async def told(seed: int) -> tuple[ScenarioWorld, Ran, MemoryRows]:
-    run = ScenarioRun(conversation(seed), TARIFFS)
-    ran = await run.run()
-    return run.world, ran, await projected(run.world)
-
-
-def check_laws(seed: int) -> None:
-    world, ran, rows = asyncio.run(told(seed))
-
-    assert ran.problems == []
-    for cdr in ran.cdrs:
-        _check(cdr)
-    named = {
-        int(offset)
-        for cdr in ran.cdrs
-        for at in cdr.positions.values()
-        for offset in at.partition(":")[2].split(",")
-    }
-    orphans = {int(row["told_offset"]) for row in rows.orphans.values()}
-    for offset, value in enumerate(world.values):
-        record = decode(value)
-        if isinstance(record, MessageReceived) and record.action in (
-            "StartTransaction",
-            "StopTransaction",
-        ):
-            assert offset in named | orphans, record.frame
-        elif isinstance(record, CdrReleased):
-            document = msgspec.json.decode(bytes(record.document), type=Cdr)
-            assert document in ran.cdrs, "a released CDR is another one now"
-
-
-def _check(cdr: Cdr) -> None:
-    if cdr.state == "FINAL":
-        assert cdr.decided or not cdr.holds
-        assert cdr.energy_wh is not None
-    if cdr.energy_wh is not None:
-        assert Decimal(cdr.energy_wh) >= 0
-        if cdr.charging_periods:
-            parts = [Decimal(period.energy_wh) for period in cdr.charging_periods]
-            assert sum(parts) == Decimal(cdr.energy_wh)
-
-
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32))
 def test_the_laws_of_cdrs_hold_whatever_a_station_says(seed: int) -> None:
-    check_laws(seed)
+    check(conversation(seed))
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
 def test_the_laws_of_cdrs_hold_in_thousands_of_conversations() -> None:
     for seed in range(5_000):
-        check_laws(seed)
+        check(conversation(seed))
