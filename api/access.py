@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from api.ports import Ports
 from api.problems import FieldError, Forbidden, Invalid, Unauthorized
+from api.read_your_write import wait_for_written
 from api.roles import EVERYTHING, RIGHTS, Right
 from schemas.names import is_name
 
@@ -67,6 +68,7 @@ async def authorize(request: Request, ports: Ports, right: Right) -> Caller:
     caller = await _caller(request, ports)
     if right not in caller.rights:
         raise Forbidden(f"the key's role does not include: {right}")
+    await wait_for_written(request, ports)
     return caller
 
 

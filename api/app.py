@@ -1,6 +1,7 @@
 """The HTTP interface, put together: routes, errors, figures and the OpenAPI document."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI
@@ -30,6 +31,7 @@ from api.command_shape import Command
 from api.events import Streams
 from api.metrics import Measured, Metrics
 from api.ports import Ports
+from api.read_your_write import NotingLog, ReadYourWrite
 from api.transactions import Counted
 from projections.cdr_requests import CdrRequestRow
 from projections.completeness import Completeness
@@ -82,7 +84,7 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
         redoc_url=None,
         telemetry=None,
     )
-    app.state.ports = ports
+    app.state.ports = ports = replace(ports, log=NotingLog(ports.log))
     app.state.closing = asyncio.Event()
     app.state.metrics = Metrics()
     app.state.recent = Recent()
@@ -106,6 +108,7 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
         health,
     ):
         app.include_router(module.router)
+    app.add_middleware(ReadYourWrite)
     app.add_middleware(Measured, metrics=app.state.metrics)
     generated = app.openapi
 

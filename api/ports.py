@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -13,9 +13,14 @@ from projections.progress import Lateness
 from schemas.records import Record
 
 
+class Place(NamedTuple):
+    partition: int
+    offset: int
+
+
 class Appender(Protocol):
-    async def append(self, record: Record) -> None:
-        """Return once the record is durable in its partition.
+    async def append(self, record: Record) -> Place:
+        """Return once the record is durable in its partition, and where it is.
 
         Raises:
             Unavailable: it was not appended.

@@ -204,7 +204,7 @@ async def delete_station(
 async def known(ports: Ports, tenant: str, station: str) -> StationDetail:
     found = await find_station(ports.db, tenant, station)
     if found is None:
-        raise NotFound("no station of this name was registered or seen")
+        raise NotFound("no station of this name is registered or was seen")
     return found
 
 

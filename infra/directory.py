@@ -8,6 +8,8 @@ from schemas.journal import Unavailable
 from schemas.switches import switches_of
 
 SECRET = "secret:"
+BLOCKED = "blocked"
+"""The attribute of a registration that keeps its station out."""
 
 
 class RegistryDirectory:
@@ -32,6 +34,7 @@ class RegistryDirectory:
             verifiers=tuple(self._verifier_of(credential) for credential in credentials),
             credentials=tuple(credentials),
             may_come_without=not registered.credential,
+            refused="blocked" if registered.attributes.get(BLOCKED) is True else "",
             switches=switches,
         )
 

@@ -26,6 +26,19 @@ LATENCY_BUCKETS = 25
 Deliver = Callable[[int, MessageSent], None]
 
 
+class Latencies:
+    """How long frames of ours took, from reading what asked for them to sending them."""
+
+    def __init__(self) -> None:
+        self.buckets = [0] * LATENCY_BUCKETS
+        """By the bits of microseconds."""
+        self.sum_us = 0
+
+    def add(self, us: int) -> None:
+        self.buckets[min(us.bit_length(), LATENCY_BUCKETS - 1)] += 1
+        self.sum_us += us
+
+
 class EdgeLog:
     """`ingress.ports.Log`. Everything is called on the event loop's thread."""
 
@@ -44,11 +57,8 @@ class EdgeLog:
         self.registry = registry
         self.records = 0
         """Queued since the start."""
-        self.latencies: dict[str, list[int]] = {}
-        """By action: answers and CALLs of ours by the bits of (microseconds from read to sent).
-
-        What no station asked for is counted from its decision.
-        """
+        self.latencies: dict[str, Latencies] = {}
+        """By action, of answers and CALLs of ours; the unasked count from their decision."""
         self._journal = journal
         self._incarnation = incarnation
         self._deliver = deliver
@@ -132,15 +142,15 @@ class EdgeLog:
             _, offset, out, since = leaving.popleft()
             if isinstance(out, MessageSent):
                 deliver(offset, out)
-                buckets = self.latencies.get(out.action) or self._buckets(out.action)
-                buckets[min(max(now - since, 0).bit_length(), LATENCY_BUCKETS - 1)] += 1
+                latencies = self.latencies.get(out.action) or self._latencies_of(out.action)
+                latencies.add(max(now - since, 0))
             elif not out.done():
                 out.set_result(None)
 
-    def _buckets(self, action: str) -> list[int]:
+    def _latencies_of(self, action: str) -> Latencies:
         known = any(action in actions(version) for version in VERSIONS)
         # What peers invent has one name.
-        return self.latencies.setdefault(action if known else "", [0] * LATENCY_BUCKETS)
+        return self.latencies.setdefault(action if known else "", Latencies())
 
     def fail(self, error: Exception) -> None:
         """A commit failed: nothing that waits may leave. The owners are worthless from here on.

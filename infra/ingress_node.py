@@ -31,8 +31,8 @@ from schemas.deliveries import (
 from schemas.journal import AppendUnknown, Journal, Reader, Unavailable
 
 HEARTBEAT_S = 2.0
-LISTEN_S = 2 * HEARTBEAT_S - 1.0
-"""Whoever lives is heard by then."""
+LISTEN_S = 2.5
+"""Whoever lives is heard by then, and again as long after."""
 SILENT_MAX_S = 10.0
 """Noticed within another heartbeat: before owners take the node for lost (`infra.node_watch`)."""
 
@@ -157,15 +157,23 @@ class IngressNode:
                     )
 
     async def _require_free_slot(self) -> None:
-        """Listen before speaking: who is announced ends the connections of its slot's last life."""
+        """Listen before speaking: who is announced ends the connections of its slot's last life.
+
+        Once proves nothing: what a process said before it died may come late.
+        """
         now = asyncio.get_running_loop().time
+        first: dict[str, float] = {}
         heartbeats = await self._nodes.tail(0)
         try:
             until = now() + LISTEN_S
             while (left_s := until - now()) > 0:
                 for entry in await heartbeats.poll(records_max=1_000, timeout_s=left_s):
                     other = decode_heartbeat(entry.value).node
-                    if slot_of(other) == self._slot:
+                    if slot_of(other) != self._slot:
+                        continue
+                    if other not in first:
+                        first[other], until = now(), now() + LISTEN_S
+                    elif now() - first[other] > HEARTBEAT_S / 2:
                         raise SlotTaken(
                             f"slot {self._slot}: another process lives in it ({other}); give each"
                             " ingress process a CHARGELEDGER_INGRESS_SLOT of its own"

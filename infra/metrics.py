@@ -4,11 +4,12 @@ They are counted where things happen, as plain numbers, and put into words only 
 a frame costs no look-up of a label.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from infra.edge import Edge
+    from infra.edge_log import Latencies
     from ingress.server import Server
 
 Name = Literal[
@@ -115,16 +116,17 @@ def server_samples(server: "Server") -> Iterator[Sample]:
         yield "chargeledger_deliveries_total", (("outcome", str(outcome)),), count
 
 
-def _latency_lines(latencies: Mapping[str, Sequence[int]]) -> Iterator[str]:
+def _latency_lines(latencies: Mapping[str, "Latencies"]) -> Iterator[str]:
     name: Name = "chargeledger_answer_seconds"
     yield from (f"# HELP {name} {HELP[name]}", f"# TYPE {name} histogram")
-    for action, buckets in latencies.items():
+    for action, of_action in latencies.items():
         label = f'action="{_escaped(action)}"'
-        total = 0
-        for bits, count in enumerate(buckets):
+        total, last = 0, len(of_action.buckets) - 1
+        for bits, count in enumerate(of_action.buckets):
             total += count
-            edge = "+Inf" if bits == len(buckets) - 1 else f"{((1 << bits) - 1) / 1e6:g}"
+            edge = "+Inf" if bits == last else f"{((1 << bits) - 1) / 1e6:g}"
             yield f'{name}_bucket{{{label},le="{edge}"}} {total}'
+        yield f"{name}_sum{{{label}}} {of_action.sum_us / 1e6:g}"
         yield f"{name}_count{{{label}}} {total}"
 
 

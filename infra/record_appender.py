@@ -10,6 +10,7 @@ import secrets as randomness
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from api.ports import Place
 from schemas.journal import REGISTRY_PARTITION, AppenderFailed, AppendUnknown, Unavailable
 from schemas.partitions import partition_of
 from schemas.records import CdrActionRequested, CommandRequested, Record, encode
@@ -53,13 +54,13 @@ class RecordAppender:
             return f"not reachable: {error}"
         return self._trouble
 
-    async def append(self, record: Record) -> None:
+    async def append(self, record: Record) -> Place:
         partition = REGISTRY_PARTITION
         if isinstance(record, CommandRequested | CdrActionRequested):
             partition = partition_of(record.tenant, record.station, self._partitions)
-        await self.append_to(partition, record)
+        return await self.append_to(partition, record)
 
-    async def append_to(self, partition: int, record: Record) -> None:
+    async def append_to(self, partition: int, record: Record) -> Place:
         """As `append`, for a record that is of no station."""
         if self._waiting >= WAITING_MAX:
             raise Unavailable("too many requests wait for the journal")
@@ -68,20 +69,21 @@ class RecordAppender:
             async with self._turns[partition]:
                 self._sequences[partition] += 1
                 value = encode(record, self._incarnation, self._sequences[partition])
-                await self._append(partition, value)
+                offset = await self._append(partition, value)
                 self._trouble = ""
+                return Place(partition, offset)
         except (Unavailable, AppendUnknown) as error:
             self._trouble = f"the last append failed: {error}"
             raise
         finally:
             self._waiting -= 1
 
-    async def _append(self, partition: int, value: bytes) -> None:
+    async def _append(self, partition: int, value: bytes) -> int:
         deadline = asyncio.get_running_loop().time() + RETRY_FOR_S
         may_have_landed = False
         while True:
             try:
-                await self._journal.append(partition, [value])
+                (offset,) = await self._journal.append(partition, [value])
             except AppendUnknown:
                 may_have_landed = True
                 if asyncio.get_running_loop().time() >= deadline:
@@ -93,4 +95,4 @@ class RecordAppender:
                 # That this attempt did not land says nothing of an earlier one.
                 raise AppendUnknown(str(error)) from error
             else:
-                return
+                return offset

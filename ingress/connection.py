@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ingress import redaction, rpc
 from ingress.delivery import Delivery
+from ingress.handshake import may_stay
 from ingress.identity import Identity
 from ingress.reading import LOG, MORE, OPENING, PEER, RATE, Reading
 from ingress.stream import POLICY_VIOLATION, Binary, Message, Stream
@@ -332,6 +333,9 @@ class Connection(Reading):
         if not self.is_open:
             return 0
         if not self._pinged:
+            if not may_stay(self.identity, options, self._server.directory):
+                self.close(POLICY_VIOLATION, "not admitted any more")
+                return 0
             if self._heard:
                 self._silent_s = 0.0
             self._pinged, self._heard = True, False

@@ -25,6 +25,7 @@ from ingress.identity import AmbiguousName, Identity, NoSuchPath, identity_of, i
 from ingress.options import Options
 from ingress.ports import Admission, Directory
 from schemas import credentials, tolerance
+from schemas.journal import Unavailable
 from schemas.records import VERSION_16
 from schemas.switches import Switches
 
@@ -75,12 +76,23 @@ class Admitted(Struct, frozen=True):
 class Refused(Struct, frozen=True):
     outcome: str
     response: bytes
+    failed: Identity | None = None
+    """In whose name something was presented that proves nothing."""
 
 
 class NoSubprotocol(Struct, frozen=True):
     """Send the response (101), then close."""
 
     response: bytes
+
+
+def may_stay(identity: Identity, options: Options, directory: Directory) -> bool:
+    """Whether a station may keep the connection that it has."""
+    try:
+        admission = directory.admission(*identity)
+    except Unavailable:
+        return True
+    return not admission.refused and (admission.registered or options.accept_unknown_stations)
 
 
 def refusal(status: int, *headers: str) -> bytes:
@@ -118,9 +130,11 @@ def examine(
     if response.status_code != 101:
         return Refused("malformed", response.serialize())
     admission = directory.admission(*identity)
-    proof = _proof(request, identity.station, admission, options)
+    presented = request.headers.get_all("Authorization")
+    proof = _proof(presented, identity.station, admission, options)
     if proof is None:
-        return Refused("unauthorized", refusal(401, 'WWW-Authenticate: Basic realm="OCPP"'))
+        answer = refusal(401, 'WWW-Authenticate: Basic realm="OCPP"')
+        return Refused("unauthorized", answer, identity if presented else None)
     if admission.refused:
         return Refused("refused", refusal(403))
     selected, switches = protocol.subprotocol, admission.switches
@@ -157,16 +171,18 @@ def _may_offer_none(request: Request, options: Options) -> bool:
 
 
 def _proof(
-    request: Request, station: str, admission: Admission, options: Options
+    presented: Sequence[str], station: str, admission: Admission, options: Options
 ) -> tuple[str, str] | None:
     """Return how it proved who it is, and with which password; None: it did not."""
-    user, password = _basic(request.headers.get_all("Authorization"))
+    user, password = _basic(presented)
     if not admission.registered:
-        credentials.matches(_DUMMY, password, options.pepper)
+        if presented:
+            # As long as it takes for one that is registered.
+            credentials.matches(_DUMMY, password, options.pepper)
         return ("none", "") if options.accept_unknown_stations else None
     matched = [
         number
-        for number, verifier in enumerate(admission.verifiers)
+        for number, verifier in enumerate(admission.verifiers if presented else ())
         if credentials.matches(verifier, password, options.pepper)
         or (
             password.endswith(b"\n")

@@ -22,6 +22,7 @@ from ingress import handshake, rpc
 from ingress.connection import ABNORMAL, Connection
 from ingress.delivery import Deliveries
 from ingress.draining import SERVICE_RESTART, close_in_turn
+from ingress.failures import Failures
 from ingress.flapping import Flapping
 from ingress.handshake import Admitted, NoSubprotocol, Refused, refusal
 from ingress.identity import Identity
@@ -60,7 +61,7 @@ class Server:
         self.frame_interval_us = round(1e6 / self.options.frames_per_s)
         self.frame_burst_us = self.frame_interval_us * self.options.frames_burst
         self.pings = 0
-        self._directory = directory
+        self.directory = directory
         self._node = node
         self._random = Random()
         self._tasks = asyncio.TaskGroup()
@@ -75,6 +76,7 @@ class Server:
         self._opened = 0
         self._opening = 0
         self._owed = Owed(lambda record: self.log.post(record))
+        self._failures = Failures()
         self._shares = TenantShares(self.options.tenant_connections_max)
         self._flapping = Flapping(
             self.options.replaced_per_minute_max, lambda: asyncio.get_running_loop().time()
@@ -118,8 +120,7 @@ class Server:
     ) -> int:
         """Accept connections; return the port (one that was free, for port 0).
 
-        A listener may be of another mind about sub-protocols than the options.
-        """
+        `require_subprotocol`: of this listener, whatever the options say."""
         loop = asyncio.get_running_loop()
         options = self.options
         if require_subprotocol is not None:
@@ -213,13 +214,13 @@ class Server:
             opening.refuse("overload", self._come_again())
             return
         try:
-            verdict = handshake.examine(head, opening.options, self._directory)
+            verdict = handshake.examine(head, opening.options, self.directory)
         except Unavailable:
             opening.refuse("unavailable", self._come_again())
             return
         match verdict:
-            case Refused(outcome, response):
-                opening.refuse(outcome, response)
+            case Refused():
+                self._failures.refuse(opening, verdict)
             case NoSubprotocol():
                 opening.refuse_in_websocket("no-subprotocol", verdict)
             case Admitted(identity):

@@ -5,6 +5,7 @@ SELECT
     boot_status, coalesce(partition || ':' || record_offset, '') AS position
 FROM read.stations
 WHERE tenant = %(tenant)s
+    AND (registered OR record_offset IS NOT NULL)
     AND (%(online)s::boolean IS NULL OR online = %(online)s)
     AND (%(faulted)s::boolean IS NULL OR faulted = %(faulted)s)
     AND (%(version)s::text IS NULL OR version = %(version)s)
@@ -18,7 +19,8 @@ SELECT
     last_seen, faulted, vendor, model, serial_number, firmware_version,
     boot_status, coalesce(partition || ':' || record_offset, '') AS position
 FROM read.stations
-WHERE tenant = %(tenant)s AND station = %(station)s;
+WHERE tenant = %(tenant)s AND station = %(station)s
+    AND (registered OR record_offset IS NOT NULL);
 
 -- name: connectors
 SELECT

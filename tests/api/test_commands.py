@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.ports import Appender, Place
 from schemas.journal import AppendUnknown, Unavailable
 from schemas.partitions import partition_of
 from schemas.records import CommandRequested, Record
@@ -296,14 +297,14 @@ class FullLog:
     """The journal refuses the first append."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self._log = deployment.app.state.ports.log
+        self._log: Appender = deployment.app.state.ports.log
         self._has_failed = False
 
-    async def append(self, record: Record) -> None:
+    async def append(self, record: Record) -> Place:
         if not self._has_failed:
             self._has_failed = True
             raise Unavailable("full")
-        await self._log.append(record)
+        return await self._log.append(record)
 
 
 async def test_a_refused_append_leaves_the_key_free(deployment: Deployment, talk: Talk) -> None:
@@ -322,24 +323,25 @@ class ForgetfulLog:
     """The first append lands, but nobody learns of it."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self._log = deployment.app.state.ports.log
+        self._log: Appender = deployment.app.state.ports.log
         self._has_failed = False
 
-    async def append(self, record: Record) -> None:
-        await self._log.append(record)
+    async def append(self, record: Record) -> Place:
+        place = await self._log.append(record)
         if not self._has_failed:
             self._has_failed = True
             raise AppendUnknown("no answer")
+        return place
 
 
 class WorseningLog:
     """An append lands without anybody learning of it; after that the journal is full."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self._log = deployment.app.state.ports.log
+        self._log: Appender = deployment.app.state.ports.log
         self._has_landed = False
 
-    async def append(self, record: Record) -> None:
+    async def append(self, record: Record) -> Place:
         if self._has_landed:
             raise Unavailable("full")
         self._has_landed = True

@@ -100,11 +100,11 @@ class FlakyLog(RecordAppender):
 
     refuses = False
 
-    async def _append(self, partition: int, value: bytes) -> None:
+    async def _append(self, partition: int, value: bytes) -> int:
         if self.refuses:
             self.refuses = False
             raise Unavailable("closed for a moment")
-        await super()._append(partition, value)
+        return await super()._append(partition, value)
 
 
 async def test_an_append_that_failed_once_does_not_keep_readiness_red(

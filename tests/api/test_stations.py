@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.ports import Appender, Place
 from schemas.credentials import matches
 from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import Record, StationDeregistered, StationRegistered
@@ -132,17 +133,31 @@ async def test_a_deregistered_station_does_not_get_its_password_back(
     assert not again.json()["has_password"]
 
 
+async def test_a_deregistered_station_that_never_came_is_forgotten(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    for name in ("CS-1", "CS-2"):
+        await client.put(f"/v1/stations/{name}", json={})
+    await client.delete("/v1/stations/CS-1")
+    await deployment.project()
+
+    listed = await client.get("/v1/stations")
+    assert [each["station"] for each in listed.json()["items"]] == ["CS-2"]
+    assert (await client.get("/v1/stations/CS-1")).status_code == 404
+    assert (await client.get("/v1/stations/CS-2")).status_code == 200
+
+
 class FailingLog:
     """The journal fails the first append in the given way."""
 
     def __init__(self, deployment: Deployment, error: Exception) -> None:
-        self._log = deployment.app.state.ports.log
+        self._log: Appender = deployment.app.state.ports.log
         self._errors = [error]
 
-    async def append(self, record: Record) -> None:
+    async def append(self, record: Record) -> Place:
         if self._errors:
             raise self._errors.pop()
-        await self._log.append(record)
+        return await self._log.append(record)
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,7 @@ async def test_the_edges_figures_are_prometheus_text(tmp_path: Path) -> None:
         families = {f.name: f for f in text_string_to_metric_families(edge_metrics(at))}
         samples = families["chargeledger_answer_seconds"].samples
         assert [s.value for s in samples if s.name.endswith("_count")] == [1.0]
+        assert [s.value > 0 for s in samples if s.name.endswith("_sum")] == [True]
         assert families["chargeledger_connections"].samples[0].value == 1.0
 
 

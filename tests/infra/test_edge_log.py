@@ -172,4 +172,6 @@ async def test_an_answer_bears_the_time_of_its_decision_and_none_before_its_call
 
         assert [answer.recorded_at for answer in sent] == [expected]
         # From reading the CALL to sending its answer, the commit included: 5,000 has 13 bits.
-        assert [n for n, count in enumerate(log.latencies["Heartbeat"]) if count] == [13]
+        heartbeats = log.latencies["Heartbeat"]
+        assert [n for n, count in enumerate(heartbeats.buckets) if count] == [13]
+        assert heartbeats.sum_us == 5_000

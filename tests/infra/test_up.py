@@ -11,12 +11,13 @@ from infra.cli.failures import Failed
 from infra.cli.greeting import greeting
 from infra.cli.status import line_of
 from infra.cli.up import UpPorts, run_up, settings_of_up
-from infra.deployment import Deployment, Layout, WrongKey
+from infra.deployment import Deployment, Layout, WrongKey, is_loopback
 from infra.journal_sqlite import SqliteJournal
 from infra.migrations import migrate
 from infra.postgres import Postgres
 from infra.postgres_embedded import embedded_postgres
 from infra.read_store import PostgresReadStore
+from infra.settings import Settings
 from projections.ports import Progress
 from projections.progress import Counts
 from projections.states import FOLD_VERSION
@@ -45,6 +46,14 @@ def test_on_loopback_a_first_try_needs_no_registration(tmp_path: Path) -> None:
 
     assert (settings.unknown_stations, settings.unknown_tokens) == ("accept", "accept")
     assert settings.settle_s == 0
+
+
+def test_a_16_by_default_nothing_but_this_machine_is_listened_to() -> None:
+    settings = Settings()
+
+    assert is_loopback(settings.ocpp_host)
+    assert is_loopback(settings.api_host)
+    assert (settings.unknown_stations, settings.unknown_tokens) == ("refuse", "refuse")
 
 
 def test_elsewhere_unknown_stations_and_tokens_are_refused(tmp_path: Path) -> None:

@@ -2,14 +2,28 @@
 
 import asyncio
 import base64
+import time
 
 import pytest
 import websockets
 
+from ingress.failures import DELAY_S, FREE, NAMES_MAX, WINDOW_S, Failures
+from ingress.handshake import Refused, examine
+from ingress.options import Options
 from ingress.ports import Admission
 from schemas.journal import AppendUnknown
 from schemas.records import ConnectionClosed, ConnectionOpened, Record
-from tests.ingress.node import HEARTBEAT, Log, Node, basic, masked, request, serving
+from tests.ingress.node import (
+    HEARTBEAT,
+    PEPPER,
+    Log,
+    Node,
+    Stations,
+    basic,
+    masked,
+    request,
+    serving,
+)
 
 KEY = bytes.fromhex("0001020304050607FFFFFFFFFFFFFFFFFFFFFFFF")
 VECTOR = "Basic QUwxMDAwOgABAgMEBQYH////////////////"
@@ -443,3 +457,119 @@ class TestDurability:
 
             assert node.log.of(ConnectionClosed) == []
             assert node.server.counters()["owed_records"] == 0
+
+
+class TestAbuse:
+    """Group A of the fault cases: whoever is refused costs little, and locks nobody out."""
+
+    async def test_a_09_who_fails_in_a_station_s_name_waits_and_the_station_does_not(self) -> None:
+        async with serving() as node, asyncio.TaskGroup() as strangers:
+            node.stations.register("CP1", b"p" * 16)
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            failing = [
+                strangers.create_task(status_of(node, authorization=basic("CP1", b"x" * 16)))
+                for _ in range(50)
+            ]
+            for _ in range(3):
+                assert await status_of(node, authorization=basic("CP1", b"p" * 16)) == 101
+            assert loop.time() - began < DELAY_S
+            assert sum(each.done() for each in failing) <= FREE
+        assert {each.result() for each in failing} == {401}
+        assert loop.time() - began >= DELAY_S
+
+    async def test_a_09_a_minute_later_nobody_waits_and_many_names_take_no_room(
+        self,
+    ) -> None:
+        failures = Failures()
+        for number in range(NAMES_MAX + FREE):
+            assert failures.delay(("default", f"CP{number}"), 1.0) == 0
+        delays = [failures.delay(("default", "CP1"), 2.0) for _ in range(FREE + 1)]
+
+        assert delays == [0.0] * FREE + [DELAY_S]
+        assert failures.delay(("default", "CP1"), 2.0 + WINDOW_S + 1) == 0
+        assert failures.delay(("default", "CP1"), 2.0 + WINDOW_S + 1) == 0
+
+    async def test_a_10_who_presents_nothing_is_refused_without_a_hash_and_at_little_cost(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hashed: list[bytes] = []
+
+        def hashing(_verifier: str, password: bytes, _pepper: bytes) -> bool:
+            hashed.append(password)
+            return False
+
+        monkeypatch.setattr("schemas.credentials.matches", hashing)
+        stations = Stations()
+        stations.register("CP1", b"p" * 16)
+        options = Options(pepper=PEPPER)
+        heads = [request(f"/ocpp/{name}") for name in ("CP1", "CP2")] * 250
+        began = time.process_time()
+        outcomes = {type(examine(head, options, stations)) for head in heads}
+        spent = time.process_time() - began
+
+        assert outcomes == {Refused}
+        assert hashed == []
+        assert spent / len(heads) < 0.002
+        examine(request("/ocpp/CP2", "Authorization: " + basic("CP2", b"x")), options, stations)
+        assert hashed == [b"x"]
+
+    async def test_a_14_who_has_got_a_password_is_let_in_without_one_no_more(self) -> None:
+        async with serving() as node:
+            node.stations.register("CP1")
+            assert await status_of(node) == 101
+            node.stations.register("CP1", b"p" * 16)
+            assert await status_of(node, authorization=basic("CP1", b"p" * 16)) == 101
+            assert await status_of(node) == 401
+
+    @pytest.mark.parametrize("how", ["blocked", "deregistered"])
+    async def test_a_21_a_revoked_station_is_cut_within_a_minute_and_refused(
+        self, how: str
+    ) -> None:
+        async with serving(accept_unknown_stations=False) as node:
+            node.stations.register("CP1", b"p" * 16)
+            node.stations.register("CP2", b"q" * 16)
+            one = await node.connect("/ocpp/CP1", authorization=basic("CP1", b"p" * 16))
+            two = await node.connect("/ocpp/CP2", authorization=basic("CP2", b"q" * 16))
+            known = node.stations.known.pop(("default", "CP1"))
+            if how == "blocked":
+                revoked = Admission(registered=True, verifiers=known.verifiers, refused="blocked")
+                node.stations.known["default", "CP1"] = revoked
+            node.turn(60)
+
+            with pytest.raises(websockets.ConnectionClosed) as ended:
+                await one.recv()
+            assert ended.value.rcvd is not None
+            assert ended.value.rcvd.code == 1008
+            await two.send(HEARTBEAT)
+            assert len(await node.log.received()) == 1
+            status = await status_of(node, authorization=basic("CP1", b"p" * 16))
+            assert status == (403 if how == "blocked" else 401)
+
+    async def test_a_02_and_a_03_refusals_are_counted(self) -> None:
+        async with serving() as node:
+            node.stations.register("CP1", b"p" * 16)
+            assert await status_of(node, authorization=basic("CP1", b"x" * 16)) == 401
+            assert node.server.counters()["handshakes"] == {"unauthorized": 1}
+
+    @pytest.mark.parametrize(
+        "password", [b"p" * 16, b"p" * 40, b"p" * 64, b"a:b:c" * 4, "pässwörd-pässwörd".encode()]
+    )
+    async def test_a_06_passwords_of_2_0_1_are_bytes_of_any_kind(self, password: bytes) -> None:
+        async with serving() as node:
+            node.stations.register("CP1", password)
+            assert await status_of(node, authorization=basic("CP1", password)) == 101
+            assert await status_of(node, authorization=basic("CP1", password + b"p")) == 401
+
+    async def test_a_18_one_name_in_two_tenants_is_two_stations_at_once(self) -> None:
+        async with serving() as node:
+            node.stations.register("CP1", b"p" * 16, tenant="a")
+            node.stations.register("CP1", b"q" * 16, tenant="b")
+            one = await node.connect("/ocpp/a/CP1", authorization=basic("CP1", b"p" * 16))
+            two = await node.connect("/ocpp/b/CP1", authorization=basic("CP1", b"q" * 16))
+            for station in (one, two):
+                await station.send(HEARTBEAT)
+            told = await node.log.received(2)
+
+            assert {record.tenant for record in told} == {"a", "b"}
+            assert len({record.connection for record in told}) == 2
