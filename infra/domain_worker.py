@@ -19,14 +19,8 @@ from infra.dispatcher import Dispatcher
 from infra.node_watch import NodeWatch
 from infra.recovery import POLL_RECORDS_MAX, fold_range, owner_from, record_in
 from infra.set_aside import SetAsideAlarm
-from infra.snapshots import (
-    SNAPSHOT_CHUNK,
-    SNAPSHOT_RECORDS,
-    Snapshots,
-    StationSnapshot,
-    header_of,
-    take,
-)
+from infra.snapshot_keeping import keep
+from infra.snapshots import SNAPSHOT_RECORDS, Snapshots
 from infra.superseded import Superseded
 from schemas.deliveries import DispatchedFrame, slot_of
 from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Entry, Journal, Unavailable
@@ -93,6 +87,7 @@ class PartitionWorker:
         self._appending = asyncio.Lock()
         self._work = asyncio.Event()
         self._snapped = 0
+        self._snapshot_due = asyncio.Event()
         self._has_claimed = False
         self._settled: set[str] = set()
         self._superseded = Superseded()
@@ -136,6 +131,7 @@ class PartitionWorker:
                 tasks.create_task(self._read(owner))
                 tasks.create_task(self._decide(owner))
                 tasks.create_task(self._notice_lost_nodes(owner))
+                tasks.create_task(self._keep_snapshots(owner))
         finally:
             # So that the next start is short, here at least; unless another version may fold it.
             if not self._alarm.has_rung:
@@ -210,7 +206,7 @@ class PartitionWorker:
                     if len(entries) >= BUSY_RECORDS:
                         await asyncio.sleep(GATHER_S)
                     if owner.position - self._snapped >= SNAPSHOT_RECORDS:
-                        await self._snapshot(owner)
+                        self._snapshot_due.set()
         finally:
             await reader.close()
 
@@ -359,21 +355,16 @@ class PartitionWorker:
             )
             put(slot_of(connection.node), frame)
 
+    async def _keep_snapshots(self, owner: Owner) -> None:
+        while True:
+            await self._snapshot_due.wait()
+            await self._snapshot(owner)
+            self._snapshot_due.clear()
+
     async def _snapshot(self, owner: Owner) -> None:
-        # What is folded was read, so it is durable; nothing is read meanwhile.
+        # What is folded was read, so it is durable.
         self._snapped = owner.position
-        header = header_of(owner, self._journal.id)
-        touched, owner.touched = owner.touched, set()
-        try:
-            states: list[StationSnapshot] = []
-            for key in touched:
-                states.append(take(owner.stations[key]))
-                if len(states) % SNAPSHOT_CHUNK == 0:
-                    await asyncio.sleep(0)
-            await asyncio.to_thread(self._snapshots.save, self.partition, header, states)
-        except BaseException:
-            owner.touched |= touched
-            raise
+        await keep(owner, self._snapshots, self._journal.id)
 
 
 def _is_asking(record: Record) -> bool:

@@ -26,14 +26,8 @@ from infra.edge_log import EdgeLog
 from infra.journal_sqlite import SWITCH_INTERVAL_S, SqliteJournal
 from infra.recovery import fold_range, fold_registry, owner_from
 from infra.set_aside import SetAsideAlarm
-from infra.snapshots import (
-    SNAPSHOT_CHUNK,
-    SNAPSHOT_RECORDS,
-    Snapshots,
-    StationSnapshot,
-    header_of,
-    take,
-)
+from infra.snapshot_keeping import keep
+from infra.snapshots import SNAPSHOT_RECORDS, Snapshots
 from infra.watchdog import watch
 from ingress.options import Options
 from ingress.ports import Secrets
@@ -222,22 +216,18 @@ class Edge:
                     await self.snapshot(owner)
 
     async def snapshot(self, owner: Owner) -> None:
-        """Keep the owner's state, a few stations a turn; all that is kept is durable by then."""
-        header = header_of(owner, self.journal.id)
-        touched, owner.touched = owner.touched, set()
-        states: list[StationSnapshot] = []
-        for key in touched:
-            states.append(take(owner.stations[key]))
-            if len(states) % SNAPSHOT_CHUNK == 0:
-                await asyncio.sleep(0)
-        header.next_counter = owner.next_counter
-        frontier = owner.position
-        while self.journal.durable[owner.partition] < frontier:
-            if self._failed.is_set() or owner not in self.log.owners:
-                return
-            await asyncio.sleep(0.005)
-        await asyncio.to_thread(self._snapshots.save, owner.partition, header, states)
-        self._snapped[owner.partition] = header.position
+        """Keep the owner's state, unless the journal fails or the owner is another one by then."""
+        snapped = owner.position
+
+        async def is_durable(position: int) -> bool:
+            while self.journal.durable[owner.partition] < position:
+                if self._failed.is_set() or owner not in self.log.owners:
+                    return False
+                await asyncio.sleep(0.005)
+            return True
+
+        if await keep(owner, self._snapshots, self.journal.id, is_durable):
+            self._snapped[owner.partition] = snapped
 
 
 def _fold(owner: Owner) -> Callable[[int, Record], object]:

@@ -27,9 +27,6 @@ FOLD_VERSION = 19
 SNAPSHOT_RECORDS = 20_000
 """Of a partition, from one to the next: what a restart folds at most, in two or three seconds."""
 
-SNAPSHOT_CHUNK = 20
-"""Stations dumped per turn of the loop: about a millisecond."""
-
 _STATION = f"station.v{FOLD_VERSION}"
 _PARTITION = f"partition.v{FOLD_VERSION}"
 
@@ -164,11 +161,15 @@ def header_of(owner: Owner, journal_id: str) -> PartitionSnapshot:
         owner.position,
         owner.log_filter.dump(),
         owner.next_counter,
-        [(*key, each) for key, each in owner.poisoned.items() if each.is_torn],
+        torn_of(owner),
         dict(owner.unreadable),
         Outages(owner.outages.last_at, owner.outages.waiting_at, list(owner.outages.periods)),
         owner.self_check.canary,
     )
+
+
+def torn_of(owner: Owner) -> list[tuple[str, str, SetAside]]:
+    return [(*key, each) for key, each in owner.poisoned.items() if each.is_torn]
 
 
 def take(station: Station) -> StationSnapshot:

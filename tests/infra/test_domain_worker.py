@@ -1,8 +1,9 @@
 """Owners on one log: who claims last decides, and frames leave once they are read back."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from msgspec import Raw
 from domain.answering import Policy
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds
+from infra import domain_worker
 from infra.clock import now_us
 from infra.dispatcher import VALUE_CHARACTERS_MAX, Dispatcher
 from infra.domain_node import FENCED_S, one_life
@@ -21,7 +23,7 @@ from infra.kafka_assignment import Assignment
 from infra.kafka_cluster import KafkaCluster
 from infra.kafka_dispatch import KafkaDispatch
 from infra.node_watch import NodeWatch
-from infra.snapshots import Snapshots
+from infra.snapshots import PartitionSnapshot, Snapshots, StationSnapshot
 from schemas.deliveries import CLOSE, DispatchedFrame, decode_frames
 from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Entry, Unavailable
 from schemas.records import (
@@ -194,6 +196,40 @@ async def test_a_successor_starts_from_the_snapshot_and_sends_again_what_nobody_
 
     assert len(mailbox.frames) == 4
     assert mailbox.frames[2:] == mailbox.frames[:2]
+
+
+class SlowDisk(Snapshots):
+    """Keeps nothing until the disk goes on."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.is_asked, self.goes_on = Event(), Event()
+
+    def save(
+        self, partition: int, header: PartitionSnapshot, stations: Iterable[StationSnapshot]
+    ) -> None:
+        self.is_asked.set()
+        assert self.goes_on.wait(SOON_S)
+        super().save(partition, header, stations)
+
+
+async def test_stations_are_answered_while_a_snapshot_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(domain_worker, "SNAPSHOT_RECORDS", 4)
+    disk, journal, mailbox = SlowDisk(tmp_path / "slow.sqlite"), MemoryJournal(1), Mailbox()
+    async with Dispatcher(mailbox) as dispatcher, asyncio.TaskGroup() as group:
+        running = group.create_task(worker(journal, dispatcher, disk).run())
+        try:
+            await say(journal, 3)
+            assert await asyncio.to_thread(disk.is_asked.wait, SOON_S)
+            await journal.append(1, [heartbeat(4, 5)])
+            await frames_in(mailbox, 4)
+        finally:
+            disk.goes_on.set()
+            running.cancel()
+    assert (loaded := disk.load(1, journal.id)) is not None
+    assert loaded[0].position == await journal.head(1)
 
 
 async def test_what_is_decided_of_a_password_is_said_to_the_registry_once(
