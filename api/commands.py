@@ -6,6 +6,7 @@ of the read side both append; the owner keeps the first, and so does `GET /v1/co
 """
 
 import asyncio
+import contextlib
 from typing import Annotated
 from uuid import uuid4
 
@@ -28,9 +29,11 @@ from api.wanted import Asked, CommandWanted
 from domain.commands import OPEN_FATES
 from domain.passwords import weakness
 from projections.commands import CommandRow, find_command, find_commands
+from projections.stations import StationDetail
 from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import CommandRequested, StationPasswordOffered
 
+SEEN_WITHIN_S = 1.0
 WAIT_S_MAX = 60
 POLL_S = 0.05
 POLL_SOON_S, POLL_LATER_S = 2.0, 0.25
@@ -81,7 +84,7 @@ async def post_command(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Ask something of a station. 201: it has its fate already; 202: look it up at Location."""
-    detail = await known(ports, caller.tenant, station)
+    detail = await _seen_soon(ports, caller.tenant, station, body.version or "")
     key = idempotency_key or str(uuid4())
     command_id = asking.command_id(caller.tenant, station, key)
     asked = asking.asked(body, detail.station.version, command_id, ports.now_us())
@@ -141,6 +144,20 @@ async def get_command(
     if found is None:
         raise NotFound("no command has this id; one that was just asked appears in a moment")
     return read(request, from_row(found))
+
+
+async def _seen_soon(ports: Ports, tenant: str, station: str, version: str) -> StationDetail:
+    """Return the station. That it has only just connected, and which version it speaks where
+    `version` does not say, the views show in a moment."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + SEEN_WITHIN_S
+    while loop.time() < end:
+        with contextlib.suppress(NotFound):
+            detail = await known(ports, tenant, station)
+            if version or detail.station.version:
+                return detail
+        await asyncio.sleep(POLL_S)
+    return await known(ports, tenant, station)
 
 
 async def _request(

@@ -15,6 +15,7 @@ from api.access import Caller, Needs, allowed
 from api.answers import Items, Page, documented, read
 from api.ports import Ports
 from api.stations import StationId, known
+from domain.charging_profiles import PURPOSES_16
 from projections.station_state import Found, find_reservations, find_state
 
 LISTED: Mapping[str, str] = {
@@ -71,7 +72,10 @@ class VariablesQuery(Page):
 
 
 class ProfilesQuery(Page):
-    purpose: _Text = None
+    purpose: Annotated[
+        str | None,
+        Field(max_length=255, description="TxProfile, …; in the words of 1.6 or of 2.x."),
+    ] = None
     evse_id: Annotated[int | None, Field(ge=0, le=2**31)] = None
     stack_level: Annotated[int | None, Field(ge=0, le=2**31)] = None
 
@@ -136,6 +140,7 @@ async def list_charging_profiles(
     """Charging profiles in force, by id."""
     names = ("purpose", "evse_id", "stack_level")
     fitting = {name: getattr(query, name) for name in names}
+    fitting["purpose"] = PURPOSES_16.get(query.purpose or "", query.purpose)
     return await _list(request, ports, caller, station, "charging-profiles", query, fitting)
 
 

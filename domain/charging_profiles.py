@@ -24,7 +24,7 @@ from domain.members import (
 
 FACET = "charging-profiles"
 PRIORITY = "priority-charging"
-_PURPOSES_16 = {"ChargePointMaxProfile": "ChargingStationMaxProfile"}
+PURPOSES_16 = {"ChargePointMaxProfile": "ChargingStationMaxProfile"}
 _TX = "TxProfile"
 
 
@@ -37,7 +37,7 @@ def _profile(payload: Payload, evse_id: int | None, **more: object) -> Value:
     return {
         "profile_id": _id_of(payload),
         "evse_id": evse_id,
-        "purpose": _PURPOSES_16.get(purpose, purpose),
+        "purpose": PURPOSES_16.get(purpose, purpose),
         "kind": text_of(payload, "chargingProfileKind"),
         "stack_level": integer_of(payload, "stackLevel"),
         "transaction_id": text_of(payload, "transactionId"),
@@ -122,7 +122,7 @@ def cleared_16(telling: Telling) -> Iterator[Change]:
         telling,
         integer_of(request, "id"),
         evse_id=integer_of(request, "connectorId"),
-        purpose=_PURPOSES_16.get(purpose, purpose) or None,
+        purpose=PURPOSES_16.get(purpose, purpose) or None,
         stack_level=integer_of(request, "stackLevel"),
     )
 

@@ -121,14 +121,20 @@ def answered(station: Station, offset: int, record: MessageReceived) -> list[Fac
         if command.action == silence.ASKS:
             silence.status_answered(station, command, meant)
     else:
-        code, description = (str(part) for part in [*(told or ()), "", ""][:2])
-        commands.refuse(command, offset, record.recorded_at, code, description)
+        commands.refuse(command, offset, record.recorded_at, *_error_in(record, told))
     if station.in_flight == command.command_id:
         station.in_flight = ""
     moved: list[Fact] = [_moved(station, command, offset, record.recorded_at), *changed]
     if command.action == "CancelReservation" and command.effect == offset:
         moved += _cancelled(station, command, offset, record.recorded_at)
     return moved
+
+
+def _error_in(record: MessageReceived, told: Any) -> tuple[str, str]:
+    if record.error:
+        return "GenericError", record.violations[0] if record.violations else ""
+    code, description = (str(part) for part in [*(told or ()), "", ""][:2])
+    return code, description
 
 
 def _awaiting(station: Station, message_id: str) -> Command | None:

@@ -10,8 +10,8 @@ and flagged on its CDR.
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any
 
 from domain.members import iso
 from domain.readings import read_decimal, read_integer, read_time
@@ -21,105 +21,135 @@ from schemas.tolerance import MONEY
 _TRUTHS = {"true": True, "false": False}
 
 Part = Mapping[str, Any]
-
-
-class _Schema(NamedTuple):
-    definitions: Part
-    words_only: bool
-    drops_unknown: bool
+Reader = Callable[[Any], Any]
+"""Returns the value itself where there is nothing to mend in it."""
 
 
 def mended(version: str, action: str, payload: Any, response: bool = False) -> Any:
-    """Return the payload as it is to be read; never raises."""
+    """Return the payload as it is to be read; itself if it is so already. Never raises."""
     if action not in payloads.actions(version):
         return payload
-    return _mended(version, action, payload, response, words_only=action in MONEY)
+    return _reader(version, action, response, action in MONEY)(payload)
 
 
 def is_whole(version: str, action: str, payload: Any, response: bool = False) -> bool:
     """Whether a mended payload keeps its schema, but for members that this does not know."""
     if action not in payloads.actions(version):
         return False
-    known = _mended(version, action, payload, response, drops_unknown=True)
+    whole = payloads.schema(version, action, response)
+    known = _known(payload, whole, whole.get("definitions", {}))
     return not payloads.violations(version, action, known, response)
 
 
-def _mended(
-    version: str,
-    action: str,
-    payload: Any,
-    response: bool,
-    *,
-    words_only: bool = False,
-    drops_unknown: bool = False,
-) -> Any:
+@cache
+def _reader(version: str, action: str, response: bool, words_only: bool) -> Reader:
     whole = payloads.schema(version, action, response)
-    schema = _Schema(whole.get("definitions", {}), words_only, drops_unknown)
-    return _read(payload, whole, schema)
+    return _reader_of(whole, whole.get("definitions", {}), words_only) or (lambda value: value)
 
 
-def _read(value: Any, part: Part, schema: _Schema) -> Any:
-    if "$ref" in part:
-        part = schema.definitions[part["$ref"].rpartition("/")[2]]
+def _reader_of(part: Part, definitions: Part, words_only: bool) -> Reader | None:
+    """Return what reads a value of this part of a schema; None: nothing can be mended there."""
+    part = _resolved(part, definitions)
     kind = part.get("type")
     if kind == "object":
-        return _object(value, part, schema) if type(value) is dict else value
+        return _object_reader(part, definitions, words_only)
     if kind == "array":
-        return _array(value, part["items"], schema)
+        return _array_reader(_reader_of(part["items"], definitions, words_only), words_only)
     if "enum" in part:
-        return _word(value, tuple(part["enum"]))
-    if schema.words_only:
-        return value
-    if kind == "string":
-        return _text(value, part.get("format") == "date-time")
-    reader = _READERS.get(str(kind))
-    return value if reader is None else reader(value)
+        return _word_reader(part["enum"])
+    if words_only:
+        return None
+    return _time if part.get("format") == "date-time" else _READERS.get(str(kind))
 
 
-def _object(value: Mapping[str, Any], part: Part, schema: _Schema) -> dict[str, Any]:
-    known, needed = part.get("properties", {}), part.get("required", ())
-    is_closed = schema.drops_unknown and part.get("additionalProperties") is False
-    read: dict[str, Any] = {}
-    for name, member in value.items():
-        if name not in known:
-            if not is_closed:
-                read[name] = member
-        elif member is not None or name in needed or schema.words_only:
-            read[name] = _read(member, known[name], schema)
+def _object_reader(part: Part, definitions: Part, words_only: bool) -> Reader | None:
+    found = {
+        name: _reader_of(member, definitions, words_only)
+        for name, member in part.get("properties", {}).items()
+    }
+    readers = [(name, reader) for name, reader in found.items() if reader is not None]
+    omitted = () if words_only else tuple(found.keys() - set(part.get("required", ())))
+
+    def read(value: Any) -> Any:
+        if type(value) is not dict:
+            return value
+        changed: dict[str, Any] = {}
+        for name, reader in readers:
+            if name in value:
+                member = value[name]
+                meant = reader(member)
+                if meant is not member:
+                    changed[name] = meant
+        absent = [name for name in omitted if name in value and value[name] is None]
+        if not changed and not absent:
+            return value
+        return {name: each for name, each in {**value, **changed}.items() if name not in absent}
+
+    return read if readers or omitted else None
+
+
+def _array_reader(reader: Reader | None, words_only: bool) -> Reader | None:
+    if reader is None and words_only:
+        return None
+    one = reader or (lambda value: value)
+
+    def read(value: Any) -> Any:
+        if type(value) is list:
+            items = [one(item) for item in value]
+            same = all(item is each for item, each in zip(items, value, strict=True))
+            return value if same else items
+        if type(value) is not dict:
+            return value
+        return one(value) if words_only else [one(value)]
+
     return read
 
 
-def _array(value: Any, items: Part, schema: _Schema) -> Any:
-    if type(value) is list:
-        return [_read(item, items, schema) for item in value]
-    if type(value) is not dict:
+def _word_reader(enumerated: list[str]) -> Reader:
+    words = frozenset(enumerated)
+    by_any_case = {word.casefold(): word for word in enumerated}
+
+    def read(value: Any) -> Any:
+        if type(value) is not str or value in words:
+            return value
+        return by_any_case.get(value.strip().casefold(), value)
+
+    return read
+
+
+def _known(value: Any, part: Part, definitions: Part) -> Any:
+    """Return the value without what a closed object of its schema does not have."""
+    part = _resolved(part, definitions)
+    if type(value) is list and "items" in part:
+        return [_known(item, part["items"], definitions) for item in value]
+    if type(value) is not dict or "properties" not in part:
         return value
-    one = _read(value, items, schema)
-    return one if schema.words_only else [one]
+    members, is_closed = part["properties"], part.get("additionalProperties") is False
+    return {
+        name: _known(each, members[name], definitions) if name in members else each
+        for name, each in value.items()
+        if name in members or not is_closed
+    }
 
 
-def _word(value: Any, words: tuple[str, ...]) -> Any:
-    if type(value) is not str or value in words:
-        return value
-    return _by_any_case(words).get(value.strip().casefold(), value)
+def _resolved(part: Part, definitions: Part) -> Part:
+    return definitions[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
 
 
-@lru_cache(maxsize=512)
-def _by_any_case(words: tuple[str, ...]) -> Mapping[str, str]:
-    return {word.casefold(): word for word in words}
+def _text(value: Any) -> Any:
+    return str(value) if type(value) is int or type(value) is Decimal else value
 
 
-def _text(value: Any, is_time: bool) -> Any:
-    if type(value) is int or type(value) is Decimal:
-        return str(value)
-    if is_time and type(value) is str:
-        at = read_time(value)[0]
-        return value if at is None else iso(at)
-    return value
+def _time(value: Any) -> Any:
+    at = read_time(value)[0]
+    text = value if at is None else iso(at)
+    return value if text == value else text
 
 
 def _integer(value: Any) -> Any:
-    number = read_integer(value)[0] if type(value) is not bool else None
+    if type(value) is int or type(value) is bool:
+        return value
+    number = read_integer(value)[0]
     return value if number is None else number
 
 
@@ -134,8 +164,9 @@ def _truth(value: Any) -> Any:
     return bool(value) if type(value) is int and value in (0, 1) else value
 
 
-_READERS: Mapping[str, Callable[[Any], Any]] = {
+_READERS: Mapping[str, Reader] = {
+    "boolean": _truth,
     "integer": _integer,
     "number": _number,
-    "boolean": _truth,
+    "string": _text,
 }

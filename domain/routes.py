@@ -105,6 +105,13 @@ ROUTES: Mapping[str, Mapping[str, Route]] = {
 }
 
 
+_SENT = {
+    version: {action: Route("{}", MEANINGS[version].get(action)) for action in actions}
+    for version, actions in SENDS.items()
+}
+"""How a SEND is answered that comes as a CALL (`schemas.tolerance.SEND_AS_CALL`)."""
+
+
 def answer(
     call: OpenCall, station: Station, context: Callable[[dict[str, Any]], Context]
 ) -> Answer:
@@ -113,7 +120,7 @@ def answer(
     Should a rule of ours fail all the same, the station is told so in fixed words. A money message
     is not: after an error it would be lost, and without an answer it is told again.
     """
-    route = ROUTES[call.version].get(call.action)
+    route = ROUTES[call.version].get(call.action) or _SENT[call.version].get(call.action)
     if call.error and not _is_readable(call, route):
         return error(call, call.error, call.violation)
     if station.boot_status in HELD_BACK and not may_say(station, call):

@@ -148,7 +148,7 @@ def payload_of(call: OpenCall) -> Any:
         call.payload = reread(CALL, call.frame)
     if call.error and not call.is_mended:
         read = mended(call.version, call.action, call.payload)
-        call.is_mended, call.is_changed = True, read != call.payload
+        call.is_mended, call.is_changed = True, read is not call.payload
         call.payload = read
     return call.payload
 

@@ -14,21 +14,28 @@ from schemas import payloads
 MEANINGS: Mapping[str, str] = {
     "Authorize": "whether the id token may charge",
     "BootNotification": "`/v1/stations/{station}`: vendor, model, firmware_version, boot_status",
-    "DataTransfer": "kept in the log; nothing is decided by it",
-    "Get15118EVCertificate": "kept in the log",
-    "GetCertificateChainStatus": "kept in the log",
-    "GetCertificateStatus": "kept in the log",
+    **dict.fromkeys(
+        ("DataTransfer", "Get15118EVCertificate", "GetCertificateChainStatus",
+         "GetCertificateStatus"),
+        "`messages`: frame; it carries no state",
+    ),
     "Heartbeat": "`/v1/stations/{station}`: last_seen",
-    "MeterValues": "`/v1/transactions/{id}`: meter_last_wh; series in ClickHouse",
+    "MeterValues": "`/v1/transactions/{id}`: meter_last_wh (1.6); series in ClickHouse",
     "StartTransaction": "`/v1/transactions/{id}`: state, id_token, meter_start_wh",
     "StatusNotification": "`/v1/stations/{station}`: connectors' status",
     "StopTransaction": "`/v1/transactions/{id}`: state, stop_reason, meter_stop_wh; its CDR",
-    "TransactionEvent": "`/v1/transactions/{id}`: all of it; its CDR",
-}
+    "TransactionEvent": "`/v1/transactions/{id}`: state, id_token, meter_start_wh, meter_last_wh,"
+    " stop_reason, meter_stop_wh; its CDR",
+}  # fmt: skip
 """Of what stations tell, what `domain.state_fields` does not have."""
 
 _ANY_CALL = "tests/domain/test_every_action.py::test_a_valid_call_gets_a_valid_result"
 _STATE = "tests/api/test_station_state.py::test_each_action_that_carries_state_shows_in_the_api"
+_ROWS = "tests/api/test_conformance_rows.py::"
+_STATION = f"{_ROWS}test_a_station_is_shown_as_its_boot_its_status_and_its_heartbeat_tell"
+_TRANSACTION_16 = f"{_ROWS}test_a_transaction_of_1_6_is_shown_as_its_messages_tell"
+_KEPT = "tests/projections/test_clickhouse_conversation.py"
+_KEPT += "::test_the_conversation_is_read_newest_first_by_cursor"
 _EFFECT = "tests/domain/test_command_effects.py::"
 _EFFECT += "test_an_effect_is_seen_when_it_happens_and_not_before"
 _REPORT = "tests/domain/test_command_effects.py::test_a_report_is_complete_with_all_its_parts"
@@ -37,27 +44,26 @@ _ANY_COMMAND = "tests/domain/test_outbound.py"
 _ANY_COMMAND += "::test_it_is_sent_as_asked_and_a_valid_result_settles_it"
 
 TOLD_TESTS: Mapping[str, str] = {
-    "Authorize": _ANY_CALL,
-    "BootNotification": "tests/domain/test_admission.py"
-    "::test_who_is_pending_may_say_what_it_was_asked_for",
-    "DataTransfer": _ANY_CALL,
-    "Get15118EVCertificate": _ANY_CALL,
+    "Authorize": "tests/domain/test_station_cases.py"
+    "::test_o_19_the_status_of_a_token_is_told_as_it_is_stored",
+    "BootNotification": _STATION,
+    "DataTransfer": f"{_ANY_CALL} {_KEPT}",
+    "Get15118EVCertificate": f"{_ANY_CALL} {_KEPT}",
     "GetCertificateChainStatus": "tests/domain/test_answers_2.py"
-    "::test_each_certificate_of_a_chain_failed_and_may_be_asked_for_again",
-    "GetCertificateStatus": _ANY_CALL,
-    "Heartbeat": _ANY_CALL,
-    "MeterValues": "tests/e2e/test_main_job.py"
+    f"::test_each_certificate_of_a_chain_failed_and_may_be_asked_for_again {_KEPT}",
+    "GetCertificateStatus": f"{_ANY_CALL} {_KEPT}",
+    "Heartbeat": _STATION,
+    "MeterValues": f"{_TRANSACTION_16} tests/e2e/test_main_job.py"
     "::test_every_session_of_the_file_is_billed_to_the_watt_hour",
-    "StartTransaction": "tests/api/test_reading.py"
-    "::test_a_kit_may_ask_which_transaction_is_active_and_how_many_a_token_has",
-    "StatusNotification": "tests/projections/test_read_model.py"
-    "::test_a_station_is_known_from_its_boot_its_status_and_its_connection",
-    "StopTransaction": "tests/api/test_reading.py"
-    "::test_a_kit_may_ask_which_transaction_is_active_and_how_many_a_token_has",
-    "TransactionEvent": "tests/e2e/test_foreign_clients_2.py::test_a_session_is_in_every_view",
+    "StartTransaction": _TRANSACTION_16,
+    "StatusNotification": _STATION,
+    "StopTransaction": _TRANSACTION_16,
+    "TransactionEvent": "tests/api/test_conformance_rows.py"
+    "::test_a_transaction_of_2_is_shown_as_its_events_tell"
+    " tests/e2e/test_foreign_clients_2.py::test_a_session_is_in_every_view",
     **dict.fromkeys(TOLD, _STATE),
 }
-"""The test that shows the meaning; that the answer is valid, `test_every_action` shows of all."""
+"""The tests that show the meaning; that the answer is valid, `test_every_action` shows of all."""
 
 ASKED_TESTS: Mapping[str, str] = {
     **dict.fromkeys((a for actions in OUTBOUND.values() for a in actions), _ANY_COMMAND),
@@ -137,7 +143,7 @@ def _schema(version: str, action: str) -> str:
 
 
 def _told_test(action: str) -> str:
-    return _link(TOLD_TESTS[action])
+    return ", ".join(_link(test) for test in TOLD_TESTS[action].split())
 
 
 def _answer(rule: object) -> str:

@@ -100,11 +100,17 @@ OTHER_VERSION: Final = Rule(
     switch="speaks",
 )
 SHORT_ERROR: Final = Rule(
-    oddity="A CALLERROR without a description or details.",
-    done="It settles its command.",
+    oddity="A CALLERROR without a description or details, or without a code.",
+    done="It settles its command; without a code it is a GenericError.",
     why="The code says it all.",
     flag="$: no description or no details",
     kept_in="ingress/rpc.py",
+)
+SEND_AS_CALL: Final = Rule(
+    oddity="What 2.1 has as a SEND comes as a CALL.",
+    done="It is read, and answered {}.",
+    why="Many libraries know no SEND, and a station waits for an answer to its CALL.",
+    kept_in="domain/routes.py",
 )
 NO_PAYLOAD: Final = Rule(
     oddity="A CALL of three elements: no payload.",

@@ -1,7 +1,10 @@
 """For each action that carries state: what is said, and what the API shows of it afterwards."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, NamedTuple
+
+from domain.outbound import OUTBOUND
 
 AT = "2026-01-02T03:04:05Z"
 ACCEPTED = {"status": "Accepted"}
@@ -47,13 +50,50 @@ def tariff(name: str) -> dict[str, Any]:
     return {"tariffId": name, "currency": "EUR"}
 
 
+PERIODS = [{"startPeriod": 0, "limit": 8}]
 PROFILE_16 = {
     "chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxProfile",
     "chargingProfileKind": "Absolute",
-    "chargingSchedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": []},
+    "chargingSchedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": PERIODS},
 }  # fmt: skip
+SET_PROFILE_16 = asks(
+    "SetChargingProfile",
+    {
+        "connectorId": 1,
+        "csChargingProfiles": {**PROFILE_16, "chargingProfilePurpose": "TxDefaultProfile"},
+    },
+)
+START_16 = {"connectorId": 1, "idTag": "TAG", "meterStart": 0, "timestamp": AT}
+RESERVE_16 = asks(
+    "ReserveNow",
+    {"reservationId": 4, "connectorId": 1, "idTag": "TAG", "expiryDate": "2099-01-01T00:00:00Z"},
+)
+UPDATE_16 = asks(
+    "UpdateFirmware", {"location": "https://example.org/1.bin", "retrieveDate": AT}, {}
+)
+NOTIFY_EVENT = tells(
+    "NotifyEvent",
+    {
+        "generatedAt": AT,
+        "seqNo": 0,
+        "eventData": [
+            {
+                "eventId": 1,
+                "timestamp": AT,
+                "trigger": "Delta",
+                "actualValue": "7",
+                "eventNotificationType": "CustomMonitor",
+                **NAMED,
+            }
+        ],
+    },
+)
+SHA_OF_X = sha256(b"x").hexdigest()
 SET_PROFILE = asks("SetChargingProfile", {"evseId": 1, "chargingProfile": profile()})
-PROFILE = {"profile_id": 1, "purpose": "TxDefaultProfile", "stack_level": 0, "evse_id": 1}
+PROFILE = {
+    "profile_id": 1, "purpose": "TxDefaultProfile", "stack_level": 0, "evse_id": 1,
+    "schedules": profile()["chargingSchedule"],
+}  # fmt: skip
 RESERVE = asks(
     "ReserveNow", {"id": 4, "evseId": 1, "idToken": TOKEN, "expiryDateTime": "2099-01-01T00:00:00Z"}
 )
@@ -61,7 +101,7 @@ MONITOR = {"value": 5, "type": "Delta", "severity": 2, **NAMED}
 SET_MONITOR = asks(
     "SetVariableMonitoring",
     {"setMonitoringData": [MONITOR]},
-    {"setMonitoringResult": [{"id": 3, **ACCEPTED, **MONITOR}]},
+    {"setMonitoringResult": [{"id": 3, **ACCEPTED, "type": "Delta", "severity": 2, **NAMED}]},
 )
 HASHES = {
     "hashAlgorithm": "SHA256", "issuerNameHash": "a", "issuerKeyHash": "b", "serialNumber": "01",
@@ -75,6 +115,11 @@ LIST_CERTIFICATES = asks(
             {"certificateType": "CSMSRootCertificate", "certificateHashData": HASHES}
         ],
     },
+)
+LIST_CERTIFICATES_16 = asks(
+    "GetInstalledCertificateIds",
+    {"certificateType": "CentralSystemRootCertificate"},
+    {**ACCEPTED, "certificateHashData": [HASHES]},
 )
 FIRMWARE = {"location": "https://example.org/1.bin", "retrieveDateTime": AT}
 UPDATE = asks("UpdateFirmware", {"requestId": 1, "firmware": FIRMWARE})
@@ -111,23 +156,74 @@ CASES_16 = (
     Case("ChangeConfiguration", "1.6",
          [asks("ChangeConfiguration", {"key": "A", "value": "1"}, {"status": "RebootRequired"})],
          "variables", {"variable": "A", "value_after_reboot": "1"}),
+    Case("ChangeConfiguration", "1.6",
+         [asks("ChangeConfiguration", {"key": "A", "value": "1"})],
+         "variables", {"variable": "A", "value": "1", "value_after_reboot": None}),
     Case("GetConfiguration", "1.6", [asks("GetConfiguration", {}, {"configurationKey": [KEY]})],
          "variables", {"variable": "A", "value": "1", "mutability": "ReadWrite"}),
     Case("RemoteStartTransaction", "1.6",
-         [asks("RemoteStartTransaction", {"idTag": "TAG", "chargingProfile": PROFILE_16})],
-         "charging-profiles", {"profile_id": 1, "purpose": "TxProfile"}),
+         [asks("RemoteStartTransaction", {"idTag": "TAG", "chargingProfile": PROFILE_16}),
+          tells("StartTransaction", START_16, {"transactionId": 7, "idTagInfo": ACCEPTED})],
+         "charging-profiles",
+         {"profile_id": 1, "purpose": "TxProfile", "transaction_id": "7", "evse_id": 1}),
     Case("DiagnosticsStatusNotification", "1.6",
          [tells("DiagnosticsStatusNotification", {"status": "Uploading"})],
-         "jobs", {"kind": "diagnostics", "status": "Uploading", "state": "running"}),
+         "jobs", {"kind": "diagnostics", "status": "Uploading", "state": "running",
+                  "statuses": ["Uploading"]}),
     Case("GetDiagnostics", "1.6",
          [asks("GetDiagnostics", {"location": "ftp://example.org"}, {"fileName": "d.zip"})],
          "jobs", {"kind": "diagnostics", "file_name": "d.zip", "state": "accepted"}),
     Case("SignedUpdateFirmware", "1.6",
-         [asks("SignedUpdateFirmware", {"requestId": 1, "firmware": FIRMWARE})],
-         "jobs", {"kind": "firmware", "location": "https://example.org/1.bin"}),
+         [asks("SignedUpdateFirmware", {
+             "requestId": 1,
+             "firmware": {**FIRMWARE, "signingCertificate": "c", "signature": "s"}})],
+         "jobs", {"kind": "firmware", "location": "https://example.org/1.bin",
+                  "state": "accepted"}),
     Case("SignedFirmwareStatusNotification", "1.6",
          [tells("SignedFirmwareStatusNotification", {"status": "Installed", "requestId": 1})],
-         "jobs", {"kind": "firmware", "status": "Installed", "state": "done"}),
+         "jobs", {"kind": "firmware", "status": "Installed", "state": "done",
+                  "statuses": ["Installed"]}),
+    Case("FirmwareStatusNotification", "1.6",
+         [UPDATE_16, *(tells("FirmwareStatusNotification", {"status": status})
+                       for status in ("Downloading", "Installed"))],
+         "jobs", {"kind": "firmware", "status": "Installed", "state": "done",
+                  "statuses": ["Downloading", "Installed"]}),
+    Case("UpdateFirmware", "1.6", [UPDATE_16], "jobs",
+         {"kind": "firmware", "state": "accepted", "location": "https://example.org/1.bin"}),
+    Case("SetChargingProfile", "1.6", [SET_PROFILE_16], "charging-profiles",
+         {"profile_id": 1, "purpose": "TxDefaultProfile", "stack_level": 0, "evse_id": 1,
+          "schedules": [PROFILE_16["chargingSchedule"]]}),
+    Case("ClearChargingProfile", "1.6",
+         [SET_PROFILE_16, asks("ClearChargingProfile", {"connectorId": 1})],
+         "charging-profiles", None),
+    Case("GetCompositeSchedule", "1.6",
+         [asks("GetCompositeSchedule", {"connectorId": 1, "duration": 60},
+               {**ACCEPTED, "connectorId": 1, "scheduleStart": AT, "chargingSchedule":
+                PROFILE_16["chargingSchedule"]})],
+         "composite-schedules", {"evse_id": 1, "charging_rate_unit": "A", "schedule_start": AT,
+                                 "charging_schedule_period": PERIODS}),
+    Case("ReserveNow", "1.6", [RESERVE_16], "reservations",
+         {"reservation_id": 4, "state": "active", "expires_at": "2099-01-01T00:00:00Z",
+          "id_token": "TAG", "evse_id": 1}),
+    Case("CancelReservation", "1.6",
+         [RESERVE_16, asks("CancelReservation", {"reservationId": 4})],
+         "reservations", {"state": "cancelled"}),
+    Case("SendLocalList", "1.6",
+         [asks("SendLocalList", {"listVersion": 3, "updateType": "Full",
+                                 "localAuthorizationList": [
+                                     {"idTag": "TAG", "idTagInfo": ACCEPTED}]})],
+         "local-list", {"version": 3, "tokens": 1}),
+    Case("GetLocalListVersion", "1.6", [asks("GetLocalListVersion", {}, {"listVersion": 9})],
+         "local-list", {"version": 9, "tokens": None}),
+    Case("InstallCertificate", "1.6",
+         [asks("InstallCertificate", {"certificateType": "CentralSystemRootCertificate",
+                                      "certificate": "x"})],
+         "certificates", {"certificate_type": "CSMSRootCertificate", "sha256": SHA_OF_X}),
+    Case("GetInstalledCertificateIds", "1.6", [LIST_CERTIFICATES_16],
+         "certificates", {"serial_number": "01", "known_by": "station"}),
+    Case("DeleteCertificate", "1.6",
+         [LIST_CERTIFICATES_16, asks("DeleteCertificate", {"certificateHashData": HASHES})],
+         "certificates", None),
 )  # fmt: skip
 
 CASES_201 = (
@@ -142,10 +238,12 @@ CASES_201 = (
     Case("SetVariables", "2.0.1",
          [asks("SetVariables", {"setVariableData": [{**NAMED, "attributeValue": "7"}]},
                {"setVariableResult": [{**NAMED, "attributeStatus": "Accepted"}]})],
+         "variables",
+         {"component": "C", "variable": "V", "value": "7", "value_after_reboot": None}),
+    Case("NotifyEvent", "2.0.1", [NOTIFY_EVENT],
          "variables", {"component": "C", "variable": "V", "value": "7"}),
     Case("NotifyEvent", "2.0.1",
-         [tells("NotifyEvent", {"generatedAt": AT, "seqNo": 0, "eventData": [
-             {"eventId": 1, "timestamp": AT, "trigger": "Delta", "actualValue": "7", **NAMED}]})],
+         [NOTIFY_EVENT],
          "station-events", {"event_id": 1, "at": AT, "actual_value": "7", "variable": "V"}),
     Case("SetVariableMonitoring", "2.0.1", [SET_MONITOR], "monitors",
          {"monitor_id": 3, "type": "Delta", "value": 5, "severity": 2, "kind": "CustomMonitor"}),
@@ -156,7 +254,7 @@ CASES_201 = (
     Case("NotifyMonitoringReport", "2.0.1",
          [tells("NotifyMonitoringReport", {**REPORTED, "monitor": [{**NAMED, "variableMonitoring": [
              {"id": 5, "type": "Delta", "value": 2, "severity": 1, "transaction": False}]}]})],
-         "monitors", {"monitor_id": 5, "type": "Delta", "value": 2}),
+         "monitors", {"monitor_id": 5, "type": "Delta", "value": 2, "severity": 1}),
     Case("SetMonitoringBase", "2.0.1", [asks("SetMonitoringBase", {"monitoringBase": "All"})],
          "monitoring", {"monitoring_base": "All"}),
     Case("SetMonitoringLevel", "2.0.1", [asks("SetMonitoringLevel", {"severity": 4})],
@@ -176,8 +274,10 @@ CASES_201 = (
          "charging-profiles", {"profile_id": 1, "transaction_id": "T-1"}),
     Case("NotifyChargingLimit", "2.0.1",
          [tells("NotifyChargingLimit", {"evseId": 1, "chargingLimit": {
-             "chargingLimitSource": "EMS", "isGridCritical": True}})],
-         "charging-limits", {"evse_id": 1, "source": "EMS", "is_grid_critical": True}),
+             "chargingLimitSource": "EMS", "isGridCritical": True},
+             "chargingSchedule": profile()["chargingSchedule"]})],
+         "charging-limits", {"evse_id": 1, "source": "EMS", "is_grid_critical": True,
+                             "schedules": profile()["chargingSchedule"]}),
     Case("ClearedChargingLimit", "2.0.1",
          [tells("NotifyChargingLimit", {"chargingLimit": {"chargingLimitSource": "EMS"}}),
           tells("ClearedChargingLimit", {"chargingLimitSource": "EMS"})],
@@ -190,12 +290,14 @@ CASES_201 = (
     Case("NotifyEVChargingSchedule", "2.0.1",
          [tells("NotifyEVChargingSchedule", {"evseId": 1, "timeBase": AT, "chargingSchedule":
                 profile()["chargingSchedule"][0]}, ACCEPTED)],
-         "charging-schedules", {"evse_id": 1, "time_base": AT, "answer": "Accepted"}),
+         "charging-schedules", {"evse_id": 1, "time_base": AT, "answer": "Accepted",
+                                "charging_schedule": profile()["chargingSchedule"][0]}),
     Case("GetCompositeSchedule", "2.0.1",
          [asks("GetCompositeSchedule", {"evseId": 1, "duration": 60}, {**ACCEPTED, "schedule": {
              "evseId": 1, "duration": 60, "scheduleStart": AT, "chargingRateUnit": "W",
-             "chargingSchedulePeriod": []}})],
-         "composite-schedules", {"evse_id": 1, "charging_rate_unit": "W", "schedule_start": AT}),
+             "chargingSchedulePeriod": PERIODS}})],
+         "composite-schedules", {"evse_id": 1, "charging_rate_unit": "W", "schedule_start": AT,
+                                 "charging_schedule_period": PERIODS}),
     Case("ReserveNow", "2.0.1", [RESERVE], "reservations",
          {"reservation_id": 4, "state": "active", "expires_at": "2099-01-01T00:00:00Z",
           "id_token": "TAG"}),
@@ -215,7 +317,8 @@ CASES_201 = (
     Case("InstallCertificate", "2.0.1",
          [asks("InstallCertificate", {"certificateType": "CSMSRootCertificate",
                                       "certificate": "x"})],
-         "certificates", {"certificate_type": "CSMSRootCertificate", "known_by": "installation"}),
+         "certificates", {"certificate_type": "CSMSRootCertificate", "sha256": SHA_OF_X,
+                          "known_by": "installation"}),
     Case("DeleteCertificate", "2.0.1",
          [LIST_CERTIFICATES, asks("DeleteCertificate", {"certificateHashData": HASHES})],
          "certificates", None),
@@ -228,13 +331,19 @@ CASES_201 = (
          [tells("SignCertificate", {"csr": "x"}, ACCEPTED),
           asks("CertificateSigned", {"certificateChain": "x"})],
          "certificate-requests", {"state": "signed", "csr": "x"}),
+    Case("CertificateSigned", "2.0.1", [asks("CertificateSigned", {"certificateChain": "x"})],
+         "certificates",
+         {"certificate_type": "ChargingStationCertificate", "sha256": SHA_OF_X}),
     Case("UpdateFirmware", "2.0.1", [UPDATE], "jobs",
-         {"kind": "firmware", "state": "accepted", "request_id": 1}),
+         {"kind": "firmware", "state": "accepted", "request_id": 1,
+          "location": "https://example.org/1.bin"}),
     Case("FirmwareStatusNotification", "2.0.1",
          [UPDATE, tells("FirmwareStatusNotification", {"status": "Installed", "requestId": 1})],
-         "jobs", {"state": "done", "status": "Installed", "request_id": 1}),
+         "jobs", {"state": "done", "status": "Installed", "request_id": 1,
+                  "statuses": ["Installed"]}),
     Case("PublishFirmware", "2.0.1", [PUBLISH], "jobs",
-         {"kind": "publish-firmware", "state": "accepted", "checksum": "c"}),
+         {"kind": "publish-firmware", "state": "accepted", "checksum": "c",
+          "location": "https://example.org/1"}),
     Case("PublishFirmwareStatusNotification", "2.0.1",
          [PUBLISH, tells("PublishFirmwareStatusNotification",
                          {"status": "Published", "location": ["http://x/1"], "requestId": 1})],
@@ -243,10 +352,11 @@ CASES_201 = (
          [asks("UnpublishFirmware", {"checksum": "c"}, {"status": "Unpublished"})],
          "jobs", {"kind": "unpublish-firmware", "status": "Unpublished", "state": "done"}),
     Case("GetLog", "2.0.1", [GET_LOG], "jobs",
-         {"kind": "log", "file_name": "log.tgz", "log_type": "SecurityLog"}),
+         {"kind": "log", "state": "accepted", "file_name": "log.tgz", "log_type": "SecurityLog"}),
     Case("LogStatusNotification", "2.0.1",
          [GET_LOG, tells("LogStatusNotification", {"status": "Uploaded", "requestId": 1})],
-         "jobs", {"kind": "log", "state": "done", "status": "Uploaded"}),
+         "jobs", {"kind": "log", "state": "done", "status": "Uploaded",
+                  "statuses": ["Uploaded"]}),
     Case("SetDisplayMessage", "2.0.1", [SET_MESSAGE], "display-messages",
          {"message_id": 2, "content": "Hello", "priority": "NormalCycle"}),
     Case("ClearDisplayMessage", "2.0.1",
@@ -262,8 +372,8 @@ CASES_201 = (
          "security-events", {"type": "InvalidMessages", "at": AT}),
     Case("SetNetworkProfile", "2.0.1",
          [asks("SetNetworkProfile", {"configurationSlot": 1, "connectionData": {
-             "ocppCsmsUrl": "wss://example.org", "securityProfile": 2,
-             "basicAuthPassword": "hunter2"}})],
+             "ocppCsmsUrl": "wss://example.org", "securityProfile": 2, "ocppVersion": "OCPP20",
+             "ocppTransport": "JSON", "ocppInterface": "Wired0", "messageTimeout": 30}})],
          "network-profiles", {"slot": 1, "csms_url": "wss://example.org", "security_profile": 2}),
     Case("CostUpdated", "2.0.1",
          [asks("CostUpdated", {"transactionId": "T-1", "totalCost": 4.25}, {})],
@@ -271,6 +381,12 @@ CASES_201 = (
 )  # fmt: skip
 
 CASES_21 = (
+    Case("NotifyMonitoringReport", "2.1",
+         [tells("NotifyMonitoringReport", {**REPORTED, "monitor": [{**NAMED, "variableMonitoring": [
+             {"id": 5, "type": "Delta", "value": 2, "severity": 1, "transaction": False,
+              "eventNotificationType": "PreconfiguredMonitor"}]}]})],
+         "monitors", {"monitor_id": 5, "type": "Delta", "value": 2, "severity": 1,
+                      "kind": "PreconfiguredMonitor"}),
     report("GetBaseReport", "variables", {"reportBase": "FullInventory"}),
     report("GetReport", "variables"),
     report("GetMonitoringReport", "monitors"),
@@ -292,7 +408,8 @@ CASES_21 = (
     Case("NotifyPriorityCharging", "2.1",
          [tells("NotifyPriorityCharging", {"transactionId": "T-1", "activated": True})],
          "priority-charging", {"transaction_id": "T-1", "is_active": True}),
-    Case("SetDERControl", "2.1", [SET_DER], "der-controls", DER),
+    Case("SetDERControl", "2.1", [SET_DER], "der-controls",
+         {**DER, "settings": GRADIENT, "is_superseded": False}),
     Case("ClearDERControl", "2.1", [SET_DER, asks("ClearDERControl", {"isDefault": True})],
          "der-controls", None),
     Case("ReportDERControl", "2.1",
@@ -315,7 +432,7 @@ CASES_21 = (
     Case("GetTariffs", "2.1",
          [asks("GetTariffs", {"evseId": 0}, {**ACCEPTED, "tariffAssignments": [
              {"tariffId": "g", "tariffKind": "DefaultTariff", "evseIds": [2]}]})],
-         "tariffs", {"tariff_id": "g", "evse_ids": [2]}),
+         "tariffs", {"tariff_id": "g", "kind": "DefaultTariff", "evse_ids": [2]}),
     Case("ClearTariffs", "2.1",
          [SET_TARIFF, asks("ClearTariffs", {"tariffIds": ["t"]}, {"clearTariffsResult": [
              {"tariffId": "t", **ACCEPTED}]})],
@@ -345,6 +462,12 @@ CASES_21 = (
          [asks("RequestBatterySwap", {"requestId": 1, "idToken": TOKEN})],
          "battery-swaps", {"request_id": 1, "state": "requested"}),
     Case("BatterySwap", "2.1",
+         [tells("BatterySwap", {"requestId": 1, "idToken": TOKEN, "eventType": "BatteryIn",
+                                "batteryData": [{"evseId": 1, "serialNumber": "B2", "soC": 9,
+                                                 "soH": 98}]})],
+         "battery-swaps", {"request_id": 1, "state": "returned", "batteries_in": [
+             {"evse_id": 1, "serial_number": "B2", "soc": 9, "soh": 98}]}),
+    Case("BatterySwap", "2.1",
          [tells("BatterySwap", {"requestId": 1, "idToken": TOKEN, "eventType": "BatteryOut",
                                 "batteryData": [{"evseId": 1, "serialNumber": "B1", "soC": 90,
                                                  "soH": 99}]})],
@@ -363,4 +486,21 @@ CASES_21 = (
          "vat-checks", {"evse_id": 2, "country": "DE", "answer": "Rejected"}),
 )  # fmt: skip
 
-CASES = (*CASES_16, *CASES_201, *CASES_21)
+ALIKE_IN_16 = {
+    "CertificateSigned", "GetLog", "LogStatusNotification", "SecurityEventNotification",
+    "SignCertificate",
+}  # fmt: skip
+"""Of the security extension, which has the words of 2.0.1."""
+
+CASES = (
+    *CASES_16,
+    *(case._replace(version="1.6") for case in CASES_201 if case.action in ALIKE_IN_16),
+    *CASES_201,
+    *(case._replace(version="2.0.1") for case in CASES_21 if case.action in OUTBOUND["2.0.1"]),
+    *(
+        case._replace(version="2.1")
+        for case in CASES_201
+        if case.action != "NotifyMonitoringReport"
+    ),
+    *CASES_21,
+)

@@ -179,6 +179,24 @@ async def test_an_unknown_station_is_asked_nothing(
     assert await asked(deployment) == []
 
 
+@pytest.mark.parametrize("registered", [False, True])
+async def test_a_station_that_has_only_just_connected_is_waited_for(
+    registered: bool, deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    if registered:
+        await client.put("/v1/stations/CS-9", json={})
+        await deployment.project()
+    body = {"action": "SetMonitoringLevel", "payload": {"severity": 4}}
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(client.post("/v1/stations/CS-9/commands", json=body))
+        await asyncio.sleep(0.1)
+        assert not asking.done()
+        await Talk(deployment, "default", "CS-9", "2.0.1").open()
+        await deployment.project()
+
+    assert asking.result().status_code == 202
+
+
 @pytest.mark.parametrize("key", ["AuthorizationKey", "authorizationkey", "WifiPassword", "APIKey"])
 async def test_a_secret_value_goes_to_the_vault_and_nowhere_else(
     deployment: Deployment,

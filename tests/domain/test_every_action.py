@@ -156,6 +156,20 @@ def test_a_send_is_kept_and_never_answered(version: str, data: st.DataObject) ->
         assert_folds_the_same(log, worker)
 
 
+def test_what_is_to_be_sent_may_be_called() -> None:
+    log, worker = working(protocol="2.1")
+    values = [{"t": 0, "v": "7"}]
+    payload = {"id": 1, "pending": 0, "basetime": "2026-11-23T10:00:00Z", "data": values}
+    frame = tells(log, "2.1", "NotifyPeriodicEventStream", payload)
+    worker.settle()
+
+    assert frame.error == ""
+    assert worker.frames() == [[CALLRESULT, "m1", {}]]
+    assert worker.station.held is not None
+    assert worker.station.held.kept("event-streams", "1") is not None
+    assert_folds_the_same(log, worker)
+
+
 def test_a_late_call_is_answered_as_the_version_of_its_own_connection_says() -> None:
     log, worker = working(protocol="2.0.1")
     log.opens("c2", protocol="1.6")

@@ -50,6 +50,18 @@ def test_it_settles_the_command_which_says_what_is_odd(
     assert [frame[0] for frame in worker.frames()] == [CALL]
 
 
+def test_an_error_without_a_code_settles_it_as_an_error() -> None:
+    log, worker = working()
+    log.requests("ClearCache", {})
+    worker.settle()
+    log.says([4, "k1"], error="FormationViolation", violations=("$: not an error",))
+    worker.settle()
+
+    command = moved(log)
+    assert (command.fate, command.answer, command.effect) == ("answered", None, -1)
+    assert (command.error_code, command.error_description) == ("GenericError", "$: not an error")
+
+
 def test_what_is_no_result_at_all_settles_it_too() -> None:
     log, worker = working()
     log.requests("ClearCache", {})

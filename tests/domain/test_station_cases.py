@@ -372,6 +372,10 @@ def test_o_19_the_status_of_a_token_is_told_as_it_is_stored(said: str) -> None:
     registry = Registry()
     token = IdTokenPut(tenant="default", recorded_at=1, actor="a", uid="TAG", status=said)
     registry.fold(0, token)
+    for version in ("2.0.1", "2.1"):
+        log, worker = working(registry=registry, protocol=version)
+        presented = {"idToken": {"idToken": "tag", "type": "Central"}}
+        assert tell(log, worker, "Authorize", presented)[2] == {"idTokenInfo": {"status": said}}
     log, worker = working(registry=registry)
     assert tell(log, worker, "Authorize", {"idTag": "tag"})[2]["idTagInfo"]["status"] == said
     answer = tell(log, worker, "StartTransaction", start())

@@ -537,8 +537,9 @@ class TestAbuse:
                 node.stations.known["default", "CP1"] = revoked
             node.turn(60)
 
-            with pytest.raises(websockets.ConnectionClosed) as ended:
-                await one.recv()
+            async with asyncio.timeout(10):
+                with pytest.raises(websockets.ConnectionClosed) as ended:
+                    await one.recv()
             assert ended.value.rcvd is not None
             assert ended.value.rcvd.code == 1008
             await two.send(HEARTBEAT)
