@@ -6,12 +6,13 @@ After the last event as much time passes as any CDR needs to settle.
 
 import copy
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
 
 from domain.readings import read_time
-from infra.scenario_compare import differences, orphan_differences, paired, shown
+from infra.scenario_compare import differences, in_our_order, orphan_differences, paired, shown
 from infra.scenario_file import Event, Json, Scenario
 from infra.scenario_rows import MemoryRows
 from infra.scenario_tariffs import in_full, station_tariffs
@@ -34,6 +35,8 @@ class Ran(NamedTuple):
     """(time, measurand, phase, value) of each sample, a re-sent one once."""
     problems: Sequence[str]
     """What went wrong on the way: no answer, another id for the same placeholder."""
+    running: Sequence[Any] = ()
+    """Wh of each transaction that ended, as it showed just before its end was told."""
 
 
 class ScenarioRun:
@@ -46,6 +49,7 @@ class ScenarioRun:
         self._bound: dict[str, Any] = {}
         self._commands: dict[str, str] = {}
         self._places: dict[tuple[str, str], str] = {}
+        self._running: list[Any] = []
 
     async def run(self) -> Ran:
         world = self.world
@@ -68,6 +72,7 @@ class ScenarioRun:
             sum(row["state"] == "active" for row in rows.transactions.values()),
             sorted(set(world.series()), key=str),
             self.problems,
+            self._running,
         )
 
     def _orphan(self, row: Json) -> Json:
@@ -93,6 +98,7 @@ class ScenarioRun:
         raw = self._filled(event.raw)
         if raw[0] != CALL and raw[1] in self._commands:
             raw[1] = self._commands[raw[1]]
+        self._running += self.world.running_before(station, raw)
         connection = await self.world.says(station, self.scenario.version, raw)
         self._places[event.station, raw[1]] = connection
 
@@ -202,7 +208,7 @@ def judge(scenario: Scenario, ran: Ran) -> list[str]:
     """Return where what came out is not what the scenario expects."""
     expect = scenario.expect
     found = list(ran.problems)
-    for wanted, cdr in paired(expect.get("cdrs", ()), ran.cdrs):
+    for wanted, cdr in paired(in_our_order(expect.get("cdrs", ())), ran.cdrs):
         ref = wanted.get("ref", "CDR")
         if cdr is None:
             found.append(f"{ref}: is missing")
@@ -236,6 +242,12 @@ def _counted(name: str, value: Any, ran: Ran) -> list[str]:
         "cdrs_exported": final,
         "cdr_outbox_messages": final,
     }
+    if name == "running_energy_wh_before_stop":
+        wanted = value if isinstance(value, list) else [value]
+        is_so = [Decimal(str(each)) for each in wanted] == [
+            Decimal(str(each)) for each in ran.running
+        ]
+        return [] if is_so else [f"{name}: {list(map(str, ran.running))} instead of {value}"]
     if name == "timeseries_points":
         return _points(value, ran)
     if name not in counts:

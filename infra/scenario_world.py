@@ -17,6 +17,7 @@ from domain.log_filter import LogFilter
 from domain.owner import Owner
 from domain.readings import read_time
 from domain.registry import Registry
+from domain.running import energy_so_far
 from domain.station import Station
 from domain.transaction_ids import TransactionIds
 from infra.journal_memory import MemoryJournal
@@ -24,6 +25,7 @@ from infra.scenario_file import Json, Scenario
 from ingress import rpc
 from schemas.journal import REGISTRY_PARTITION
 from schemas.records import (
+    CALL,
     CommandRequested,
     ConnectionClosed,
     ConnectionOpened,
@@ -206,6 +208,19 @@ class ScenarioWorld:
             )
         )
         return connection
+
+    def running_before(self, station: str, raw: list[Any]) -> list[Any]:
+        """Return the Wh that the transaction shows of which this frame tells the end."""
+        if raw[0] != CALL or raw[2] not in ("StopTransaction", "TransactionEvent"):
+            return []
+        told = raw[3]
+        if raw[2] == "TransactionEvent" and told.get("eventType") != "Ended":
+            return []
+        info = told.get("transactionInfo") or told
+        known = self.owner.stations.get((TENANT, station))
+        named = known.transactions.known.get(str(info.get("transactionId"))) if known else None
+        so_far = energy_so_far(named) if named is not None and not named.is_ended else None
+        return [] if so_far is None else [so_far[1]]
 
     async def commands(self, station: str, version: str, action: str, payload: Json) -> str:
         """Issue a command, unless the owner has one of this action under way; return its id."""

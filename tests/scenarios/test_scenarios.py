@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.scenario_file import Scenario
+from infra.scenario_file import Json, Scenario
 from infra.scenario_run import judge
 from tests.scenarios.telling import ALL, EDGES, run
 
@@ -19,3 +19,18 @@ def test_what_differs_is_said() -> None:
     assert judge(scenario._replace(expect=expect), run(scenario)) == [
         "S1: total_energy_wh: 8000 instead of 1"
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("edge-Z01", {"running_energy_wh_before_stop": "5999"}),
+        ("edge-Z02", {"cdrs": [{"billing_period_local": "2026-03"}]}),
+        ("edge-Z03", {"cdrs": [{}, {"cdr_seq": 1}, {"cdr_seq": 2, "credit_reference": 2}]}),
+        ("edge-Z04", {"cdrs": [{}, {"credit": True, "credit_reference": "nobody"}, {}]}),
+    ],
+)
+def test_what_is_otherwise_differs(name: str, wrong: Json) -> None:
+    scenario = next(each for each in EDGES.scenarios if each.id == name)
+
+    assert judge(scenario._replace(expect=wrong), run(scenario))
