@@ -8,7 +8,7 @@ PYTEST ?= $(BIN)/python -m pytest
 
 SEEDS ?= 100
 FOR ?= 300
-.PHONY: run test test-long simulate chaos install check fix kafka bench lock clean wheel docs
+.PHONY: run test test-long simulate chaos install check ci fix kafka bench lock clean wheel docs
 
 run: $(VENV)/.run  ## everything embedded, with a demonstration fleet (DEMO=0 for none)
 	$(BIN)/chargeledger up --data $(DATA) --demo $(DEMO)
@@ -33,6 +33,9 @@ check: install  ## format, lint, types, import rules, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST) -q -m "not long" -n 2 --dist loadfile
+
+ci: install  ## what a build machine runs: check, with three minutes of seeds that nobody has fixed
+	CHARGELEDGER_TEST_SIMULATE_S=180 $(MAKE) check
 
 fix: install  ## mend what ruff can mend
 	$(BIN)/ruff format .
