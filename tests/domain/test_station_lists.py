@@ -189,6 +189,23 @@ def test_a_report_of_der_controls_replaces_those_known() -> None:
     ]
 
 
+def test_a_reported_gradient_stays_the_default_that_it_was() -> None:
+    holder = Holder("2.1")
+    holder.asked("SetDERControl", control("a"), ACCEPTED)
+    holder.asked("SetDERControl", control("b", isDefault=False), ACCEPTED)
+    holder.asked("GetDERControl", {"requestId": 5}, ACCEPTED)
+    items = [{"id": name, "gradient": control(name)["gradient"]} for name in ("a", "b", "c")]
+    holder.tells("ReportDERControl", {"requestId": 5, "gradient": items})
+
+    assert column(holder.of("der-controls"), "control_id", "is_default") == [
+        ("a", True),
+        ("b", False),
+        ("c", True),
+    ]
+    holder.asked("ClearDERControl", {"isDefault": True}, ACCEPTED)
+    assert column(holder.of("der-controls"), "control_id") == ["b"]
+
+
 def test_der_alarms_are_listed() -> None:
     holder = Holder("2.1")
     alarm = {"controlType": "HVMustTrip", "gridEventFault": "OverVoltage", "timestamp": AT}
