@@ -79,6 +79,32 @@ def message(number: int, content: str = "Welcome") -> dict[str, Any]:
 
 
 @IN_2
+def test_a_message_in_front_of_all_others_replaces_the_one_before(version: str) -> None:
+    holder = Holder(version)
+    text = {"format": "UTF8", "content": "Hello"}
+    for number, priority in ((1, "AlwaysFront"), (2, "InFront"), (3, "AlwaysFront")):
+        message = {"id": number, "priority": priority, "message": text}
+        holder.asked("SetDisplayMessage", {"message": message}, ACCEPTED)
+
+    assert column(holder.of("display-messages"), "message_id") == [2, 3]
+    holder.assert_rebuilt()
+
+
+@IN_2
+def test_the_message_of_a_transaction_ends_with_it(version: str) -> None:
+    holder = Holder(version)
+    holder.tells("TransactionEvent", events.started())
+    text = {"format": "UTF8", "content": "Hello"}
+    for number, of in ((1, "T-1"), (2, "T-2")):
+        message = {"id": number, "priority": "InFront", "message": text, "transactionId": of}
+        holder.asked("SetDisplayMessage", {"message": message}, ACCEPTED)
+    holder.tells("TransactionEvent", events.ended())
+
+    assert column(holder.of("display-messages"), "message_id") == [2]
+    holder.assert_rebuilt()
+
+
+@IN_2
 def test_display_messages_are_set_reported_and_cleared(version: str) -> None:
     holder = Holder(version)
     holder.asked("SetDisplayMessage", {"message": message(1)}, ACCEPTED)
