@@ -198,12 +198,15 @@ class Transaction(Struct, kw_only=True):
         return self.closed >= 0
 
 
-def mention(transaction: Transaction, offset: int) -> None:
-    """Its CDR names the message at this offset, whatever that told."""
+def mention(transaction: Transaction, offset: int) -> bool:
+    """Its CDR names the message at this offset, whatever that told; return whether one that is over
+    is another one by that."""
     t = transaction
     named = (t.started, t.ended, t.start_told, t.stop_told, *t.readings_told[-1:])
-    if offset not in (*named, *t.states_told[-1:]) and len(t.others_told) < MENTIONED_MAX:
-        t.others_told.append(offset)
+    if offset in (*named, *t.states_told[-1:]) or len(t.others_told) >= MENTIONED_MAX:
+        return False
+    t.others_told.append(offset)
+    return (t.is_ended or t.is_closed) and not t.released
 
 
 def touch(transaction: Transaction, offset: int, at: int) -> None:

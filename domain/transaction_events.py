@@ -57,7 +57,7 @@ def evolve_by_event(transaction: Transaction, fact: TransactionEventReported) ->
     Of a released transaction it is what a correction would be made of; its CDR stays.
     """
     changed = _apply(transaction, fact)
-    mention(transaction, fact.offset)
+    changed |= mention(transaction, fact.offset)
     if changed:
         touch(transaction, fact.offset, fact.recorded_at)
     return changed

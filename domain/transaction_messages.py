@@ -91,10 +91,10 @@ def evolve(transaction: Transaction, fact: Fact) -> bool:
             changed = changed or is_told
     elif isinstance(fact, TransactionEnded):
         changed = _end(transaction, fact)
-        mention(transaction, fact.offset)
+        changed |= mention(transaction, fact.offset)
     elif isinstance(fact, TransactionStarted):
         changed = _start_again(transaction, fact)
-        mention(transaction, fact.offset)
+        changed |= mention(transaction, fact.offset)
     else:
         return False
     if changed:

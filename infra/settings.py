@@ -180,6 +180,13 @@ class Settings(BaseSettings):
         " must not go on.",
     )
 
+    snapshots_shared: Path | None = Field(
+        default=None,
+        description="Directory that all `domain` processes reach, where owners leave snapshots of"
+        " their partitions for each other. Without it a process that takes over a partition for"
+        " the first time folds its log from the start. Guard it as the journal.",
+    )
+
     # The journal.
     journal: Literal["sqlite", "kafka"] = Field(
         default="sqlite",

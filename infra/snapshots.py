@@ -70,13 +70,24 @@ class _Recorder(SQLiteAggregateRecorder):
         )
 
     def select_newest(self, topic: str, prefix: str) -> list[bytes]:
+        return [state for *_, state in self.select_rows(topic, prefix)]
+
+    def select_rows(self, topic: str, prefix: str) -> list[tuple[str, int, str, bytes]]:
         with self.datastore.transaction(commit=False) as c:
             c.execute(
-                "SELECT state FROM snapshots WHERE topic=? AND originator_id>=?"
+                "SELECT originator_id, originator_version, state FROM snapshots"
+                " WHERE topic=? AND originator_id>=?"
                 " AND originator_id<? ORDER BY originator_id, originator_version",
                 (topic, prefix, prefix + "\U0010ffff"),
             )
-            return [bytes(row["state"]) for row in c.fetchall()]
+            return [
+                (row["originator_id"], row["originator_version"], topic, bytes(row["state"]))
+                for row in c.fetchall()
+            ]
+
+
+Row = tuple[str, int, str, bytes]
+"""Of a partition or a station: whose, as of which offset, of which fold, the state."""
 
 
 class Snapshots:
@@ -116,6 +127,20 @@ class Snapshots:
         header = msgspec.msgpack.decode(headers[-1], type=PartitionSnapshot)
         states = self._recorder.select_newest(_STATION, _of_stations(partition, journal_id))
         return header, [load(state) for state in states]
+
+    def rows(self, partition: int, journal_id: str) -> list[Row]:
+        """Return all that is kept of the partition for this fold, for `put` elsewhere."""
+        wanted = (
+            (_PARTITION, _of_partition(partition, journal_id)),
+            (_STATION, _of_stations(partition, journal_id)),
+        )
+        return [
+            row for topic, prefix in wanted for row in self._recorder.select_rows(topic, prefix)
+        ]
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Keep what another process kept: all of a partition."""
+        self._recorder.insert_events([StoredEvent(*row) for row in rows])
 
     def close(self) -> None:
         self._recorder.datastore.close()

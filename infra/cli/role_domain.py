@@ -12,6 +12,7 @@ from infra.domain_node import DomainNode
 from infra.kafka_dispatch import deliveries, nodes
 from infra.role_health import of_domain
 from infra.settings import Settings
+from infra.shared_snapshots import SharedSnapshots
 from infra.snapshots import Snapshots
 
 
@@ -19,7 +20,8 @@ async def run_domain(settings: Settings, stop: asyncio.Event) -> None:
     calm_collector()
     id_key = read_key(secrets_directory(settings), "transaction-id")
     settings.data.mkdir(parents=True, exist_ok=True)
-    snapshots = Snapshots(Layout(settings.data).snapshots)
+    own, shared = Layout(settings.data).snapshots, settings.snapshots_shared
+    snapshots = Snapshots(own) if shared is None else SharedSnapshots(own, shared)
     kafka, prefix = cluster(settings), settings.kafka_prefix
     async with kafka_journal(settings) as journal:
         mail = await deliveries(

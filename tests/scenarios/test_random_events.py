@@ -113,6 +113,12 @@ def test_the_laws_of_cdrs_hold_whatever_a_station_of_2_says(seed: int) -> None:
     check(conversation(seed))
 
 
+@pytest.mark.parametrize("seed", [10_022, 10_164])
+def test_every_repeat_is_named_by_its_cdr(seed: int) -> None:
+    """Stations that tell the end, or the start, a second time once it is over."""
+    check(conversation(seed))
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
 def test_the_laws_of_cdrs_hold_in_thousands_of_conversations_of_2() -> None:

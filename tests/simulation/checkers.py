@@ -4,12 +4,13 @@ Nothing here knows what the workload did or what broke: only the stations' op-lo
 rows, and what passed over the wires. Rows are projected once more from the log and compared (P4).
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from random import Random
 
+from domain.log_filter import LogFilter
 from infra.simulator.oplog import Outcome
-from schemas.records import MessageReceived, MessageSent
+from schemas.records import CanaryAnswered, CanaryAsked, MessageReceived, MessageSent, decode
 from tests.e2e.checking import Told, Verdict, check, counted
 from tests.e2e.checking_commands import wrong_fates
 from tests.simulation.network import Process
@@ -60,12 +61,37 @@ async def examine(world: World, operators: Operators, seed: int) -> Findings:
         for each in witness.operations
         if each.outcome is Outcome.REFUSED and each.action in MONEY
     ]
+    findings.wrong += _waiting(world)
+    findings.wrong += _unanswered_canaries(world)
     findings.wrong += _wrong_status(world)
     findings.wrong += _wrong_frames(world)
     if world.unlogged_max > UNLOGGED_MAX:
         findings.wrong.append(f"unbounded: {world.unlogged_max} frames were read and not logged")
     findings.wrong += await _rebuilt_otherwise(world)
     return findings
+
+
+def _waiting(world: World) -> list[str]:
+    """By the views, a station or a canary waits for its owner though everything has healed."""
+    return [
+        f"unanswered: {name}: partition {partition} waits since {at}"
+        for name, stored in world.disk.stored.items()
+        for partition, at in stored.waiting.items()
+    ]
+
+
+def _unanswered_canaries(world: World) -> list[str]:
+    filters: dict[int, LogFilter] = defaultdict(LogFilter)
+    asked: dict[int, int] = {}
+    for partition, offset, value in world.entries():
+        record = decode(value)
+        if not filters[partition].admit(offset, record):
+            continue
+        if isinstance(record, CanaryAsked):
+            asked[partition] = offset
+        elif isinstance(record, CanaryAnswered) and record.cause >= asked.get(partition, 0):
+            asked.pop(partition, None)
+    return [f"unanswered: the canary at {partition}:{at}" for partition, at in asked.items()]
 
 
 def _lost_commands(world: World, operators: Operators) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from domain import command_lane, conversation
 from domain.log_filter import LogFilter
 from domain.owner import Owner
+from domain.self_check import SelfCheck
 from domain.transactions import Transactions
 from infra import batching_log, clock
 from infra.batching_log import BatchingLog
@@ -209,6 +210,10 @@ def _superseded_sockets_stay_open() -> Iterable[Replacement]:
     yield Superseded, "close", lambda _self, _dispatcher: None
 
 
+def _canaries_are_not_answered() -> Iterable[Replacement]:
+    yield SelfCheck, "due", lambda _self, _now, _epoch: None
+
+
 CONTROLS: dict[str, Control] = {
     "answer_before_append": Control(
         replacements=_answer_before_append,
@@ -227,6 +232,12 @@ CONTROLS: dict[str, Control] = {
         finding="unanswered",
         deployment="kafka",
         kinds=("half_open", "kill"),
+    ),
+    "canaries_are_not_answered": Control(
+        replacements=_canaries_are_not_answered,
+        finding="unanswered",
+        deployment="embedded",
+        kinds=("kill",),
     ),
     "naive_poller": Control(
         replacements=_naive_poller, finding="acked_lost", deployment="kafka", kinds=("storm",)

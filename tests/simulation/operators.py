@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from schemas.journal import AppenderFailed, AppendUnknown, Unavailable
 from schemas.partitions import partition_of
-from schemas.records import CommandRequested, encode
+from schemas.records import CanaryAsked, CommandRequested, encode
 from tests.simulation.broker import BrokerJournal
 from tests.simulation.network import Process
 from tests.simulation.world import PARTITIONS, World
@@ -27,12 +27,22 @@ class Operators:
         self._random = random
         self._process = Process("api")
         self._number = 0
+        self.canaries = 0
 
     async def run(self, commands: int) -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(commands):
                 await asyncio.sleep(self._random.uniform(1, 40))
                 group.create_task(self._ask())
+                group.create_task(self._ask_canary())
+
+    async def _ask_canary(self) -> None:
+        """As the API does where nobody else writes."""
+        self.canaries += 1
+        value = encode(
+            CanaryAsked(recorded_at=self._world.now_us()), f"api-canary-{self.canaries}", 1
+        )
+        await self._append(1 + self.canaries % PARTITIONS, value)
 
     async def _ask(self) -> None:
         random, world = self._random, self._world

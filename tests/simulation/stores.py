@@ -206,6 +206,7 @@ class Store:
             positions=dict(progress.positions),
             recorded_at=progress.recorded_at,
             last=progress.last,
+            waiting=dict(progress.waiting),
             checkpoint=progress.checkpoint or kept,
         )
         for saved in progress.states:
