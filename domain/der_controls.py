@@ -43,6 +43,11 @@ _TYPES = {
 """A report's list → the type of the controls in it; curves name theirs."""
 
 
+_ALWAYS_DEFAULT = ("enterService", "gradient")
+"""Of these a report does not say whether they are default ones: there are no others, but for one
+that was set otherwise."""
+
+
 def was_set(telling: Telling) -> Iterator[Change]:
     """SetDERControl."""
     request = telling.request
@@ -90,13 +95,21 @@ def reported(telling: Telling) -> Iterator[Change]:
     yield from reports.part(FACET, telling, numbered=False)
     for name, inner in _SETTINGS.items():
         for item in objects_of(telling.request, name):
+            control_id = text_of(item, "id")
             yield _control(
-                text_of(item, "id"),
+                control_id,
                 _TYPES.get(name) or text_of(item, "curveType"),
-                is_default=item.get("isDefault") is True,
+                is_default=_is_default(telling, control_id, item, name),
                 is_superseded=item.get("isSuperseded") is True,
                 settings=object_of(item, inner),
             )
+
+
+def _is_default(telling: Telling, control_id: str, item: Payload, name: str) -> bool:
+    if "isDefault" in item or name not in _ALWAYS_DEFAULT:
+        return item.get("isDefault") is True
+    known = telling.held.kept(FACET, control_id)
+    return known is None or known.get("is_default") is True
 
 
 def started_or_stopped(telling: Telling) -> Iterator[Change]:

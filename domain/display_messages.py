@@ -1,18 +1,35 @@
-"""Messages on the displays of a station (2.0.1, O)."""
+"""Messages on the displays of a station (2.0.1, O).
+
+One is gone when it is cleared, when the transaction ends that it is for, and, of the priority
+AlwaysFront, when a newer one of that priority is set.
+"""
 
 from collections.abc import Iterator
 
 from domain import reports
-from domain.holdings import Change, Telling, gone, put
+from domain.holdings import Change, Holdings, Telling, gone, put
 from domain.members import Payload, Value, integer_of, members, object_of, objects_of
 
 FACET = "display-messages"
+_ALONE = "AlwaysFront"
 
 
 def was_set(telling: Telling) -> Iterator[Change]:
     """SetDisplayMessage."""
-    if telling.is_accepted:
-        yield from _message(object_of(telling.request, "message"))
+    if not telling.is_accepted:
+        return
+    message = object_of(telling.request, "message")
+    if message.get("priority") == _ALONE:
+        for key, other in telling.held.each(FACET):
+            if other.get("priority") == _ALONE:
+                yield gone(FACET, key)
+    yield from _message(message)
+
+
+def transaction_ended(held: Holdings, transaction_id: str) -> Iterator[Change]:
+    for key, message in held.each(FACET):
+        if message.get("transaction_id") == transaction_id:
+            yield gone(FACET, key)
 
 
 def cleared(telling: Telling) -> Iterator[Change]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from domain import (
     charging_profiles,
+    display_messages,
     energy_offers,
     reservations,
     security_profiles,
@@ -142,6 +143,7 @@ def _ended(held: Holdings, transaction_id: str) -> Iterator[Change]:
     yield from charging_profiles.transaction_ended(held, transaction_id)
     yield from station_tariffs.transaction_ended(held, transaction_id)
     yield from energy_offers.transaction_ended(held, transaction_id)
+    yield from display_messages.transaction_ended(held, transaction_id)
 
 
 def _followed(

@@ -94,7 +94,7 @@ FACETS: Mapping[str, Facet] = {
         ),
         frozenset({"asked", "receiving"}),
     ),
-    "display-messages": Facet(128, ("priority", "state")),
+    "display-messages": Facet(128, ("priority", "transaction_id")),
     "network-profiles": Facet(16),
     "der-controls": Facet(128, ("control_type", "is_default")),
     "tariffs": Facet(128, ("tariff_id", "kind", "evse_ids", "transaction_id")),

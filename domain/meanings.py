@@ -58,10 +58,11 @@ OCPP201: Mapping[str, Meaning] = {
     "NotifyEVChargingNeeds": Meaning(holds(charging_profiles.needs_told)),
     "NotifyEVChargingSchedule": Meaning(holds(charging_profiles.schedule_told)),
     "NotifyEvent": Meaning(
-        both(holds(monitoring.events, is_history=True), holds(device_model.event_values))
+        both(holds(monitoring.events, is_history=True), holds(device_model.event_values)),
+        ocpp2.has_events,
     ),
-    "NotifyMonitoringReport": Meaning(holds(monitoring.reported)),
-    "NotifyReport": Meaning(holds(device_model.reported)),
+    "NotifyMonitoringReport": Meaning(holds(monitoring.reported), ocpp2.names_part),
+    "NotifyReport": Meaning(holds(device_model.reported), ocpp2.names_part),
     "PublishFirmwareStatusNotification": Meaning(holds(jobs.progressed("publish-firmware"))),
     "ReportChargingProfiles": Meaning(holds(charging_profiles.reported)),
     "ReservationStatusUpdate": Meaning(holds(reservations.updated)),

@@ -68,6 +68,15 @@ def has_values(payload: Payload) -> bool:
     return isinstance(payload.get("meterValue"), (list, dict))
 
 
+def names_part(payload: Payload) -> bool:
+    """Whose part of a report it is, and which: one odd entry does not make the others unread."""
+    return None not in (read_integer(payload.get(name))[0] for name in ("requestId", "seqNo"))
+
+
+def has_events(payload: Payload) -> bool:
+    return isinstance(payload.get("eventData"), (list, dict))
+
+
 # What it means.
 
 

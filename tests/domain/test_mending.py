@@ -11,7 +11,7 @@ from domain.routes import ROUTES
 from schemas.payloads import violations
 from tests import payload_strategies
 from tests.domain import events
-from tests.domain.holding import Holder
+from tests.domain.holding import Holder, column
 
 AT = "2026-11-23T10:00:00Z"
 NAMED = {"component": {"name": "C"}, "variable": {"name": "V"}}
@@ -77,6 +77,31 @@ def test_a_send_is_read_so_too() -> None:
 
     assert holder.one("event-streams")["last_value"] == "5"
     holder.assert_rebuilt()
+
+
+def test_one_odd_entry_does_not_make_the_others_unread() -> None:
+    holder = Holder("2.0.1")
+    traits = {"dataType": "Float64", "supportsMonitoring": False}
+    entries = [
+        {**NAMED, "variableAttribute": [{"value": "7"}], "variableCharacteristics": traits},
+        {
+            "component": {"name": "C"},
+            "variable": {"name": "W"},
+            "variableAttribute": [{"value": "8"}],
+        },
+    ]
+    payload = {"requestId": 1, "generatedAt": AT, "seqNo": 0, "reportData": entries}
+
+    assert tells(holder, "2.0.1", "NotifyReport", payload)[0] == 3
+    assert column(holder.of("variables"), "variable", "value") == [("V", "7"), ("W", "8")]
+    assert holder.one("reports")["state"] == "complete"
+    events = [
+        {"eventId": 1, "timestamp": AT, "trigger": "Sudden", "actualValue": "9", **NAMED,
+         "eventNotificationType": "CustomMonitor"},
+    ]  # fmt: skip
+    told = {"generatedAt": AT, "seqNo": 0, "eventData": events}
+    assert tells(holder, "2.0.1", "NotifyEvent", told)[0] == 3
+    assert holder.one("station-events")["actual_value"] == "9"
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,32 @@ def message(number: int, content: str = "Welcome") -> dict[str, Any]:
 
 
 @IN_2
+def test_a_message_in_front_of_all_others_replaces_the_one_before(version: str) -> None:
+    holder = Holder(version)
+    text = {"format": "UTF8", "content": "Hello"}
+    for number, priority in ((1, "AlwaysFront"), (2, "InFront"), (3, "AlwaysFront")):
+        message = {"id": number, "priority": priority, "message": text}
+        holder.asked("SetDisplayMessage", {"message": message}, ACCEPTED)
+
+    assert column(holder.of("display-messages"), "message_id") == [2, 3]
+    holder.assert_rebuilt()
+
+
+@IN_2
+def test_the_message_of_a_transaction_ends_with_it(version: str) -> None:
+    holder = Holder(version)
+    holder.tells("TransactionEvent", events.started())
+    text = {"format": "UTF8", "content": "Hello"}
+    for number, of in ((1, "T-1"), (2, "T-2")):
+        message = {"id": number, "priority": "InFront", "message": text, "transactionId": of}
+        holder.asked("SetDisplayMessage", {"message": message}, ACCEPTED)
+    holder.tells("TransactionEvent", events.ended())
+
+    assert column(holder.of("display-messages"), "message_id") == [2]
+    holder.assert_rebuilt()
+
+
+@IN_2
 def test_display_messages_are_set_reported_and_cleared(version: str) -> None:
     holder = Holder(version)
     holder.asked("SetDisplayMessage", {"message": message(1)}, ACCEPTED)
@@ -187,6 +213,23 @@ def test_a_report_of_der_controls_replaces_those_known() -> None:
     assert column(found, "control_id", "control_type", "is_superseded", "settings") == [
         ("v", "FixedVar", True, fixed)
     ]
+
+
+def test_a_reported_gradient_stays_the_default_that_it_was() -> None:
+    holder = Holder("2.1")
+    holder.asked("SetDERControl", control("a"), ACCEPTED)
+    holder.asked("SetDERControl", control("b", isDefault=False), ACCEPTED)
+    holder.asked("GetDERControl", {"requestId": 5}, ACCEPTED)
+    items = [{"id": name, "gradient": control(name)["gradient"]} for name in ("a", "b", "c")]
+    holder.tells("ReportDERControl", {"requestId": 5, "gradient": items})
+
+    assert column(holder.of("der-controls"), "control_id", "is_default") == [
+        ("a", True),
+        ("b", False),
+        ("c", True),
+    ]
+    holder.asked("ClearDERControl", {"isDefault": True}, ACCEPTED)
+    assert column(holder.of("der-controls"), "control_id") == ["b"]
 
 
 def test_der_alarms_are_listed() -> None:
