@@ -82,7 +82,10 @@ class DomainNode:
                         snapshots=self.snapshots,
                         policy=self.policy,
                         ids=TransactionIds(self.id_key, partition - 1, self.journal.partitions),
+                        is_leaving=lambda: assignment.is_ending,
                     )
+
+                left: list[PartitionWorker] = []
 
                 async def own(partition: int) -> None:
                     try:
@@ -91,10 +94,15 @@ class DomainNode:
                             await one_life(working[partition], assignment)
                             del working[partition]
                     finally:
-                        working.pop(partition, None)
+                        last = working.pop(partition, None)
+                        if last is not None and assignment.is_ending:
+                            left.append(last)
 
                 assignment = Assignment(self.cluster, self.prefix, own)
                 await assignment.run(self.journal.partitions, self.replication, stop)
+                # Their stations have another owner by now: they do not wait for our disk.
+                for each in left:
+                    await each.keep_last()
                 for task in following:
                     task.cancel()
         except* AppenderFailed as errors:

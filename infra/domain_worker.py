@@ -8,7 +8,7 @@ import asyncio
 import logging
 import math
 import secrets as randomness
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from domain.answering import Policy
 from domain.owner import Owner
@@ -73,8 +73,11 @@ class PartitionWorker:
         snapshots: Snapshots,
         policy: Policy,
         ids: TransactionIds,
+        is_leaving: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`is_leaving`: whether, when it ends, somebody else waits for the partition."""
         self.partition = partition
+        self._is_leaving = is_leaving
         self._journal = journal
         self._dispatcher = dispatcher
         self._watch = watch
@@ -133,9 +136,16 @@ class PartitionWorker:
                 tasks.create_task(self._notice_lost_nodes(owner))
                 tasks.create_task(self._keep_snapshots(owner))
         finally:
-            # So that the next start is short, here at least; unless another version may fold it.
-            if not self._alarm.has_rung:
-                await self._snapshot(owner)
+            if not self._is_leaving():
+                await self.keep_last()
+
+    async def keep_last(self) -> None:
+        """Keep what has been folded, once `run` has ended, so that the next start is short.
+
+        Here at least, unless owners share their snapshots; and unless another version may fold it.
+        """
+        if self._owner is not None and not self._alarm.has_rung:
+            await self._snapshot(self._owner)
 
     @property
     def owns(self) -> bool:

@@ -48,7 +48,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._own = own
         self._running: dict[int, asyncio.Task[None]] = {}
         self._tasks = asyncio.TaskGroup()
-        self._is_ending = False
+        self.is_ending = False
+        """It gives all back, and takes nothing any more."""
 
     async def run(self, partitions: int, replication: int, stop: asyncio.Event) -> None:
         """Own what is given until `stop` is set; an error of `own` ends everything, in a group.
@@ -78,7 +79,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
                 await self._start(consumer)
                 await self._stay(consumer, stop)
                 # The group gives out on, until we have left it.
-                self._is_ending = True
+                self.is_ending = True
                 for partition in list(self._running):
                     self._end(partition)
         finally:
@@ -89,7 +90,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self.settled.clear()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        if self._is_ending:
+        if self.is_ending:
             return
         # The registry's partition 0 is nobody's.
         ours = {at.partition + 1 for at in assigned}

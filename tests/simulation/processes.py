@@ -124,7 +124,7 @@ class EdgeProcess:
             saving.cancel()
 
     async def _save_often(self) -> None:
-        # Production saves after 50,000 records, which no seed has.
+        # Production saves after more records than any seed has.
         while True:
             await asyncio.sleep(15)
             for owner in self.edge.log.owners:
