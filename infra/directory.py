@@ -15,12 +15,24 @@ BLOCKED = "blocked"
 class RegistryDirectory:
     """`ingress.ports.Directory`."""
 
-    def __init__(self, registry: Registry, verifier: Callable[[str], str | None]) -> None:
-        """`verifier` returns what is kept under a secret's id, or None if it is not at hand."""
+    def __init__(
+        self,
+        registry: Registry,
+        verifier: Callable[[str], str | None],
+        is_folded: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`verifier` returns what is kept under a secret's id, or None if it is not at hand.
+
+        `is_folded`: whether all that is registered is in `registry`; until then nobody is refused
+        for being in none.
+        """
         self._registry = registry
         self._verifier = verifier
+        self._is_folded = is_folded
 
     def admission(self, tenant: str, station: str) -> Admission:
+        if not self._is_folded():
+            raise Unavailable("the registry is folded anew")
         registered = self._registry.stations.get((tenant, station))
         if registered is None:
             return UNKNOWN

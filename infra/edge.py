@@ -89,7 +89,9 @@ class Edge:
         )
         self.server = Server(
             log=self.log,
-            directory=RegistryDirectory(self._registry, options.verifier),
+            directory=RegistryDirectory(
+                self._registry, options.verifier, lambda: self.log.accepts("", "")
+            ),
             secrets=options.secrets,
             now_us=clock.now_us,
             node=self.node,

@@ -4,6 +4,7 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from infra.edge import Edge, EdgeOptions, edge
 from infra.journal_sqlite import SqliteJournal
 from infra.metrics import edge_metrics
 from ingress.options import Options
+from schemas.journal import Unavailable
 from schemas.records import (
     CommandRequested,
     ConnectionLost,
@@ -74,6 +76,33 @@ async def call(socket: ClientConnection, message_id: str, action: str, payload: 
     await socket.send(orjson.dumps([2, message_id, action, payload]).decode())
     async with asyncio.timeout(ENOUGH_S):
         return orjson.loads(await socket.recv())
+
+
+async def test_while_the_registry_is_folded_anew_nobody_is_told_that_it_is_unknown(
+    tmp_path: Path,
+) -> None:
+    known_only = replace(options(tmp_path), ingress=Options(accept_unknown_stations=False))
+    stop, ready = asyncio.Event(), asyncio.Event()
+    async with edge(known_only) as at, asyncio.TaskGroup() as tasks:
+        tasks.create_task(at.run(stop, lambda _: ready.set()))
+        await ready.wait()
+        assert await refused_with(at) == 401
+        at.log.fail(Unavailable("the disk is away"))
+        assert await refused_with(at) == 503
+        stop.set()
+
+
+async def refused_with(at: Edge) -> int:
+    try:
+        async with asyncio.timeout(ENOUGH_S):
+            await connect(
+                f"ws://127.0.0.1:{at.port}/ocpp/CP1",
+                subprotocols=[Subprotocol("ocpp1.6")],
+                process_exception=lambda error: error,
+            )
+    except InvalidStatus as refused:
+        return refused.response.status_code
+    return 101
 
 
 async def knock_until_refused(at: Edge) -> None:
