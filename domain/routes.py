@@ -4,9 +4,8 @@ The version is that of the connection over which the CALL came. The literal tabl
 here and the meanings in `domain/meanings.py`, which folds read without knowing any answer.
 
 A report is always answered with a result where what it is about can be read, whatever else is wrong
-with it (OCPP 1.6, 4.8, 4.10), and so is any CALL that breaks its schema in ways that have one
-reading (`domain/mending.py`); anything else gets the error code that its version spells (OCPP-J
-1.6, 4.2.3).
+with it (OCPP 1.6, 4.8, 4.10); anything else that breaks its schema gets the error code that its
+version spells (OCPP-J 1.6, 4.2.3).
 """
 
 from collections.abc import Callable, Mapping
@@ -16,12 +15,10 @@ from domain import decisions2, decisions16, signing
 from domain.admission import HELD_BACK, may_say
 from domain.answering import Answer, Context, Rule, error, id_of
 from domain.meanings import MEANINGS
-from domain.mending import is_whole
 from domain.station import UNREADABLE_ID, OpenCall, Station, payload_of
 from domain.told import Meaning
-from schemas.payloads import CODES
 from schemas.records import CALLRESULT
-from schemas.tolerance import CONTROL_CHARACTERS, MONEY
+from schemas.tolerance import MONEY
 
 _OCPP16: Mapping[str, Rule] = {
     "Authorize": decisions16.authorize,
@@ -142,13 +139,6 @@ def answer(
 def _is_readable(call: OpenCall, route: Route | None) -> bool:
     if call.message_id == UNREADABLE_ID or call.error == "ProtocolError":
         return False  # It is no whole CALL, whatever stands in it.
-    if route is None:
+    if route is None or route.meaning is None:
         return False
-    payload = payload_of(call)
-    if route.meaning is not None and route.meaning.reads(payload):
-        return True
-    if call.error not in CODES or call.violation == CONTROL_CHARACTERS.flag:
-        return False
-    if call.action in MONEY:
-        return False
-    return isinstance(payload, dict) and is_whole(call.version, call.action, payload)
+    return route.meaning.reads(payload_of(call))

@@ -24,14 +24,6 @@ VIOLATIONS_MAX = 5
 
 RULE_CHARACTERS_MAX = 160
 
-CODES: Final = frozenset(
-    {
-        "FormationViolation", "FormatViolation", "OccurenceConstraintViolation",
-        "OccurrenceConstraintViolation", "PropertyConstraintViolation", "TypeConstraintViolation",
-    }
-)  # fmt: skip
-"""What a payload is refused with that is not as its schema says, in any version."""
-
 _FOLDERS: Final = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
 _OCCURRENCE: Final = {"required", "minItems", "maxItems", "minProperties", "maxProperties"}
 _FORMATION: Final = {"additionalProperties", "additionalItems", "falseSchema", "propertyNames"}

@@ -129,10 +129,10 @@ BROKEN_SCHEMA: Final = Rule(
     oddity="A payload that breaks its schema: longer texts, further members, numbers for texts or"
     " texts for numbers, null, an object for an array, words in another case or none of the list,"
     " times of another form.",
-    done="What has exactly one reading is read so, whatever the action; further members are passed"
-    " over. A boot, an authorization, a status, a part of a report, events and a money message are"
-    " answered with a result and folded where what they are about can be read, whatever else is"
-    " wrong; any other CALL gets the error code of its version.",
+    done="A boot, a heartbeat, an authorization, a status, a part of a report, events and a money"
+    " message are answered with a result and folded where what they are about can be read, whatever"
+    " else is wrong; what has exactly one reading is read so. Any other CALL gets the error code of"
+    " its version.",
     why="OCPP 1.6, 4.7, 4.8, 4.10: sanity checks must not keep the answer back.",
     flag="the schema's: JSON path and rule",
     kept_in="domain/mending.py",

@@ -43,16 +43,8 @@ def tells(holder: Holder, version: str, action: str, payload: Any) -> list[Any]:
              {"eventId": 1, "timestamp": "2026-11-23T10:00:00", "trigger": "DELTA", "vendor": 1,
               "actualValue": 5, "eventNotificationType": "CustomMonitor", "cause": None, **NAMED}]},
          "station-events", {"event_id": 1, "trigger": "Delta", "actual_value": "5", "at": AT}),
-        ("2.1", "FirmwareStatusNotification",
-         {"status": "downloading", "requestId": "4", "statusInfo": None},
-         "jobs", {"request_id": 4, "status": "Downloading", "state": "running"}),
         ("1.6", "SignedFirmwareStatusNotification", {"status": "INSTALLED", "requestId": "4"},
          "jobs", {"request_id": 4, "status": "Installed", "state": "done"}),
-        ("1.6", "SecurityEventNotification",
-         {"type": "Tampered", "timestamp": "2026-11-23T10:00:00", "vendorId": "x"},
-         "security-events", {"type": "Tampered", "at": AT}),
-        ("2.1", "NotifyPriorityCharging", {"transactionId": 5, "activated": "true"},
-         "priority-charging", {"transaction_id": "5", "is_active": True}),
     ],
 )  # fmt: skip
 def test_what_has_one_reading_is_read_and_answered_with_a_result(
@@ -112,9 +104,12 @@ def test_one_odd_entry_does_not_make_the_others_unread() -> None:
         ({"requestId": 4}, "OccurrenceConstraintViolation"),
         ({"status": None, "requestId": 4}, "TypeConstraintViolation"),
         ({"status": "Downloading", "requestId": True}, "TypeConstraintViolation"),
+        ({"status": "downloading", "requestId": 4}, "PropertyConstraintViolation"),
+        ({"status": "Downloading", "requestId": "4"}, "TypeConstraintViolation"),
+        ({"status": "Downloading", "requestId": 4, "vendorId": "x"}, "FormatViolation"),
     ],
 )
-def test_what_has_none_gets_the_code_of_its_version(payload: Any, code: str) -> None:
+def test_what_is_no_report_to_be_kept_gets_the_code_of_its_version(payload: Any, code: str) -> None:
     holder = Holder("2.0.1")
 
     answer = tells(holder, "2.0.1", "FirmwareStatusNotification", payload)
