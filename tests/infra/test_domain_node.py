@@ -1,10 +1,9 @@
 """A process that owns partitions, in a real consumer group."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from threading import Event
 
 import pytest
 
@@ -13,26 +12,10 @@ from infra.domain_node import DomainNode
 from infra.journal_kafka import KafkaJournal
 from infra.kafka_cluster import KafkaCluster
 from infra.kafka_dispatch import deliveries, nodes
-from infra.snapshots import PartitionSnapshot, Snapshots, StationSnapshot
+from infra.snapshots import Snapshots
+from tests.infra.slow_disk import SOON_S, SlowDisk
 
 pytestmark = pytest.mark.kafka
-
-SOON_S = 30.0
-
-
-class SlowDisk(Snapshots):
-    """Keeps nothing until the disk goes on."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.is_asked, self.goes_on = Event(), Event()
-
-    def save(
-        self, partition: int, header: PartitionSnapshot, stations: Iterable[StationSnapshot]
-    ) -> None:
-        self.is_asked.set()
-        assert self.goes_on.wait(SOON_S)
-        super().save(partition, header, stations)
 
 
 @asynccontextmanager

@@ -1,9 +1,8 @@
 """Owners on one log: who claims last decides, and frames leave once they are read back."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ from infra.kafka_assignment import Assignment
 from infra.kafka_cluster import KafkaCluster
 from infra.kafka_dispatch import KafkaDispatch
 from infra.node_watch import NodeWatch
-from infra.snapshots import PartitionSnapshot, Snapshots, StationSnapshot
+from infra.snapshots import Snapshots
 from schemas.deliveries import CLOSE, DispatchedFrame, decode_frames
 from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Entry, Unavailable
 from schemas.records import (
@@ -40,6 +39,7 @@ from schemas.records import (
     decode,
     encode,
 )
+from tests.infra.slow_disk import SlowDisk
 
 SOON_S = 10.0
 NODE = "0/node"
@@ -196,21 +196,6 @@ async def test_a_successor_starts_from_the_snapshot_and_sends_again_what_nobody_
 
     assert len(mailbox.frames) == 4
     assert mailbox.frames[2:] == mailbox.frames[:2]
-
-
-class SlowDisk(Snapshots):
-    """Keeps nothing until the disk goes on."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.is_asked, self.goes_on = Event(), Event()
-
-    def save(
-        self, partition: int, header: PartitionSnapshot, stations: Iterable[StationSnapshot]
-    ) -> None:
-        self.is_asked.set()
-        assert self.goes_on.wait(SOON_S)
-        super().save(partition, header, stations)
 
 
 async def test_stations_are_answered_while_a_snapshot_is_kept(
