@@ -40,6 +40,7 @@ app.command(rich_help_panel=SERVE)(serving.ingress)
 app.command(rich_help_panel=SERVE)(serving.domain)
 app.command(rich_help_panel=SERVE)(serving.projections)
 app.command(rich_help_panel=SERVE)(serving.api)
+app.command(rich_help_panel=SERVE)(serving.prepare)
 app.command(hidden=True)(serving.child)
 
 app.command(rich_help_panel=LOOK)(asking.probe)

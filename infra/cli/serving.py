@@ -92,6 +92,19 @@ def domain() -> None:
     run_role("domain")
 
 
+def prepare() -> None:
+    """Leave snapshots for owners to come, beside those that run: this owns and appends nothing.
+
+    Run it with a new version before its `domain` processes start: where it folds differently they
+    would fold the whole log while stations wait. Run again, it goes on from where it ended. Needs
+    CHARGELEDGER_KAFKA_BOOTSTRAP, CHARGELEDGER_SECRETS and CHARGELEDGER_SNAPSHOTS_SHARED; keeps one
+    partition at a time in memory.
+    """
+    from infra.cli.preparing import run_prepare
+
+    run_prepare()
+
+
 def projections() -> None:
     """Run the projections against Kafka: CDRs and the registry in Postgres, series in ClickHouse.
 
