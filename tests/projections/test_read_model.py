@@ -215,7 +215,8 @@ async def test_registered_stations_and_tokens_are_as_people_left_them(
 
     await project(world, store)
 
-    one, two = await stations.find_stations(store, "default")
+    # Nobody ever heard of the one that was registered and is not any more.
+    [one] = await stations.find_stations(store, "default")
     assert (one.registered, one.name, one.attributes, one.has_password) == (
         True,
         "Yard",
@@ -223,7 +224,6 @@ async def test_registered_stations_and_tokens_are_as_people_left_them(
         True,
     )
     assert one.online
-    assert (two.registered, two.online, two.position) == (False, False, "")
     [token] = await id_tokens.find_id_tokens(store, "default")
     assert (token.uid, token.group) == ("Abc", "G")
     assert await id_tokens.find_id_token(store, "default", "ABC") == token

@@ -79,7 +79,7 @@ class Membership:
 
 
 class GroupMember:
-    """Stands in for `Assignment`: the same constructor, `run` and `settled`."""
+    """Stands in for `Assignment`: the same constructor, `run`, `settled` and `is_ending`."""
 
     def __init__(
         self, cluster: Membership, prefix: str, own: Callable[[int], Awaitable[None]]
@@ -92,6 +92,7 @@ class GroupMember:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._tasks = asyncio.TaskGroup()
         self._is_open = False
+        self.is_ending = False
 
     @property
     def is_heard(self) -> bool:
@@ -106,7 +107,7 @@ class GroupMember:
                         self._group.join(self)
                     await asyncio.sleep(LOOK_S)
             finally:
-                self._is_open = False
+                self._is_open, self.is_ending = False, True
                 self._group.leave(self)
                 for partition in list(self._running):
                     self.end(partition)
