@@ -1,12 +1,14 @@
 """From a cost to what a CDR says of it. Exact amounts as text, rounded ones beside them."""
 
+from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
 
 from msgspec.structs import replace
 
 from domain.pricing_lines import Kind
 from domain.pricing_money import half_up
-from domain.pricing_session import MICROSECONDS, Exact
+from domain.pricing_session import MICROSECONDS, ZERO, Exact
 from domain.pricing_totals import Cost, Part
 from domain.readings import time_text
 from domain.tariff import Dimension
@@ -20,14 +22,18 @@ def decimal_text(value: Exact) -> str:
     """Return the number exactly, or with ten digits after the point where a decimal cannot."""
     if isinstance(value, int):
         return str(value)
+    text = f"{_decimal(value):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _decimal(value: Fraction) -> Decimal:
     denominator, places = value.denominator, 0
     while denominator % 10 == 0:
         denominator, places = denominator // 10, places + 1
     for factor in (2, 5):
         while denominator % factor == 0:
             denominator, places = denominator // factor, places + 1
-    text = f"{half_up(value, places if denominator == 1 else DIGITS):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return half_up(value, places if denominator == 1 else DIGITS)
 
 
 def seconds_text(microseconds: int) -> str:
@@ -68,16 +74,37 @@ def cost_document(cost: Cost) -> CdrCost:
 
 
 def period_documents(cost: Cost) -> tuple[CdrPeriod, ...]:
+    """Return the periods, whose volumes add up to the session's to the last digit."""
+    volumes = (
+        _adding_up([period.energy_wh for period in cost.periods]),
+        _adding_up([period.charging_s for period in cost.periods]),
+        _adding_up([period.parking_s for period in cost.periods]),
+        _adding_up([period.unpriced_s for period in cost.periods]),
+    )
     return tuple(
         CdrPeriod(
             start_date_time=time_text(int(period.start_us)),
-            energy_wh=decimal_text(period.energy_wh),
-            time_s=decimal_text(period.charging_s),
-            parking_time_s=decimal_text(period.parking_s),
-            unpriced_s=decimal_text(period.unpriced_s),
+            energy_wh=energy_wh,
+            time_s=time_s,
+            parking_time_s=parking_time_s,
+            unpriced_s=unpriced_s,
         )
-        for period in cost.periods
+        for period, energy_wh, time_s, parking_time_s, unpriced_s in zip(
+            cost.periods, *volumes, strict=True
+        )
     )
+
+
+def _adding_up(volumes: Sequence[Exact]) -> list[str]:
+    """Three thirds, each rounded, are less than one: what is rounded is each sum on the way."""
+    if all(isinstance(each, int) for each in volumes):
+        return [str(each) for each in volumes]
+    texts, total, shown = [], ZERO, ZERO
+    for each in volumes:
+        total += each
+        before, shown = shown, Fraction(_decimal(total))
+        texts.append(decimal_text(shown - before))
+    return texts
 
 
 def negated(cost: CdrCost) -> CdrCost:

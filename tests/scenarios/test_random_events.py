@@ -119,6 +119,11 @@ def test_every_repeat_is_named_by_its_cdr(seed: int) -> None:
     check(conversation(seed))
 
 
+def test_periods_of_endless_decimals_add_up_to_the_energy() -> None:
+    """Thirteenths of a Wh, which no decimal says."""
+    check(conversation(2_921))
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
 def test_the_laws_of_cdrs_hold_in_thousands_of_conversations_of_2() -> None:
