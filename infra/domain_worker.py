@@ -17,7 +17,7 @@ from domain.transaction_ids import TransactionIds
 from infra import clock
 from infra.dispatcher import Dispatcher
 from infra.node_watch import NodeWatch
-from infra.recovery import POLL_RECORDS_MAX, fold_range, owner_from, record_in
+from infra.recovery import POLL_RECORDS_MAX, fold_range, head_beyond, owner_from, record_in
 from infra.set_aside import SetAsideAlarm
 from infra.snapshot_keeping import keep
 from infra.snapshots import SNAPSHOT_RECORDS, Snapshots
@@ -115,11 +115,7 @@ class PartitionWorker:
         """
         owner = self._owner = await asyncio.to_thread(self._load)
         self._snapped = owner.position
-        end = await self._journal.head(self.partition)
-        if owner.position > end:
-            raise Unavailable(
-                f"partition {self.partition} ends before its snapshot: restore the log"
-            )
+        end = await head_beyond(self._journal, owner)
 
         def fold(offset: int, record: Record) -> None:
             self._superseded.fold(owner, offset, record)

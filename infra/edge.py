@@ -24,7 +24,7 @@ from infra import clock
 from infra.directory import RegistryDirectory
 from infra.edge_log import EdgeLog
 from infra.journal_sqlite import SWITCH_INTERVAL_S, SqliteJournal
-from infra.recovery import fold_range, fold_registry, owner_from
+from infra.recovery import fold_range, fold_registry, head_beyond, owner_from
 from infra.set_aside import SetAsideAlarm
 from infra.snapshot_keeping import keep
 from infra.snapshots import SNAPSHOT_RECORDS, Snapshots
@@ -126,9 +126,7 @@ class Edge:
             ids=TransactionIds(self.options.id_key, partition - 1, self.journal.partitions),
             registry=self._registry,
         )
-        end = await self.journal.head(partition)
-        if owner.position > end:
-            raise Unavailable(f"partition {partition} ends before its snapshot: restore the log")
+        end = await head_beyond(self.journal, owner)
         self._snapped[partition] = owner.position
         await fold_range(
             self.journal, partition, owner.position, end, _fold(owner), owner.pass_over

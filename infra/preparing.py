@@ -13,10 +13,10 @@ from domain.answering import Policy
 from domain.owner import Owner
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds
-from infra.recovery import fold_range, fold_registry, owner_from
+from infra.recovery import fold_range, fold_registry, head_beyond, owner_from
 from infra.shared_snapshots import SharedSnapshots
 from infra.snapshot_keeping import keep
-from schemas.journal import Journal, Unavailable
+from schemas.journal import Journal
 
 CHUNK_RECORDS = 50_000
 """Between two signs of progress."""
@@ -62,9 +62,7 @@ async def prepare(
 
 
 async def _fold(journal: Journal, owner: Owner, report: Report) -> None:
-    end = await journal.head(owner.partition)
-    if owner.position > end:
-        raise Unavailable(f"partition {owner.partition} ends before its snapshot: restore the log")
+    end = await head_beyond(journal, owner)
     first = owner.position
     while first < end:
         report(owner.partition, first, end)

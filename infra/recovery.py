@@ -110,6 +110,18 @@ def owner_from(
     return owner
 
 
+async def head_beyond(journal: Journal, owner: Owner) -> int:
+    """Return where the owner's partition ends.
+
+    Raises:
+        Unavailable: before what its snapshot has folded; the log is an older copy.
+    """
+    end = await journal.head(owner.partition)
+    if owner.position > end:
+        raise Unavailable(f"partition {owner.partition} ends before its snapshot: restore the log")
+    return end
+
+
 async def follow_registry(
     journal: Journal, registry: Registry, log_filter: LogFilter | None = None
 ) -> None:
