@@ -4,11 +4,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
-
 from domain.readings import read_time
+from infra.cli.bars import progress_bar
 from infra.cli.failures import Failed
 from infra.cli.journals import journal_to_read
 from infra.clock import now_us
@@ -46,15 +43,8 @@ def run_export(name: str, start: str, end: str, out: Path, *, data: Path, tenant
 async def _export(
     form: Form, window: Window, out: Path, settings: Settings, tenant: str
 ) -> Manifest:
-    columns = (
-        TextColumn("reading the log"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("records"),
-        TimeElapsedColumn(),
-    )
     async with journal_to_read(settings) as journal:
-        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        with progress_bar("reading the log") as bars:
             task = bars.add_task("", total=None)
 
             def on_progress(done: int, total: int) -> None:

@@ -4,10 +4,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
+from rich.progress import TaskID
 
+from infra.cli.bars import progress_bar
 from infra.cli.child_edge import policy
 from infra.cli.databases import secrets_directory
 from infra.cli.failures import Failed
@@ -35,16 +34,8 @@ def run_prepare() -> None:
 
 
 async def _shown(settings: Settings, shared: Path) -> dict[int, int]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("records"),
-        TimeElapsedColumn(),
-    )
-    console = Console(stderr=True)
     tasks: dict[int, TaskID] = {}
-    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
+    with progress_bar("{task.description}") as bars:
 
         def report(partition: int, done: int, total: int) -> None:
             if partition not in tasks:

@@ -2,19 +2,20 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 import projections.clickhouse_rebuild
 import projections.rebuild
+from infra.cli.bars import progress_bar
 from infra.cli.databases import beside, chdb_directory, postgres_dsn
 from infra.cli.failures import Failed
 from infra.cli.journals import journal_to_read
+from infra.cli.rebuild_process import Work, rebuilt_apart
 from infra.clickhouse import ChdbEngine, server_client
 from infra.clickhouse_tables import ClickHouseTables
 from infra.deployment import Deployment
@@ -48,49 +49,38 @@ def _verdict(name: str, rebuilt: Rebuilt) -> str:
 
 
 async def _all_shown(names: Sequence[str], settings: Settings) -> dict[str, Rebuilt]:
-    """Rebuild them, each with its bar: at once where `up` does one of them in a process of its own.
+    """Rebuild them at once, each with its bar and a core.
 
     Raises:
         Failed: and what the rebuilds raise; of several the first.
     """
-    columns = (
-        TextColumn("rebuilding {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("records"),
-        TimeElapsedColumn(),
-    )
-    console = Console(stderr=True)
     with (
         beside(settings) as running,
-        Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars,
+        progress_bar("rebuilding {task.description}") as bars,
     ):
-        rebuilds = [_shown(name, settings, running, bars) for name in names]
-        if running is not None:
+        async with postgres_dsn(settings, running) as dsn:
+            rebuilds: list[Awaitable[Rebuilt]] = []
+            for name in names:
+                work, report = _work(name, settings, running, dsn), _report(name, bars)
+                # The first needs no new process, and `up` has one for what only it can do.
+                is_here = running is not None or not rebuilds
+                rebuilds.append(work(report) if is_here else rebuilt_apart(work, report))
             return dict(zip(names, await asyncio.gather(*rebuilds), strict=True))
-        return {name: await rebuild for name, rebuild in zip(names, rebuilds, strict=True)}
 
 
-async def _shown(name: str, settings: Settings, running: Deployment | None, bars: Bars) -> Rebuilt:
+def _report(name: str, bars: Bars) -> Report:
     task = bars.add_task(name, total=None)
-    return await _rebuild(
-        name,
-        settings,
-        running,
-        lambda done, total: bars.update(task, completed=done, total=total),
-    )
+    return lambda done, total: bars.update(task, completed=done, total=total)
 
 
-async def _rebuild(
-    name: str, settings: Settings, running: Deployment | None, report: Report
-) -> Rebuilt:
+def _work(name: str, settings: Settings, running: Deployment | None, dsn: str) -> Work:
     if name == "clickhouse" and running is not None:
-        return await ask_to_rebuild(Path(running.views_socket), report)
-    async with (
-        journal_to_read(settings) as journal,
-        postgres_dsn(settings, running) as dsn,
-        Postgres(dsn) as database,
-    ):
+        return partial(ask_to_rebuild, Path(running.views_socket))
+    return partial(_rebuild, name, settings, dsn)
+
+
+async def _rebuild(name: str, settings: Settings, dsn: str, report: Report) -> Rebuilt:
+    async with journal_to_read(settings) as journal, Postgres(dsn) as database:
         store = PostgresReadStore(database, is_rebuild=True)
         if name == "postgres":
             return await projections.rebuild.rebuild(journal, store, on_progress=report)

@@ -9,12 +9,12 @@ from math import inf
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.progress import TaskID
 
 from infra import clock
 from infra.child import stop_on
+from infra.cli.bars import progress_bar
 from infra.cli.failures import Failed
 from infra.deployment import Layout
 from infra.simulator.fleet import simulate
@@ -112,17 +112,9 @@ def summary(report: SimulationReport) -> str:
 
 async def _simulate(options: SimulationOptions) -> SimulationReport:
     stop = stop_on(signal.SIGINT, signal.SIGTERM)
-    columns = (
-        TextColumn("sessions"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-    )
-    console = Console(stderr=True)
-    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    with progress_bar("sessions", "{task.description}") as bars:
         task = bars.add_task("", total=None)
-        troubles = Troubles(lambda text: console.print(f"chargeledger: {text}", markup=False))
+        troubles = Troubles(lambda text: bars.console.print(f"chargeledger: {text}", markup=False))
         loop = asyncio.get_running_loop()
 
         def show(state: Progress) -> None:

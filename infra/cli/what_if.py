@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from domain.meter_rules import CURRENT, METER_RULES
 from domain.readings import read_time
 from domain.reference import Reference
 from domain.tariff_reading import TariffInvalid, read_tariff
+from infra.cli.bars import progress_bar
 from infra.cli.failures import Failed
 from infra.cli.journals import journal_to_read
 from infra.settings import Settings
@@ -87,17 +87,7 @@ def _reference(wish: WhatIfWish) -> Reference:
 
 
 async def _replay(scratch: WhatIf, reference: Reference, settings: Settings) -> None:
-    columns = (
-        TextColumn("replaying"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("records"),
-        TimeElapsedColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bars:
+    with progress_bar("replaying") as bars:
         task = bars.add_task("", total=None)
         async with journal_to_read(settings) as journal:
             await replay_into(
