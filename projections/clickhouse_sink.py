@@ -42,7 +42,7 @@ TABLES: tuple[Table, ...] = (
     connector_status.TABLE,
     sessions.TABLE,
 )
-LIMITS = Limits(batch_records=20_000, batch_s=0.7)
+LIMITS = Limits(batch_records=20_000, batch_s=0.35)
 """An insert costs some 10 ms however few its rows are, and its part is merged later."""
 
 

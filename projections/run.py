@@ -52,6 +52,9 @@ CHUNK_RECORDS = 250
 class Limits(Struct, frozen=True, kw_only=True):
     batch_records: int = 5_000
     batch_s: float = 0.25
+    """From its first record on; twice that for a batch of `busy_records`: what a batch costs,
+    however little is in it, is better spent then."""
+    busy_records: int = 400
     checkpoint_records: int = 200_000
     """As many are folded again at a start: a few seconds."""
     checkpoint_s: float = 30.0
@@ -59,6 +62,10 @@ class Limits(Struct, frozen=True, kw_only=True):
     """In memory, some 5 KB each; the others are loaded on demand."""
     poison_max: int = 100
     """Records set aside in all; more are no accident."""
+
+    def gather_s(self, records: int) -> float:
+        """Return how long a batch waits for more when it has so many."""
+        return self.batch_s if records < self.busy_records else 2 * self.batch_s
 
 
 class Projection:
@@ -154,18 +161,19 @@ class Projection:
     ) -> None:
         limits = self._limits
         now = asyncio.get_running_loop().time
-        batch_due = checkpoint_due = now()
-        checkpoint_due += limits.checkpoint_s
+        began = now()
+        checkpoint_due = began + limits.checkpoint_s
         while not (self._stopping.is_set() or self._is_reached(folding.written_next)):
-            left = batch_due - now() if folding.records else limits.batch_s
+            due = (began if folding.records else now()) + limits.gather_s(folding.records)
             room = min(CHUNK_RECORDS, limits.batch_records - folding.records)
-            entries = await self._poll(reader, room, max(left, 0.0))
+            entries = await self._poll(reader, room, max(due - now(), 0.0))
             if entries and not folding.records:
-                batch_due = now() + limits.batch_s
+                began = now()
             await folding.fold(self._within(entries))
             # A journal with records at hand does not give the writer its turn.
             await asyncio.sleep(0)
-            if folding.records >= limits.batch_records or (folding.records and now() >= batch_due):
+            is_over = now() >= began + limits.gather_s(folding.records)
+            if folding.records >= limits.batch_records or (folding.records and is_over):
                 is_due = now() >= checkpoint_due or folding.states.is_full
                 if is_due or folding.unsaved >= limits.checkpoint_records:
                     checkpoint_due = now() + limits.checkpoint_s

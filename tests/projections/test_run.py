@@ -71,6 +71,12 @@ async def dies(world: World, store: PostgresReadStore, dies_at: int, after_commi
     return dying.is_dead
 
 
+def test_a_batch_of_many_records_waits_for_more_twice_as_long() -> None:
+    limits = Limits(batch_s=0.5, busy_records=100)
+
+    assert [limits.gather_s(records) for records in (0, 99, 100, 5_000)] == [0.5, 0.5, 1.0, 1.0]
+
+
 @pytest.mark.parametrize("after_commit", [False, True])
 async def test_killed_before_or_after_any_commit_it_makes_the_same_rows(
     store: PostgresReadStore, after_commit: bool
