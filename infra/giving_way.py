@@ -2,7 +2,7 @@
 
 Low priority decides who gets a core, not when, and not who gets its caches and its memory: on two
 cores, views that catch up cost the edge a fifth of its rate. So the edge tells, by one byte of a
-shared file, whether its event loop has any time left, and a reader of the log then works a third of
+shared file, whether its event loop has any time left, and a reader of the log then works a sixth of
 the time. It falls behind for as long as the burst lasts; at a rate that the machine holds the loop
 has time left, and nobody waits.
 """
@@ -24,7 +24,7 @@ rest is its waiting for the disk."""
 _SCHEDULED = Path("/proc/thread-self/schedstat")
 
 WORK_S = 0.1
-PAUSE_S = 0.2
+PAUSE_S = 0.5
 
 
 class FullFlag:
