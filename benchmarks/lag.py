@@ -33,6 +33,7 @@ class LagWatch:
     def __init__(self, running: Embedded) -> None:
         self._running = running
         self.samples: list[dict[str, Lag]] = []
+        self._lateness = Lateness()
 
     async def during(self, load: Callable[[], Outcome]) -> Outcome:
         """Run the load, sample until it ends, and once more when it has."""
@@ -72,11 +73,10 @@ class LagWatch:
     async def _sample_until(self, is_over: Callable[[], bool], database: Postgres) -> None:
         journal = await SqliteJournal.open_read_only(self._running.layout.journal)
         store = PostgresReadStore(database)
-        lateness = Lateness()
         try:
             while True:
                 was_over = is_over() if self.samples else False
-                self.samples.append(await _lags(journal, store, lateness))
+                self.samples.append(await _lags(journal, store, self._lateness))
                 if was_over:
                     return
                 await asyncio.sleep(SAMPLE_EVERY_S)

@@ -20,6 +20,7 @@ BASELINE_S = 10.0
 STEP_S = 20.0
 CONFIRM_S = 60.0
 LAG_MAX_S = 2.0
+CATCH_UP_MAX_S = 30.0
 RATIOS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0)
 FIRST = RATIOS.index(2.5)
 ATTEMPTS_MAX = 4
@@ -99,6 +100,9 @@ def highest_kept(is_kept: Callable[[int], bool], *, first: int, last: int) -> in
 def _hold(rate: float, seconds: float) -> Held:
     with directory() as data, embedded(data) as running:
         watch = LagWatch(running)
+        # What `up` wrote while its projections started is late for another reason.
+        asyncio.run(watch.until_caught_up(CATCH_UP_MAX_S))
+        watch.samples.clear()
         url = running.url
         measured = asyncio.run(
             watch.during(lambda: measure(url, stations=STATIONS, seconds=seconds, rate=rate))
