@@ -1,6 +1,5 @@
 """Laws of every CDR, on conversations that nobody wrote down: a station of 2.0.1 may behave so."""
 
-from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -10,8 +9,8 @@ from hypothesis import strategies as st
 
 from infra.scenario_file import Event, Scenario
 from tests.scenarios.laws import check
+from tests.scenarios.random_clock import text, us
 
-STARTED = datetime(2026, 3, 2, 8, tzinfo=UTC)
 CONFIG = {
     "cs": "CS",
     "time_zone": "Europe/Amsterdam",
@@ -52,7 +51,7 @@ class Talk:
             kind = "Started" if not index else "Ended" if index == count - 1 else "Updated"
             payload: dict[str, Any] = {
                 "eventType": kind,
-                "timestamp": _text(self.minute),
+                "timestamp": text(self.minute),
                 "triggerReason": "Authorized" if not index else "MeterValuePeriodic",
                 "seqNo": first + index,
                 "transactionInfo": {"transactionId": f"t{number}"},
@@ -74,7 +73,7 @@ class Talk:
         sampled = {"value": self.register_wh, "context": context.get(kind, "Sample.Periodic")}
         if self.random.random() < 0.1:
             sampled["value"] = self.register_wh - 5_000
-        return {"timestamp": _text(self.minute), "sampledValue": [sampled]}
+        return {"timestamp": text(self.minute), "sampledValue": [sampled]}
 
     def _queue(self, kept: list[tuple[float, dict[str, Any]]]) -> None:
         """They wait, and come in any order."""
@@ -86,15 +85,7 @@ class Talk:
 
     def _tells(self, minute: float, payload: dict[str, Any]) -> None:
         frame = [2, f"m{len(self.events)}", "TransactionEvent", payload]
-        self.events.append(Event(_us(minute), "CS", 1, "in", frame, {}))
-
-
-def _text(minute: float) -> str:
-    return (STARTED + timedelta(minutes=minute)).isoformat().replace("+00:00", "Z")
-
-
-def _us(minute: float) -> int:
-    return int((STARTED + timedelta(minutes=minute)).timestamp() * 1e6)
+        self.events.append(Event(us(minute), "CS", 1, "in", frame, {}))
 
 
 def conversation(seed: int) -> Scenario:
@@ -102,8 +93,8 @@ def conversation(seed: int) -> Scenario:
     for number in range(1, talk.random.randint(2, 5)):
         talk.session(number)
     events = sorted(talk.events, key=lambda event: event.at)
-    opened = {"ctl": "ws_open", "at": _text(0)}
-    events.insert(0, Event(_us(0), "CS", 1, "", [], opened))
+    opened = {"ctl": "ws_open", "at": text(0)}
+    events.insert(0, Event(us(0), "CS", 1, "", [], opened))
     return Scenario(f"E{seed}", "", "2.0.1", "EPARK", CONFIG, events, {"cdrs": []})
 
 

@@ -1,6 +1,5 @@
 """Laws of every CDR, on conversations that nobody wrote down: a station of 1.6 as it may behave."""
 
-from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -10,8 +9,8 @@ from hypothesis import strategies as st
 
 from infra.scenario_file import Event, Scenario
 from tests.scenarios.laws import check
+from tests.scenarios.random_clock import text, us
 
-STARTED = datetime(2026, 3, 2, 8, tzinfo=UTC)
 CONFIG = {
     "cs": "CS",
     "time_zone": "Europe/Amsterdam",
@@ -31,7 +30,7 @@ class Talk:
         self.events: list[Event] = []
         self.minute = 0.0
         self.register_wh = random.randint(0, 1_000_000)
-        self._says(0, {"ctl": "ws_open", "at": _text(0)})
+        self._says(0, {"ctl": "ws_open", "at": text(0)})
 
     def session(self, number: int) -> None:
         r = self.random
@@ -50,7 +49,7 @@ class Talk:
             "connectorId": connector,
             "idTag": r.choice("AB"),
             "meterStart": self.register_wh,
-            "timestamp": _text(self.minute),
+            "timestamp": text(self.minute),
         }
         if r.random() < 0.1:
             return r.choice(ODD_IDS)
@@ -60,7 +59,7 @@ class Talk:
         if r.random() < 0.1:
             return -1
         answer = {"transactionId": f"$T{number}", "idTagInfo": {"status": "Accepted"}}
-        at = _us(self.minute + 0.06)
+        at = us(self.minute + 0.06)
         self.events.append(Event(at, "CS", 1, "out", [3, message_id, answer], {}))
         return f"$T{number}"
 
@@ -70,7 +69,7 @@ class Talk:
         self.register_wh += r.randint(0, 3_000)
         register = str(self.register_wh)
         value = r.choice((register, register, "", "x", str(self.register_wh - 5_000)))
-        values = [{"timestamp": _text(self.minute), "sampledValue": [{"value": value}]}]
+        values = [{"timestamp": text(self.minute), "sampledValue": [{"value": value}]}]
         told: dict[str, Any] = {"connectorId": connector, "meterValue": values}
         if r.random() < 0.8:
             told["transactionId"] = 0 if transaction == -1 else transaction
@@ -81,7 +80,7 @@ class Talk:
         stop: dict[str, Any] = {
             "transactionId": transaction,
             "meterStop": r.choice([self.register_wh] * 9 + [-1]),
-            "timestamp": _text(self.minute),
+            "timestamp": text(self.minute),
         }
         if r.random() < 0.5:
             stop["idTag"] = "A"
@@ -93,21 +92,13 @@ class Talk:
 
     def _call(self, action: str, payload: dict[str, Any], late_min: float) -> str:
         message_id = f"m{len(self.events)}"
-        at = _us(self.minute + late_min)
+        at = us(self.minute + late_min)
         frame = [2, message_id, action, payload]
         self.events.append(Event(at, "CS", 1, "in", frame, {}))
         return message_id
 
     def _says(self, minute: float, control: dict[str, Any]) -> None:
-        self.events.append(Event(_us(minute), "CS", 1, "", [], control))
-
-
-def _text(minute: float) -> str:
-    return (STARTED + timedelta(minutes=minute)).isoformat().replace("+00:00", "Z")
-
-
-def _us(minute: float) -> int:
-    return int((STARTED + timedelta(minutes=minute)).timestamp() * 1e6)
+        self.events.append(Event(us(minute), "CS", 1, "", [], control))
 
 
 def conversation(seed: int) -> Scenario:

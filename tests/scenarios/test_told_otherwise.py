@@ -112,6 +112,7 @@ def test_stations_do_not_disturb_each_other(scenario: Scenario) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("scenario", ALIKE, ids=lambda scenario: scenario.id)
 def test_a_thousand_stations_do_not_disturb_each_other(scenario: Scenario) -> None:
     _side_by_side(scenario, 1_000)
