@@ -24,8 +24,8 @@ from schemas.partitions import key_of
 FOLD_VERSION = 21
 """Raise it with every change of the shape or the meaning of `domain.station.Station`."""
 
-SNAPSHOT_RECORDS = 10_000
-"""Of a partition, from one to the next: what a restart folds at most, in a second or two."""
+SNAPSHOT_RECORDS = 20_000
+"""Of a partition, from one to the next: what a restart folds at most, in two or three seconds."""
 
 _STATION = f"station.v{FOLD_VERSION}"
 _PARTITION = f"partition.v{FOLD_VERSION}"
