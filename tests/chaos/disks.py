@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOSPC
 from pathlib import Path
 
 BALLAST = "ballast"
@@ -17,11 +18,20 @@ class Disk:
         self._ballast = path / BALLAST
 
     def fill(self) -> None:
+        with self._ballast.open("wb") as file:
+            while (wanted := self._free_bytes() - SPARED_BYTES) > 0:
+                try:
+                    os.posix_fallocate(file.fileno(), 0, wanted)
+                except OSError as error:
+                    if error.errno != ENOSPC:
+                        raise
+                    # Somebody else wrote meanwhile.
+                else:
+                    return
+
+    def _free_bytes(self) -> int:
         free = os.statvfs(self.path)
-        wanted = free.f_bavail * free.f_frsize - SPARED_BYTES
-        if wanted > 0:
-            with self._ballast.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, wanted)
+        return free.f_bavail * free.f_frsize
 
     def clear(self) -> None:
         self._ballast.unlink(missing_ok=True)
