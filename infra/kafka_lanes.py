@@ -5,9 +5,13 @@ append's values stay next to each other. The client retries a batch until it lan
 good, and cannot take it back. So an append that runs out of time is `Unavailable` while it waits
 here, and `AppendUnknown` once it was handed over: its batch may still land, before whatever is sent
 to this partition later. A retry that ends with `Unavailable` does not settle the first try.
+
+A client can lose a batch for good: it neither lands nor fails, and its partition is never sent to
+again while others are. So one that is in flight for `STUCK_S` has the producer replaced.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
@@ -29,6 +33,11 @@ START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
 """For what is in flight at the end. The client alone would wait for a broker for ever."""
 
+STUCK_S = 40.0
+"""In flight: several times what one request may take, and longer than a leader is missing."""
+
+_logger = logging.getLogger(__name__)
+
 
 class _Append:
     """Taken: no longer waiting, because it is in flight or was given up."""
@@ -45,10 +54,13 @@ class _Append:
 
 
 class _Lane:
-    __slots__ = ("in_flight", "partition", "waiting")
+    __slots__ = ("in_flight", "partition", "sent", "sent_at", "waiting")
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
+        self.sent: asyncio.Future[RecordMetadata] | None = None
+        """The client's promise for what is in flight."""
+        self.sent_at = 0.0
         self.waiting: deque[_Append] = deque()
         self.in_flight: list[_Append] = []
 
@@ -67,6 +79,8 @@ class Lanes:
         self._starting = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
         self._pump: asyncio.Task[None] | None = None
+        self._stopping: set[asyncio.Task[None]] = set()
+        """Of producers that were replaced."""
         self._end: Exception | None = None
 
     async def append(self, partition: int, values: Sequence[bytes]) -> range:
@@ -109,6 +123,8 @@ class Lanes:
         if self._producer is not None:
             producer, self._producer = self._producer, None
             await _stop(producer)
+        if self._stopping:
+            await asyncio.wait(self._stopping)
         for lane in self._lanes:
             for append in lane.in_flight:
                 _refuse(append, AppendUnknown(f"{self._topic}: closed before an answer came"))
@@ -165,16 +181,22 @@ class Lanes:
         if not lane.in_flight:
             return
         batch.close()
+        lane.sent_at = asyncio.get_running_loop().time()
         try:
             sent = await producer.send_batch(batch, self._topic, partition=lane.partition)
         except (KafkaError, OSError) as error:
             # Not handed over: there is no leader to send it to.
             self._settle(lane, Unavailable(f"{self._topic}: {error}"))
         else:
+            lane.sent = sent
             sent.add_done_callback(partial(self._landed, lane))
 
     def _landed(self, lane: _Lane, sent: "asyncio.Future[RecordMetadata]") -> None:
-        if sent.cancelled():
+        if sent is not lane.sent:
+            # Its producer was replaced: its fate was told as unknown.
+            if not sent.cancelled():
+                sent.exception()
+        elif sent.cancelled():
             self._fail("the producer was cancelled")
         elif (error := sent.exception()) is not None:
             # The client retries what may be retried. After anything else its sequence numbers and
@@ -208,7 +230,30 @@ class Lanes:
                 self._withdraw(lane, append)
                 _refuse(append, self._end)
 
+    def _replace_if_stuck(self, lane: _Lane) -> None:
+        """Let go of a producer that has lost a batch; the next append starts another."""
+        producer, pump = self._producer, self._pump
+        in_flight_s = asyncio.get_running_loop().time() - lane.sent_at
+        if producer is None or pump is None or not lane.in_flight or in_flight_s < STUCK_S:
+            return
+        _logger.error(
+            "%s: partition %d: no answer in %.0f s; the producer is replaced",
+            self._topic,
+            lane.partition,
+            in_flight_s,
+        )
+        self._producer = self._pump = None
+        pump.cancel()
+        stopping = asyncio.get_running_loop().create_task(_stop(producer))
+        self._stopping.add(stopping)
+        stopping.add_done_callback(self._stopping.discard)
+        for each in self._lanes:
+            each.sent = None
+            if each.in_flight:
+                self._settle(each, AppendUnknown(f"{self._topic}: the producer was replaced"))
+
     def _expire(self, lane: _Lane, append: _Append) -> None:
+        self._replace_if_stuck(lane)
         if append.is_taken:
             _refuse(append, AppendUnknown(f"{self._topic}: no answer in {self._timeout_s} s"))
         else:
@@ -228,10 +273,18 @@ def _refuse(append: _Append, error: Exception) -> None:
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
-    stopping = asyncio.get_running_loop().create_task(producer.stop())
+    """Let go of it within seconds: the client alone waits until every batch has landed."""
+    loop = asyncio.get_running_loop()
+    stopping = loop.create_task(producer.stop())
     await asyncio.wait([stopping], timeout=STOP_TIMEOUT_S)
-    if not stopping.done():
-        # Waits until every batch has landed; without a broker that is never.
-        await producer._sender.close()  # noqa: SLF001 - there is no other way to end it
-        await asyncio.wait([stopping], timeout=STOP_TIMEOUT_S)
-    stopping.result()
+    # There is no other way to end a batch that is sent again and again, or is lost.
+    for end in (producer._sender.close, producer.client.close):  # noqa: SLF001
+        if stopping.done():
+            break
+        ending = loop.create_task(end())
+        await asyncio.wait([ending, stopping], timeout=STOP_TIMEOUT_S)
+        ending.cancel()
+    stopping.cancel()
+    await asyncio.wait([stopping])
+    if not stopping.cancelled() and (error := stopping.exception()) is not None:
+        _logger.warning("a producer ended with %r", error)

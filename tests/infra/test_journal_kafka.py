@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.structs import TopicPartition
 
-from infra import journal_kafka
+from infra import journal_kafka, kafka_lanes
 from infra.journal_batches import BATCH_BYTES_MAX, QUEUE_BYTES_MAX
 from infra.journal_kafka import KafkaJournal, topic_of
 from infra.kafka_cluster import KafkaCluster, journal_settings
@@ -310,8 +311,38 @@ async def test_without_a_broker_appends_are_unknown_or_unavailable_until_it_is_b
         assert lines("later", 1)[0] not in values
 
 
+async def test_a_batch_that_the_client_lost_does_not_close_its_partition_for_ever(
+    kafka: KafkaCluster, kafka_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a connection that was half open: its partition stays muted, others are sent to."""
+    monkeypatch.setattr(kafka_lanes, "STUCK_S", 2.0)
+    topic = topic_of(kafka_prefix)
+    async with opened(kafka, kafka_prefix) as journal:
+        lanes = kafka_lanes.Lanes(kafka, topic, PARTITIONS + 1, timeout_s=1.0)
+        await lanes.append(2, lines("first", 1))
+        producer = lanes._producer  # noqa: SLF001
+        assert producer is not None
+        producer._sender._muted_partitions.add(TopicPartition(topic, 1))  # noqa: SLF001
+
+        with pytest.raises(AppendUnknown):
+            await lanes.append(1, lines("lost", 1))
+        await lanes.append(2, lines("other", 1))
+        with pytest.raises(Unavailable):
+            await lanes.append(1, lines("behind", 1))
+        after = await appended_within(lanes, 1, lines("after", 1))
+        await lanes.append(2, lines("more", 1))
+        async with asyncio.timeout(ENOUGH_S):
+            await lanes.close()
+
+        async with reading(journal, {1: 0, 2: 0}) as reader:
+            entries = await read(reader, after[-1] + 1 + 3)
+        values = {(entry.partition, entry.value) for entry in entries}
+        others = {(2, lines(word, 1)[0]) for word in ("first", "other", "more")}
+        assert {(1, lines("after", 1)[0]), *others} <= values
+
+
 async def appended_within(
-    journal: KafkaJournal, partition: int, values: Sequence[bytes]
+    journal: KafkaJournal | kafka_lanes.Lanes, partition: int, values: Sequence[bytes]
 ) -> Sequence[int]:
     async with asyncio.timeout(60):
         while True:
