@@ -39,6 +39,22 @@ _lines: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 _encode = msgspec.json.Encoder().encode
 
 
+def heard(line: Line, report: Report) -> Rebuilt | None:
+    """Report how far it is, or return what came of it.
+
+    Raises:
+        StoreUnavailable: refused.
+    """
+    match line:
+        case Advanced(done, total):
+            report(done, total)
+            return None
+        case Finished(rebuilt):
+            return rebuilt
+        case Refused(reason):
+            raise StoreUnavailable(reason)
+
+
 class RebuildDesk:
     """Use as `async with RebuildDesk(path) as desk`; when `asked` is set, call `serve`."""
 
@@ -104,13 +120,8 @@ async def ask_to_rebuild(path: Path, report: Report) -> Rebuilt:
         raise StoreUnavailable(f"nobody answers on {path}: {error.strerror}") from error
     try:
         async for text in reader:
-            match _lines.decode(text):
-                case Advanced(done, total):
-                    report(done, total)
-                case Finished(rebuilt):
-                    return rebuilt
-                case Refused(reason):
-                    raise StoreUnavailable(reason)
+            if (rebuilt := heard(_lines.decode(text), report)) is not None:
+                return rebuilt
     finally:
         writer.close()
     raise StoreUnavailable("the process that rebuilds ended before it was done")

@@ -6,7 +6,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
-from infra.rebuild_socket import Advanced, Finished, Line, Refused, Report
+from infra.rebuild_socket import Advanced, Finished, Line, Refused, Report, heard
 from projections.ports import StoreUnavailable
 from projections.rebuild import Rebuilt
 from schemas.journal import Unavailable
@@ -29,13 +29,8 @@ async def rebuilt_apart(work: Work, report: Report) -> Rebuilt:
     try:
         while True:
             line: Line = await asyncio.to_thread(ours.recv)
-            match line:
-                case Advanced(done, total):
-                    report(done, total)
-                case Finished(rebuilt):
-                    return rebuilt
-                case Refused(reason):
-                    raise StoreUnavailable(reason)
+            if (rebuilt := heard(line, report)) is not None:
+                return rebuilt
     except EOFError:
         raise StoreUnavailable("the process that rebuilds ended before it was done") from None
     except asyncio.CancelledError:
