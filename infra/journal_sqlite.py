@@ -41,9 +41,9 @@ EARLY_BATCHES = 40
 PACE_S = 0.008
 """Between the starts of two commits, unless `EARLY_BATCHES` are queued; a batch that comes later
 than that after the last one does not wait. A commit costs the edge and every reader the same
-however little is in it: some 0.4 ms of its thread, and as much of waking others. Measured at a
-steady 3,400 CALLs/s: the edge took 69 % of a core without pacing, 57 % with 2 ms and 50 % with
-4 ms, and p99 fell from 30 to 19 ms."""
+however little is in it: some 0.4 ms of its thread's CPU. Measured at a steady 3,400 CALLs/s: the
+edge took 69 % of a core without pacing, 57 % with 2 ms and 50 % with 4 ms, and p99 fell from 30 to
+19 ms; 8 ms is from a slower machine."""
 
 NOTHING_WRITTEN = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_BUSY"})
 """After these the commit frame is not in the WAL. After any other (a failed fsync) it may be, and
