@@ -16,6 +16,7 @@ from domain.registry import Registry
 from domain.transaction_ids import TransactionIds
 from infra import clock
 from infra.dispatcher import Dispatcher
+from infra.journal_batches import split
 from infra.node_watch import NodeWatch
 from infra.recovery import POLL_RECORDS_MAX, fold_range, head_beyond, owner_from, record_in
 from infra.set_aside import SetAsideAlarm
@@ -37,9 +38,6 @@ from schemas.records import (
 from schemas.records import encode as encode_record
 
 DECISIONS_MAX = 1_000
-BATCH_BYTES_MAX = 512 * 1024
-"""Of one append, unless a single decision is larger; a decision is one record, never split."""
-
 BUSY_RECORDS = 8
 GATHER_S = 0.004
 """When so many come at once, the next are given time to become more: every fetch, every batch of
@@ -301,18 +299,10 @@ class PartitionWorker:
         except Unavailable:
             return False
 
-    def _batches(self, records: Sequence[Record]) -> Iterator[list[bytes]]:
-        values: list[bytes] = []
-        size = 0
-        for record in records:
-            self._sequence += 1
-            value = encode_record(record, self._name, self._sequence)
-            size += len(value)
-            if size > BATCH_BYTES_MAX and values:
-                yield values
-                values, size = [], len(value)
-            values.append(value)
-        yield values
+    def _batches(self, records: Sequence[Record]) -> Iterator[Sequence[bytes]]:
+        first = self._sequence + 1
+        self._sequence += len(records)
+        return split([encode_record(r, self._name, n) for n, r in enumerate(records, first)])
 
     async def _register(self, record: StationPasswordSettled) -> None:
         """Append to the registry. It is read back a moment later; until then it is said once."""
@@ -322,7 +312,7 @@ class PartitionWorker:
             await self._append_batch([value], REGISTRY_PARTITION)
 
     async def _append_batch(
-        self, values: list[bytes], partition: int | None = None, *, within_s: float = math.inf
+        self, values: Sequence[bytes], partition: int | None = None, *, within_s: float = math.inf
     ) -> bool:
         """Append, again and again; return False once that failed for so long."""
         now = asyncio.get_running_loop().time

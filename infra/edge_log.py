@@ -1,23 +1,33 @@
-"""The embedded journal with its owners: what ingress posts is folded, decided and queued at once.
+"""The embedded journal with its owners: what ingress posts is folded, decided and queued together.
 
 This process is the log's only writer, so a record's place is fixed when it is queued. The owner may
 fold it there and then, and its answer joins the same commit. Nothing leaves the process before that
 commit has returned; if it fails, everything folded since is thrown away with the owners.
+
+What is posted in one turn of the event loop is worked off step by step: all of it is folded, then
+all of it is answered. One CALL after the other, from beginning to end, costs a fifth more: each
+step then finds the processor's caches full of the other steps.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from domain.owner import Owner
 from domain.registry import Registry
+from infra.journal_batches import split
 from infra.journal_sqlite import SqliteJournal
 from schemas.journal import REGISTRY_PARTITION, Unavailable
 from schemas.partitions import partition_of
 from schemas.payloads import VERSIONS, actions
 from schemas.records import MessageSent, Record, decode, encode
 
-BATCH_RECORDS = 100
+POSTED_MAX = 64
+POSTED_BYTES_MAX = 256 * 1024
+"""If so much is posted in one turn, it is worked off before the turn ends."""
+
+DECISIONS_MAX = 100
 """After a restart thousands of CALLs may be open; a batch of the journal has a size."""
 
 LATENCY_BUCKETS = 25
@@ -37,6 +47,13 @@ class Latencies:
     def add(self, us: int) -> None:
         self.buckets[min(us.bit_length(), LATENCY_BUCKETS - 1)] += 1
         self.sum_us += us
+
+
+class _Posted(NamedTuple):
+    value: bytes
+    sequence: int
+    record: Record
+    payload: object
 
 
 class EdgeLog:
@@ -64,6 +81,10 @@ class EdgeLog:
         self._deliver = deliver
         self._now_us = now_us
         self._sequences = [0] * (journal.partitions + 1)
+        self._posted: dict[int, list[_Posted]] = {}
+        """By partition, what is to be worked off; with its number and bytes."""
+        self._posted_count = 0
+        self._posted_bytes = 0
         self._leaving: deque[tuple[int, int, MessageSent | asyncio.Future[None], int]] = deque()
         self._newest = (REGISTRY_PARTITION, -1)
         self._is_down = True
@@ -77,10 +98,22 @@ class EdgeLog:
         if self._is_down:
             raise Unavailable("the journal cannot be written")
         self._journal.require_room()
-        self._queue(self._owner_of(record), record, payload)
+        partition = self._partition_of(record)
+        posted = self._encoded(partition, record, payload)
+        if partition in self._posted:
+            self._posted[partition].append(posted)
+        else:
+            self._posted[partition] = [posted]
+            if not self._posted_count:
+                asyncio.get_running_loop().call_soon(self._work_off)
+        self._posted_count += 1
+        self._posted_bytes += len(posted.value)
+        if self._posted_count >= POSTED_MAX or self._posted_bytes >= POSTED_BYTES_MAX:
+            self._work_off()
 
     async def append(self, record: Record) -> None:
         self.post(record)
+        self._work_off()
         await self._durable()
 
     def accepts(self, tenant: str, station: str) -> bool:
@@ -96,6 +129,7 @@ class EdgeLog:
         """
         if self._is_down:
             raise Unavailable("the journal cannot be written")
+        self._work_off()
         # For what is decided because of them, too: that is folded before it is queued.
         self._journal.require_room()
         records = [decode(value) for value in values]
@@ -112,17 +146,17 @@ class EdgeLog:
         return range(first, first + len(values))
 
     def claim(self, owner: Owner, now: int) -> None:
-        self._queue(owner, owner.claim(now))
+        self._queue(owner, [owner.claim(now)])
 
     def end_connections(self, owner: Owner, is_lost: Callable[[str], bool], now: int) -> None:
         """Record the end of the connections whose node is lost, and decide what follows."""
-        for lost in list(owner.lost(is_lost, now)):
-            self._queue(owner, lost)
+        self._queue(owner, list(owner.lost(is_lost, now)))
 
     def elapse(self, now: int) -> int | None:
         """Decide what is due; return when the next timer is (microseconds), if there is one."""
         if self._is_down:
             return None
+        self._work_off()
         try:
             self._journal.require_room()
         except Unavailable:
@@ -162,42 +196,76 @@ class EdgeLog:
             if not isinstance(out, MessageSent) and not out.done():
                 out.set_exception(type(error)(f"the journal could not be written: {error}"))
         self._leaving.clear()
+        self._posted.clear()
+        self._posted_count = self._posted_bytes = 0
 
-    def _owner_of(self, record: Record) -> Owner:
-        owners = self.owners
-        if len(owners) == 1:
-            return owners[0]
-        return owners[partition_of(record.tenant, record.station, len(owners)) - 1]
+    def _partition_of(self, record: Record) -> int:
+        partitions = len(self.owners)
+        if partitions == 1:
+            return 1
+        return partition_of(record.tenant, record.station, partitions)
 
-    def _queue(self, owner: Owner, record: Record, payload: object = None) -> None:
-        """Queue and fold the record and all that is decided because of it, in few batches."""
-        since = now = record.recorded_at
-        partition, incarnation = owner.partition, self._incarnation
-        offset = self._journal.next_offset(partition)
-        sequence = self._sequences[partition]
-        values: list[bytes] = []
-        following: Record | None = record
-        while following is not None:
-            sequence += 1
-            values.append(encode(following, incarnation, sequence))
-            owner.fold_queued(offset, following, incarnation, sequence, payload)
-            if type(following) is MessageSent:
-                self._leaving.append((partition, offset, following, since))
+    def _encoded(self, partition: int, record: Record, payload: object = None) -> _Posted:
+        sequence = self._sequences[partition] + 1
+        value = encode(record, self._incarnation, sequence)
+        self._sequences[partition] = sequence
+        return _Posted(value, sequence, record, payload)
+
+    def _work_off(self) -> None:
+        """Fold and queue what was posted, and all that is decided because of it."""
+        if not self._posted_count:
+            return
+        posted, self._posted = self._posted, {}
+        self._posted_count = self._posted_bytes = 0
+        for partition, some in posted.items():
+            self._take(self.owners[partition - 1], some)
+
+    def _queue(self, owner: Owner, records: Sequence[Record]) -> None:
+        self._work_off()
+        if records:
+            self._take(owner, [self._encoded(owner.partition, record) for record in records])
+
+    def _take(self, owner: Owner, posted: Sequence[_Posted]) -> None:
+        first = offset = self._journal.next_offset(owner.partition)
+        incarnation = self._incarnation
+        for _, sequence, record, payload in posted:
+            owner.fold_queued(offset, record, incarnation, sequence, payload)
             offset += 1
-            if following is record:
-                # The clock may have been set back since; no answer is older than its CALL.
-                now = max(since, self._now_us())
-            following = owner.decide_next(now)
-            if following is None or len(values) == BATCH_RECORDS:
-                self._sequences[partition] = sequence
-                self._newest = (partition, offset - 1)
-                self.records += len(values)
-                self._journal.enqueue(partition, values)
-                values = []
+        # The clock may have been set back since; no answer is older than its CALL.
+        now = max(self._now_us(), *(each.record.recorded_at for each in posted))
+        self._decide(owner, now, first, posted)
 
-    def _decide(self, owner: Owner, now: int) -> None:
-        while (record := owner.decide_next(now)) is not None:
-            self._queue(owner, record)
+    def _decide(
+        self, owner: Owner, now: int, first: int = 0, posted: Sequence[_Posted] = ()
+    ) -> None:
+        """Queue what was posted, which is folded from offset `first` on, and what is decided now.
+
+        An answer to it counts from when it was read, anything else from its decision.
+        """
+        partition, incarnation = owner.partition, self._incarnation
+        values = [each.value for each in posted]
+        offset = self._journal.next_offset(partition) + len(values)
+        while decided := owner.decide(now, DECISIONS_MAX):
+            encoded = [self._encoded(partition, record) for record in decided]
+            for value, sequence, record, _ in encoded:
+                values.append(value)
+                owner.fold_queued(offset, record, incarnation, sequence)
+                if type(record) is MessageSent:
+                    asked = record.cause - first
+                    since = posted[asked].record.recorded_at if 0 <= asked < len(posted) else now
+                    self._leaving.append((partition, offset, record, since))
+                offset += 1
+            if len(values) >= DECISIONS_MAX:
+                self._enqueue(partition, values)
+                values = []
+        if values:
+            self._enqueue(partition, values)
+
+    def _enqueue(self, partition: int, values: Sequence[bytes]) -> None:
+        for batch in split(values):
+            first = self._journal.enqueue(partition, batch)
+            self._newest = (partition, first + len(batch) - 1)
+        self.records += len(values)
 
     def _register(self, record: Record) -> None:
         """Queue and fold what an owner decided of the registry."""

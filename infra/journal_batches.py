@@ -3,7 +3,7 @@
 A value is one line: adapters keep a batch as its lines.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 BATCH_BYTES_MAX = 1_000_000
 """One append. Far above any decision (frames are limited at the edge), below Kafka's 1 MiB."""
@@ -29,3 +29,22 @@ def joined(values: Sequence[bytes]) -> bytes:
     if len(lines) > BATCH_BYTES_MAX:
         raise ValueError(f"a batch of {len(lines)} bytes; at most {BATCH_BYTES_MAX} are taken")
     return lines
+
+
+def split(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Yield the values, in order, in batches of at most half the bytes that one may have.
+
+    A larger value is a batch of its own.
+    """
+    if sum(map(len, values)) <= BATCH_BYTES_MAX // 2:
+        yield values
+        return
+    batch: list[bytes] = []
+    size = 0
+    for value in values:
+        size += len(value)
+        if batch and size > BATCH_BYTES_MAX // 2:
+            yield batch
+            batch, size = [], len(value)
+        batch.append(value)
+    yield batch

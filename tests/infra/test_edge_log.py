@@ -14,10 +14,10 @@ from domain.answering import Policy
 from domain.owner import Owner
 from domain.registry import Registry
 from domain.transaction_ids import TransactionIds
-from infra import journal_sqlite, sqlite_log
+from infra import edge_log, journal_sqlite, sqlite_log
 from infra.edge_log import EdgeLog
 from infra.journal_sqlite import SqliteJournal
-from schemas.journal import AppendUnknown, Unavailable
+from schemas.journal import AppendUnknown, Entry, Unavailable
 from schemas.records import (
     CALL,
     CommandRequested,
@@ -140,14 +140,14 @@ async def test_a_full_queue_refuses_before_anything_is_folded(
         assert (owner.position, journal.next_offset(1)) == (head, head)
 
 
-def heartbeat(number: int) -> MessageReceived:
+def heartbeat(number: int, station: str = "CP1", padding: str = "") -> MessageReceived:
     return MessageReceived(
         tenant="default",
-        station="CP1",
+        station=station,
         recorded_at=NOW,
         connection="c1",
         number=number,
-        frame=f'[2,"{number}","Heartbeat",{{}}]',
+        frame=f'[2,"{number}","Heartbeat",{{}}]{padding}',
         message_type=CALL,
         message_id=str(number),
         action="Heartbeat",
@@ -163,6 +163,7 @@ async def test_an_answer_bears_the_time_of_its_decision_and_none_before_its_call
     async with claimed(tmp_path, lambda: clock[0]) as (log, journal, _):
         clock[0] = decided_us
         log.post(heartbeat(1))
+        await asyncio.sleep(0)
         clock[0] = NOW + 5_000
         await log.append(opening("c2"))
         reader = journal.reader({1: 0})
@@ -175,3 +176,73 @@ async def test_an_answer_bears_the_time_of_its_decision_and_none_before_its_call
         heartbeats = log.latencies["Heartbeat"]
         assert [n for n, count in enumerate(heartbeats.buckets) if count] == [13]
         assert heartbeats.sum_us == 5_000
+
+
+async def records_of(journal: SqliteJournal) -> list[Record]:
+    reader = journal.reader({1: 0})
+    entries: list[Entry] = []
+    while len(entries) < journal.durable[1]:
+        entries += await reader.poll(records_max=1_000, timeout_s=1.0)
+    await reader.close()
+    return [decode(entry.value) for entry in entries]
+
+
+def told(records: list[Record]) -> list[tuple[str, str, str]]:
+    return [
+        (type(r).__name__, r.station, r.message_id)
+        for r in records
+        if isinstance(r, MessageReceived | MessageSent)
+    ]
+
+
+async def test_what_a_turn_posts_is_folded_in_its_order_and_then_answered(tmp_path: Path) -> None:
+    async with claimed(tmp_path) as (log, journal, _):
+        for number, station in enumerate(("CP1", "CP2", "CP1", "CP3")):
+            log.post(heartbeat(number, station))
+        await log.append(opening("c2"))
+        records = await records_of(journal)
+
+    frames = told(records)
+    assert frames[:4] == [
+        ("MessageReceived", "CP1", "0"),
+        ("MessageReceived", "CP2", "1"),
+        ("MessageReceived", "CP1", "2"),
+        ("MessageReceived", "CP3", "3"),
+    ]
+    assert {frame[1:] for frame in frames[4:]} == {frame[1:] for frame in frames[:4]}
+    of_one = [message_id for _, station, message_id in frames[4:] if station == "CP1"]
+    assert of_one == ["0", "2"]
+    sequences = [record.sequence for record in records if record.incarnation == "edge"]
+    assert sequences == list(range(1, len(sequences) + 1))
+    assert all(
+        isinstance(call := records[record.cause], MessageReceived)
+        and (call.station, call.message_id) == (record.station, record.message_id)
+        for record in records
+        if isinstance(record, MessageSent)
+    )
+
+
+async def test_a_turn_that_posts_more_than_a_commit_holds_is_written_whole(tmp_path: Path) -> None:
+    async with claimed(tmp_path) as (log, journal, _):
+        padding = " " * 60_000
+        for number in range(3 * edge_log.POSTED_MAX):
+            log.post(heartbeat(number, f"CP{number}", padding if number < 40 else ""))
+        await log.append(opening("c2"))
+        frames = told(await records_of(journal))
+
+    assert len(frames) == 2 * 3 * edge_log.POSTED_MAX
+    received = [message_id for kind, _, message_id in frames if kind == "MessageReceived"]
+    assert received == [str(number) for number in range(3 * edge_log.POSTED_MAX)]
+
+
+async def test_what_was_posted_in_the_turn_in_which_a_commit_failed_is_in_no_log(
+    tmp_path: Path,
+) -> None:
+    async with claimed(tmp_path) as (log, journal, _):
+        head = journal.next_offset(1)
+        log.post(heartbeat(1))
+        log.fail(Unavailable("the disk is full"))
+        await asyncio.sleep(0)
+        assert journal.next_offset(1) == head
+        with pytest.raises(Unavailable):
+            log.post(heartbeat(2))

@@ -135,6 +135,15 @@ async def test_what_comes_soon_after_a_commit_shares_the_next_one(
     assert rows == [(b"alone",), (b"b\nc\nd",)]
 
 
+async def test_many_records_do_not_wait_for_the_pace(
+    journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await journal.append(1, [b"alone"])
+    monkeypatch.setattr(journal_sqlite, "PACE_S", 3_600)
+    async with asyncio.timeout(20):
+        await journal.append(1, [b"x"] * journal_sqlite.EARLY_RECORDS)
+
+
 async def test_a_commit_is_bounded(journal: SqliteJournal, tmp_path: Path) -> None:
     for _ in range(8):
         journal.enqueue(1, [LARGE])

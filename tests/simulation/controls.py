@@ -57,17 +57,17 @@ def _original(owner: Any, name: str) -> Any:
 
 
 def _answer_before_append() -> Iterable[Replacement]:
-    queue = _original(EdgeLog, "_queue")
+    take = _original(EdgeLog, "_take")
 
-    def broken(self: Any, owner: Owner, record: Any, payload: Any = None) -> None:
-        queue(self, owner, record, payload)
+    def broken(self: Any, owner: Owner, posted: Any) -> None:
+        take(self, owner, posted)
         waiting = list(self._leaving)
         self._leaving = deque(each for each in waiting if not isinstance(each[2], MessageSent))
         for _, offset, out, _ in waiting:
             if isinstance(out, MessageSent):
                 self._deliver(offset, out)
 
-    yield EdgeLog, "_queue", broken
+    yield EdgeLog, "_take", broken
 
 
 def _sameness_by_message_id_only() -> Iterable[Replacement]:
