@@ -25,7 +25,9 @@ def standing_of(c: Context, id_token: str) -> Standing:
 
 def _meant(c: Context, id_token: str) -> IdTokenPut | None:
     # Nobody registered it as it was told (schemas.tolerance, TOKEN_WITH_TAIL).
-    printed = "".join(character for character in id_token if character.isprintable()).strip()
+    printed = id_token.strip()
+    if not printed.isprintable():
+        printed = "".join(filter(str.isprintable, printed)).strip()
     if printed != id_token and (token := c.registry.token(c.station.tenant, printed)):
         return token
     registered = c.registry.stations.get((c.station.tenant, c.station.station))

@@ -1,7 +1,7 @@
 """When something is decided about CDRs: people's requests, due releases, corrections.
 
-Pure but for one memory, of CDRs whose price a look has shown to hold them: looking again would show
-the same until more is told. A decision that needs more of the registry than is folded waits.
+Pure but for one memory, of CDRs that a look has shown to be held: looking again would show the same
+until more is told. A decision that needs more of the registry than is folded waits.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,12 +12,13 @@ from domain.registry import Registry
 from domain.releasing import Deciding
 from domain.settling import settled_at
 from domain.station import Station
+from domain.transaction import Transaction
 from schemas.records import OwnerRecord
 
 Key = tuple[str, str]
 
-JUDGED_MAX = 100_000
-"""Held CDRs looked at; beyond it each is looked at once more."""
+HELD_MAX = 100_000
+"""Held CDRs remembered; beyond it each is looked at once more."""
 
 REGISTRY_WAIT_US = 1_000_000
 """An owner that took over may have folded less of the registry than the one before it."""
@@ -31,16 +32,13 @@ class Billing:
         self._registry = registry
         self._policy = policy
         self._again = again
-        self._judged: dict[tuple[str, str, str], int] = {}
-        """Transactions that a look at their price did not let go, and the revision looked at."""
+        self._held: dict[tuple[str, str, str], int] = {}
+        """Transactions that a look did not let go, and the revision looked at."""
 
     def dues(self, station: Station) -> Iterator[int]:
         """Yield when each of its CDRs is to be looked at."""
-        book = station.transactions
-        for transaction_id in book.settling:
-            yield settled_at(station, book.known[transaction_id].end_received, self._policy)
-        for transaction_id in book.correcting:
-            yield settled_at(station, book.known[transaction_id].changed_at, self._policy)
+        for transaction in self._to_look_at(station):
+            yield self._settled_at(station, transaction)
         yield from telling_costs.dues(station, self._registry.reference)
 
     def tells(self, station: Station) -> bool:
@@ -59,14 +57,8 @@ class Billing:
 
     def settled(self, station: Station, now: int, epoch: int) -> OwnerRecord | None:
         """Release what has settled, or correct what was released and told otherwise since."""
-        book = station.transactions
-        for transaction_id in (*book.settling, *book.correcting):
-            t = book.known[transaction_id]
-            at = t.changed_at if t.released else t.end_received
-            judged = (station.tenant, station.station, transaction_id)
-            if self._judged.get(judged) == t.revision:
-                continue
-            if settled_at(station, at, self._policy) > now:
+        for t in self._to_look_at(station):
+            if self._settled_at(station, t) > now:
                 continue
             if self._waits(station, t.registry, now):
                 continue
@@ -74,10 +66,20 @@ class Billing:
             decided = decide(self._deciding(station, now, epoch), t)
             if decided is not None:
                 return decided
-            if len(self._judged) >= JUDGED_MAX:
-                self._judged.clear()
-            self._judged[judged] = t.revision
+            if len(self._held) >= HELD_MAX:
+                self._held.clear()
+            self._held[station.tenant, station.station, t.transaction_id] = t.revision
         return None
+
+    def _to_look_at(self, station: Station) -> Iterator[Transaction]:
+        book, held, key = station.transactions, self._held, (station.tenant, station.station)
+        for transaction_id in (*book.settling, *book.correcting):
+            transaction = book.known[transaction_id]
+            if held.get((*key, transaction_id)) != transaction.revision:
+                yield transaction
+
+    def _settled_at(self, station: Station, t: Transaction) -> int:
+        return settled_at(station, t.changed_at if t.released else t.end_received, self._policy)
 
     def told(self, station: Station, now: int, epoch: int, policy: Policy) -> OwnerRecord | None:
         """Return the CALL that tells a station what a running transaction owes, if one is due."""

@@ -26,9 +26,6 @@ from domain.tariff_changes import price_changes
 from domain.transaction import Estimate, Transaction
 from schemas.cdr import Cdr, CdrState, cdr_id, correction_id
 
-WITH_LIMITS_MAYBE_NOT = frozenset({"METER_BASE_MISMATCH", "METER_REGRESSION", "METER_RESET"})
-"""What may hold it no more where it is known at what its register wraps, and what it can give."""
-
 
 def cdr_of(
     tenant: str,
@@ -129,21 +126,14 @@ def release_document(
     return cdr_of(tenant, station, partition, released, reference)
 
 
-def releasable(transaction: Transaction) -> bool:
-    """Both ends told, both registers known, nothing that a person must look at first.
+def may_be_released(t: Transaction) -> bool:
+    """Whether it has all that a release needs; what holds it, only its document shows.
 
-    What is registered of its station, and its price, may hold it all the same.
+    That is both ends, both registers, a verdict on what was signed, and no rejection.
     """
-    t = transaction
-    if not t.is_ended or t.released:
+    if not t.is_ended or t.released or t.rejected is not None or (t.signed and t.judged < 0):
         return False
-    if not t.is_no_show and (t.meter_start_wh is None or t.meter_stop_wh is None):
-        return False
-    if t.rejected is not None or (t.signed and t.judged < 0):
-        return False
-    j = judge(t)
-    held = held_by(t, {*j.flags, *signed_of(t, j.energy).flags}) | j.holds
-    return held <= WITH_LIMITS_MAYBE_NOT
+    return t.is_no_show or not (t.meter_start_wh is None or t.meter_stop_wh is None)
 
 
 def held_by(t: Transaction, flags: set[str]) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from domain.cdr import releasable
+from domain.cdr import may_be_released
 from domain.cdr_requests import (
     DECIDED_MAX,
     CdrDenied,
@@ -121,7 +121,7 @@ def judged(station: Station, offset: int, record: SignaturesJudged, _: Any) -> l
     if transaction is None or transaction.released:
         return []
     verified(transaction, offset, record)
-    if transaction.is_ended and releasable(transaction):
+    if may_be_released(transaction):
         station.transactions.settling[transaction.transaction_id] = None
     return [
         SignaturesVerified(

@@ -28,6 +28,7 @@ _POWER_UNKNOWN_W = 1_000_000
 """A jump that no charging station makes, where it is not registered what this one can."""
 
 _KILO = 1000
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Registers(NamedTuple):
@@ -60,7 +61,10 @@ class Metered(NamedTuple):
 
 
 def meter(r: Registers, limits: Limits) -> Metered:
-    inside, flags = _without_spikes(_inside(r), r, limits)
+    read = _inside(r)
+    if (plain := _plainly(r, read, limits)) is not None:
+        return plain
+    inside, flags = _without_spikes(read, r, limits)
     if r.start is None or r.start < 0:
         return Metered(None, _bounds_of_stop(r, inside), frozenset(flags), frozenset(), inside)
     if r.stop is None or r.stop < 0 or not r.is_stopped:
@@ -88,6 +92,23 @@ def _inside(r: Registers) -> list[Reading]:
         if (r.start_us is None or at >= r.start_us - _NEAR_US)
         and (r.end_us is None or at <= r.end_us or not r.is_stopped)
     ]
+
+
+def _plainly(r: Registers, inside: list[Reading], limits: Limits) -> Metered | None:
+    """Return what nearly every transaction amounts to: nothing contradicts anything."""
+    start, stop = r.start, r.stop
+    if start is None or stop is None or not r.is_stopped or r.other_starts or r.other_stops:
+        return None
+    shown = max(start, 0)
+    for _, wh in inside:
+        if wh < shown:
+            return None
+        shown = wh
+    if not 0 <= start <= shown <= stop or _is_flat(r, inside):
+        return None
+    if is_too_much(stop - start, r.start_us, r.end_us, limits):
+        return None
+    return Metered(whole(Decimal(stop - start)), None, _NOTHING, _NOTHING, inside)
 
 
 def _decided(r: Registers, inside: list[Reading], flags: set[str], limits: Limits) -> Metered:
@@ -277,6 +298,8 @@ def _is_beyond(r: Registers, first: Reading, limits: Limits) -> bool:
 def _is_flat(r: Registers, inside: list[Reading]) -> bool:
     """Whether the readings rise by about a thousandth of what the registers at the ends say."""
     if r.start is None or r.stop is None or r.start_us is None or r.end_us is None:
+        return False
+    if not inside:
         return False
     late = inside[-1][0] - r.start_us >= (r.end_us - r.start_us) / 2
     risen = inside[-1][1] - r.start

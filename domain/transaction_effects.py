@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from domain import auth_methods, charging_states, reservations
-from domain.cdr import releasable
+from domain.cdr import may_be_released
 from domain.facts import (
     ConnectorStatusReported,
     Fact,
@@ -122,7 +122,7 @@ def _settle(station: Station, transaction: Transaction, *, changed: bool) -> Non
     if transaction.released:
         if changed and transaction.document:
             station.transactions.correcting[transaction.transaction_id] = None
-    elif transaction.is_ended and releasable(transaction):
+    elif may_be_released(transaction):
         station.transactions.settling[transaction.transaction_id] = None
 
 

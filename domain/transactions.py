@@ -56,7 +56,7 @@ class Transactions(Struct):
     starts: dict[str, str] = {}
     """Start key → transaction id, of those in `known`."""
     settling: dict[str, None] = {}
-    """Ids of those that ended with nothing to hold them, until they are released."""
+    """Ids of those that have what a release needs, until they are released or rejected."""
     correcting: dict[str, None] = {}
     """Ids of released ones of which more was told since, until that made a correction."""
     corrected: dict[str, str] = {}
@@ -171,13 +171,16 @@ class Transactions(Struct):
         if latest is None or began_at(latest) <= began:
             self.latest[evse_id] = transaction.transaction_id
         before = after = None
+        before_began = after_began = 0
         for other in self.known.values():
             if other.evse_id != evse_id or other is transaction or other.is_no_show:
                 continue
-            if began_at(other) <= began:
-                before = other if before is None or began_at(before) <= began_at(other) else before
-            elif after is None or began_at(other) < began_at(after):
-                after = other
+            other_began = began_at(other)
+            if other_began <= began:
+                if before is None or before_began <= other_began:
+                    before, before_began = other, other_began
+            elif after is None or other_began < after_began:
+                after, after_began = other, other_began
         if before is not None:
             transaction.previous = before.transaction_id
             transaction.previous_stop_wh = before.meter_stop_wh
@@ -202,7 +205,7 @@ class Transactions(Struct):
         return [
             transaction
             for transaction in self.known.values()
-            if transaction.evse_id == evse_id and not transaction.is_ended
+            if transaction.ended < 0 and transaction.evse_id == evse_id
         ]
 
     def current_on(self, evse_id: int, at: int | None = None) -> Transaction | None:

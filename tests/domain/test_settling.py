@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from domain import releasing
 from domain.answering import Policy
 from schemas.records import CdrReleased, ConnectionClosed, TransactionClosed
 from tests.domain.log import NOW, SECOND, Log, Worker, start, stop, working
@@ -144,3 +145,29 @@ def test_the_next_start_closes_the_one_before_when_its_stop_has_had_its_time(
 
     site.at(120)
     assert site.records(TransactionClosed) == ([] if is_told else [45])
+
+
+def test_a_held_cdr_is_looked_at_once_whatever_else_the_station_tells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[str] = []
+    release = releasing.release
+
+    def looks(deciding: Any, transaction: Any) -> Any:
+        looked_at.append(transaction.transaction_id)
+        return release(deciding, transaction)
+
+    monkeypatch.setattr(releasing, "release", looks)
+    site = Site(window=0)
+    held = []
+    for number in range(3):
+        told = start(at=f"2026-11-23T08:0{number}:00Z")
+        begun = site.calls("StartTransaction", told)["transactionId"]
+        site.calls("StopTransaction", stop(begun, meter_stop=1))
+        held.append(str(begun))
+    assert looked_at == held
+
+    released = str(site.charges())
+    site.at(60)
+    assert looked_at == [*held, released]
+    assert len(site.records(CdrReleased)) == 1
