@@ -18,15 +18,16 @@ class TransactionIds:
         """How many ids there are in the share."""
         self._share = share
         self._shares = shares
-        self._keys = [blake2b(bytes([i]), key=key[:64], digest_size=16).digest() for i in _ROUNDS]
+        keys = (blake2b(bytes([i]), key=key[:64], digest_size=16).digest() for i in _ROUNDS)
+        self._rounds = [blake2b(key=key, digest_size=2) for key in keys]
 
     def id_of(self, counter: int) -> int:
         """Return the id of a counter from 0 to below `counters`."""
         value = counter * self._shares + self._share
         while True:
             left, right = value >> 16, value & 0xFFFF
-            for key in self._keys:
-                left, right = right, left ^ _scramble(key, right)
+            for keyed in self._rounds:
+                left, right = right, left ^ _scramble(keyed, right)
             value = left << 16 | right
             if 1 <= value <= ID_MAX:
                 return value
@@ -36,13 +37,15 @@ class TransactionIds:
         value = transaction_id
         while True:
             left, right = value >> 16, value & 0xFFFF
-            for key in reversed(self._keys):
-                left, right = right ^ _scramble(key, left), left
+            for keyed in reversed(self._rounds):
+                left, right = right ^ _scramble(keyed, left), left
             value = left << 16 | right
             if 0 <= value < ID_MAX:
                 return value // self._shares
 
 
-def _scramble(key: bytes, half: int) -> int:
-    digest = blake2b(half.to_bytes(2, "big"), key=key, digest_size=2).digest()
-    return int.from_bytes(digest, "big")
+def _scramble(keyed: blake2b, half: int) -> int:
+    # A copy of a hash that knows its key is cheaper than a new one.
+    hashed = keyed.copy()
+    hashed.update(half.to_bytes(2, "big"))
+    return int.from_bytes(hashed.digest(), "big")

@@ -246,9 +246,10 @@ class EdgeLog:
         values = [each.value for each in posted]
         offset = self._journal.next_offset(partition) + len(values)
         while decided := owner.decide(now, DECISIONS_MAX):
-            encoded = [self._encoded(partition, record) for record in decided]
-            for value, sequence, record, _ in encoded:
-                values.append(value)
+            first_sequence = self._sequences[partition] + 1
+            self._sequences[partition] += len(decided)
+            values += [encode(r, incarnation, n) for n, r in enumerate(decided, first_sequence)]
+            for sequence, record in enumerate(decided, first_sequence):
                 owner.fold_queued(offset, record, incarnation, sequence)
                 if type(record) is MessageSent:
                     asked = record.cause - first
