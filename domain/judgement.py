@@ -12,7 +12,7 @@ from domain import signed_values
 from domain.clocks import Moment, Times, times_of
 from domain.limits import UNKNOWN, Limits
 from domain.meter_rules import CURRENT, MeterRule
-from domain.metering import Bounds, Reading, Registers, Wh, meter
+from domain.metering import UNMETERED, Bounds, Reading, Registers, Wh, meter
 from domain.reserved_time import UNCLEAR
 from domain.transaction import Transaction
 
@@ -67,10 +67,13 @@ def judge(t: Transaction, limits: Limits = UNKNOWN, rule: MeterRule = CURRENT) -
     times = _times(t, limits)
     end_us = times.end if t.is_ended else _concluded_end(t, times.start)
     flags = {*t.flags, *times.flags, *_said(t, times, limits)}
-    metered = meter(_registers(t, times, rule), limits)
+    over = is_over(t)
+    metered = UNMETERED
+    if over or t.readings or t.intervals:
+        metered = meter(_registers(t, times, rule), limits)
     energy, bounds = metered.energy, metered.bounds
     missing: tuple[int, ...] = ()
-    if is_over(t):
+    if over:
         flags |= metered.flags
         missing = t.seq.missing()
         flags |= _sequence_flags(t, missing)

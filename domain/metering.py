@@ -60,6 +60,10 @@ class Metered(NamedTuple):
     """Those that may split the energy, in the base of the start."""
 
 
+UNMETERED = Metered(None, None, _NOTHING, _NOTHING, ())
+"""What can be said of a transaction that runs and was not read yet."""
+
+
 def meter(r: Registers, limits: Limits) -> Metered:
     read = _inside(r)
     if (plain := _plainly(r, read, limits)) is not None:

@@ -5,6 +5,7 @@ The shape is the same for every version of OCPP. Energy is in whole Wh, time is 
 """
 
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha1, sha256
 from typing import Literal
 from uuid import UUID
@@ -152,8 +153,10 @@ def cdr_id(tenant: str, station: str, transaction_id: str, generation: int = 0) 
     return _uuid5(name)
 
 
+@lru_cache(maxsize=4_096)
 def _uuid5(name: str) -> str:
-    # What uuid5 returns (RFC 9562, 5.5), without making a UUID of it: every view wants the text.
+    # What uuid5 returns (RFC 9562, 5.5), without making a UUID of it: every view wants the text,
+    # and while a session runs it wants it again and again.
     text = sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(text[16], 16) & 3]
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
