@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.embedded import directory
 from benchmarks.history import PARTITION, History, Teller, received, unframed
 from benchmarks.rows import Row
-from infra.edge import GC_THRESHOLD
+from infra.collector import calm_collector
 from infra.journal_sqlite import SWITCH_INTERVAL_S
 from ingress import rpc
 from ingress.stream import Stream
@@ -57,7 +57,7 @@ STEPS = (
 
 def run() -> list[Row]:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    gc.set_threshold(*GC_THRESHOLD)
+    calm_collector()
     with directory() as data:
         turns = asyncio.run(_turns(data))
     figures = {step: statistics.median(turn[step] for turn in turns) for step in STEPS}

@@ -7,7 +7,6 @@ log again they are folded anew and the door opens.
 """
 
 import asyncio
-import gc
 import logging
 import secrets as randomness
 import sys
@@ -36,9 +35,6 @@ from schemas.journal import Unavailable
 from schemas.records import MessageSent, Record
 
 TRY_AGAIN_LATER = 1013
-
-GC_THRESHOLD = (50_000, 50, 100)
-"""Nothing on the hot path makes cycles; Python's default looks for them at every 40th CALL."""
 
 HOLD_S = 3.0
 """How long sockets wait for a journal that failed, before they are closed."""
@@ -243,7 +239,6 @@ async def edge(options: EdgeOptions) -> AsyncIterator[Edge]:
         TooManySetAside: this version cannot fold what is in the log.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    gc.set_threshold(*GC_THRESHOLD)
     options.data.mkdir(parents=True, exist_ok=True)
     journal = await SqliteJournal.create_or_open(options.data, options.partitions)
     snapshots = Snapshots(options.data / "snapshots.sqlite")

@@ -7,6 +7,7 @@ from pathlib import Path
 from domain.answering import Policy
 from infra.append_socket import AppendSocket
 from infra.child import say_ready, stop_on
+from infra.collector import calm_collector
 from infra.deployment import Deployment, Layout, read_key
 from infra.edge import EdgeOptions, edge
 from infra.giving_way import FullFlag, tell_when_full
@@ -21,6 +22,7 @@ from ingress.options import Options
 
 
 async def run_edge(settings: Settings, layout: Layout, deployment: Deployment) -> None:
+    calm_collector()
     stop = stop_on(signal.SIGTERM)
     directory = settings.secrets or layout.secrets
     dsn = EmbeddedPostgres(layout.postgres, deployment.postgres_port).dsn

@@ -6,6 +6,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
+from infra.collector import calm_collector
 from infra.rebuild_socket import Advanced, Finished, Line, Refused, Report, heard
 from projections.ports import StoreUnavailable
 from projections.rebuild import Rebuilt
@@ -41,6 +42,7 @@ async def rebuilt_apart(work: Work, report: Report) -> Rebuilt:
 
 
 def _work(work: Work, pipe: Connection) -> None:
+    calm_collector()
     try:
         rebuilt = asyncio.run(work(lambda done, total: pipe.send(Advanced(done, total))))
     except (StoreUnavailable, Unavailable) as error:
