@@ -21,6 +21,10 @@ FULL = 0.85
 """Of the time the thread of the edge's event loop runs, or could if a core were free for it; the
 rest is its waiting for the disk."""
 
+FULL_LOOKS = 3
+"""So many in a row: at a rate that the machine holds, one alone is a snapshot or a bundle of CALLs,
+and views that paused for it would be half a second late."""
+
 _SCHEDULED = Path("/proc/thread-self/schedstat")
 
 WORK_S = 0.1
@@ -49,12 +53,13 @@ class FullFlag:
 
 async def tell_when_full(flag: FullFlag) -> None:
     """Measure the thread that runs this, until cancelled; then the flag says no."""
-    wall, busy = time.monotonic(), _busy_s()
+    wall, busy, full = time.monotonic(), _busy_s(), 0
     try:
         while True:
             await asyncio.sleep(LOOK_S)
             now, busy_now = time.monotonic(), _busy_s()
-            flag.set(busy_now - busy > FULL * (now - wall))
+            full = full + 1 if busy_now - busy > FULL * (now - wall) else 0
+            flag.set(full >= FULL_LOOKS)
             wall, busy = now, busy_now
     finally:
         flag.set(False)

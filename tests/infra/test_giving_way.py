@@ -4,7 +4,7 @@ import asyncio
 import time
 from pathlib import Path
 
-from infra.giving_way import PAUSE_S, WORK_S, FullFlag, GivingWay, tell_when_full
+from infra.giving_way import LOOK_S, PAUSE_S, WORK_S, FullFlag, GivingWay, tell_when_full
 from infra.journal_memory import MemoryJournal
 from tests.contract.journal import lines
 
@@ -34,6 +34,22 @@ async def test_a_loop_that_works_all_the_time_is_full_and_an_idle_one_is_not(
     telling.cancel()
     await asyncio.wait([telling])
     assert not flag.is_set
+
+
+async def test_a_moment_of_work_does_not_make_a_loop_full(tmp_path: Path) -> None:
+    flag = FullFlag(tmp_path / "full")
+    telling = asyncio.ensure_future(tell_when_full(flag))  # noqa: TID251 - cancelled below.
+    seen = []
+    for _ in range(4):
+        until = time.monotonic() + 1.5 * LOOK_S
+        while time.monotonic() < until:
+            pass
+        for _ in range(30):
+            await asyncio.sleep(0.01)
+            seen.append(flag.is_set)
+    telling.cancel()
+    await asyncio.wait([telling])
+    assert not any(seen)
 
 
 async def test_a_reader_pauses_while_the_flag_is_set_and_misses_nothing(tmp_path: Path) -> None:
