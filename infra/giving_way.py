@@ -22,8 +22,8 @@ FULL = 0.85
 rest is its waiting for the disk."""
 
 FULL_LOOKS = 3
-"""So many in a row: at a rate that the machine holds, one alone is a snapshot or a bundle of CALLs,
-and views that paused for it would be half a second late."""
+"""So many more that found it full than did not: at a rate that the machine holds, one alone is a
+snapshot or a bundle of CALLs, and views that paused for it would be half a second late."""
 
 _SCHEDULED = Path("/proc/thread-self/schedstat")
 
@@ -58,7 +58,8 @@ async def tell_when_full(flag: FullFlag) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
             now, busy_now = time.monotonic(), _busy_s()
-            full = full + 1 if busy_now - busy > FULL * (now - wall) else 0
+            is_full = busy_now - busy > FULL * (now - wall)
+            full = min(full + 1, 2 * FULL_LOOKS) if is_full else max(full - 1, 0)
             flag.set(full >= FULL_LOOKS)
             wall, busy = now, busy_now
     finally:
