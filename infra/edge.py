@@ -247,6 +247,7 @@ async def edge(options: EdgeOptions) -> AsyncIterator[Edge]:
         async with running.server:
             await running.recover()
             yield running
+        running.log.work_off()
         for owner in running.log.owners:
             await running.snapshot(owner)
     finally:

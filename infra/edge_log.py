@@ -5,8 +5,8 @@ fold it there and then, and its answer joins the same commit. Nothing leaves the
 commit has returned; if it fails, everything folded since is thrown away with the owners.
 
 What is posted in one turn of the event loop is worked off step by step: all of it is folded, then
-all of it is answered. One CALL after the other, from beginning to end, costs a fifth more: each
-step then finds the processor's caches full of the other steps.
+all of it is answered. One CALL after the other, from beginning to end, costs 40 % more: each step
+then finds the processor's caches full of the other steps.
 """
 
 import asyncio
@@ -105,15 +105,15 @@ class EdgeLog:
         else:
             self._posted[partition] = [posted]
             if not self._posted_count:
-                asyncio.get_running_loop().call_soon(self._work_off)
+                asyncio.get_running_loop().call_soon(self.work_off)
         self._posted_count += 1
         self._posted_bytes += len(posted.value)
         if self._posted_count >= POSTED_MAX or self._posted_bytes >= POSTED_BYTES_MAX:
-            self._work_off()
+            self.work_off()
 
     async def append(self, record: Record) -> None:
         self.post(record)
-        self._work_off()
+        self.work_off()
         await self._durable()
 
     def accepts(self, tenant: str, station: str) -> bool:
@@ -129,7 +129,7 @@ class EdgeLog:
         """
         if self._is_down:
             raise Unavailable("the journal cannot be written")
-        self._work_off()
+        self.work_off()
         # For what is decided because of them, too: that is folded before it is queued.
         self._journal.require_room()
         records = [decode(value) for value in values]
@@ -156,7 +156,7 @@ class EdgeLog:
         """Decide what is due; return when the next timer is (microseconds), if there is one."""
         if self._is_down:
             return None
-        self._work_off()
+        self.work_off()
         try:
             self._journal.require_room()
         except Unavailable:
@@ -211,7 +211,7 @@ class EdgeLog:
         self._sequences[partition] = sequence
         return _Posted(value, sequence, record, payload)
 
-    def _work_off(self) -> None:
+    def work_off(self) -> None:
         """Fold and queue what was posted, and all that is decided because of it."""
         if not self._posted_count:
             return
@@ -221,7 +221,7 @@ class EdgeLog:
             self._take(self.owners[partition - 1], some)
 
     def _queue(self, owner: Owner, records: Sequence[Record]) -> None:
-        self._work_off()
+        self.work_off()
         if records:
             self._take(owner, [self._encoded(owner.partition, record) for record in records])
 
@@ -264,7 +264,7 @@ class EdgeLog:
 
     def _enqueue(self, partition: int, values: Sequence[bytes]) -> None:
         for batch in split(values):
-            first = self._journal.enqueue(partition, batch)
+            first = self._journal.enqueue(partition, batch, is_folded=True)
             self._newest = (partition, first + len(batch) - 1)
         self.records += len(values)
 

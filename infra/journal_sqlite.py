@@ -135,11 +135,12 @@ class SqliteJournal:
     def partitions(self) -> int:
         return self._identity.partitions
 
-    def enqueue(self, partition: int, values: Sequence[bytes]) -> int:
+    def enqueue(self, partition: int, values: Sequence[bytes], *, is_folded: bool = False) -> int:
         """Fix the batch's place in the log and return the offset of its first value.
 
         The others follow without a gap. It is durable, all of it, once `durable[partition]` is
-        above its last offset, and lost if the failure callback comes first.
+        above its last offset, and lost if the failure callback comes first. `is_folded`: room was
+        asked for before, and now it is too late to refuse it for want of some.
 
         Raises:
             Unavailable: nothing was queued.
@@ -149,7 +150,7 @@ class SqliteJournal:
             raise Unavailable(self._refusal)
         lines = joined(values)
         lines_bytes = len(lines)
-        if self._queued_bytes + lines_bytes > QUEUE_BYTES_MAX:
+        if self._queued_bytes + lines_bytes > QUEUE_BYTES_MAX and not is_folded:
             raise Unavailable(f"{self._queued_bytes} bytes are queued for the journal")
         if partition < 0:
             raise IndexError(f"partition {partition}")

@@ -246,3 +246,17 @@ async def test_what_was_posted_in_the_turn_in_which_a_commit_failed_is_in_no_log
         assert journal.next_offset(1) == head
         with pytest.raises(Unavailable):
             log.post(heartbeat(2))
+
+
+async def test_what_is_folded_is_queued_though_there_is_no_room_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with claimed(tmp_path) as (log, journal, _):
+        log.post(heartbeat(1))
+        with monkeypatch.context() as patched:
+            patched.setattr(journal_sqlite, "QUEUE_BYTES_MAX", 1)
+            log.work_off()
+        await log.append(opening("c2"))
+        frames = told(await records_of(journal))
+
+    assert frames == [("MessageReceived", "CP1", "1"), ("MessageSent", "CP1", "1")]

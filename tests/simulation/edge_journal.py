@@ -67,12 +67,12 @@ class DriveJournal:
         self._durable_callbacks: list[Callable[[], None]] = []
         self._failure_callbacks: list[Callable[[Exception], None]] = []
 
-    def enqueue(self, partition: int, values: Sequence[bytes]) -> int:
+    def enqueue(self, partition: int, values: Sequence[bytes], *, is_folded: bool = False) -> int:
         self._process.require_life()
         if self._refusal:
             raise Unavailable(self._refusal)
         size = len(joined(values))
-        if self._queued_bytes + size > QUEUE_BYTES_MAX:
+        if self._queued_bytes + size > QUEUE_BYTES_MAX and not is_folded:
             raise Unavailable("too much is queued")
         first = self._next[partition]
         self._next[partition] = first + len(values)
