@@ -173,6 +173,8 @@ class Owner:
             self._arm(key, station)
         elif isinstance(record, ConnectionLost):
             self._ending.discard(record.cause)
+            # What settles while its station is there waits for longer now.
+            self._arm(key, station)
 
     def _count_ids(self, station: Station) -> None:
         transactions = station.transactions.known

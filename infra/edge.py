@@ -140,6 +140,7 @@ class Edge:
 
         Raises:
             TooManySetAside, in a group: nothing is decided any more until a person has looked.
+            Exception, in a group: what was folded could not be queued; a new process must fold.
         """
         self.port = await self.server.listen(self.options.host, self.options.port)
         ready(self.port)
@@ -169,6 +170,8 @@ class Edge:
     async def _watch_timers(self) -> None:
         while True:
             self._timer_steps += 1
+            if self.log.broken is not None:
+                raise self.log.broken
             due = self.log.elapse(clock.now_us())
             for owner in self.log.owners:
                 self._alarms[owner.partition].look(owner)
@@ -247,9 +250,9 @@ async def edge(options: EdgeOptions) -> AsyncIterator[Edge]:
         async with running.server:
             await running.recover()
             yield running
-        running.log.work_off()
         for owner in running.log.owners:
             await running.snapshot(owner)
     finally:
+        running.log.work_off()
         await journal.close()
         snapshots.close()

@@ -11,14 +11,15 @@ then finds the processor's caches full of the other steps.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from domain.owner import Owner
 from domain.registry import Registry
-from infra.journal_batches import split
+from infra.journal_batches import BATCH_BYTES_MAX, split
 from infra.journal_sqlite import SqliteJournal
-from schemas.journal import REGISTRY_PARTITION, Unavailable
+from schemas.journal import REGISTRY_PARTITION, AppendUnknown, Unavailable
 from schemas.partitions import partition_of
 from schemas.payloads import VERSIONS, actions
 from schemas.records import MessageSent, Record, decode, encode
@@ -88,6 +89,8 @@ class EdgeLog:
         self._leaving: deque[tuple[int, int, MessageSent | asyncio.Future[None], int]] = deque()
         self._newest = (REGISTRY_PARTITION, -1)
         self._is_down = True
+        self.broken: Exception | None = None
+        """Why what is folded is not what is queued: end the process, and let the next one fold."""
 
     def start(self, owners: Sequence[Owner]) -> None:
         """Take owners that have folded the whole log; claim next."""
@@ -100,6 +103,8 @@ class EdgeLog:
         self._journal.require_room()
         partition = self._partition_of(record)
         posted = self._encoded(partition, record, payload)
+        if len(posted.value) > BATCH_BYTES_MAX:
+            raise ValueError(f"a record of {len(posted.value)} bytes")
         if partition in self._posted:
             self._posted[partition].append(posted)
         else:
@@ -141,7 +146,8 @@ class EdgeLog:
                 self.owners[partition - 1].fold(offset, record)
         self._newest = (partition, first + len(values) - 1)
         if partition != REGISTRY_PARTITION:
-            self._decide(self.owners[partition - 1], self._now_us())
+            with self._all_or_broken():
+                self._decide(self.owners[partition - 1], self._now_us())
         await self._durable()
         return range(first, first + len(values))
 
@@ -162,7 +168,8 @@ class EdgeLog:
         except Unavailable:
             return None
         for owner in self.owners:
-            self._decide(owner, now)
+            with self._all_or_broken():
+                self._decide(owner, now)
             for settled in owner.settled_passwords(now):
                 self._register(settled)
         dues = [due for owner in self.owners if (due := owner.next_due()) is not None]
@@ -217,13 +224,25 @@ class EdgeLog:
             return
         posted, self._posted = self._posted, {}
         self._posted_count = self._posted_bytes = 0
-        for partition, some in posted.items():
-            self._take(self.owners[partition - 1], some)
+        with self._all_or_broken():
+            for partition, some in posted.items():
+                self._take(self.owners[partition - 1], some)
+
+    @contextmanager
+    def _all_or_broken(self) -> Iterator[None]:
+        """If not all that is folded was queued, nothing that waits may leave."""
+        try:
+            yield
+        except Exception as error:
+            self.broken = error
+            self.fail(AppendUnknown(f"not all that was folded could be queued: {error}"))
+            raise
 
     def _queue(self, owner: Owner, records: Sequence[Record]) -> None:
         self.work_off()
         if records:
-            self._take(owner, [self._encoded(owner.partition, record) for record in records])
+            with self._all_or_broken():
+                self._take(owner, [self._encoded(owner.partition, record) for record in records])
 
     def _take(self, owner: Owner, posted: Sequence[_Posted]) -> None:
         first = offset = self._journal.next_offset(owner.partition)

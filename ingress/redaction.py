@@ -23,6 +23,10 @@ from schemas.switches import Switches
 
 REPORTS: Final = frozenset({"NotifyEvent", "NotifyReport"})
 
+UNREAD_VALUES_MAX: Final = 500
+"""In a text that nobody could read. With more of them, each replaced by a longer digest, it would
+pass what a record may have, so it is replaced as a whole."""
+
 _VALUE: Final = re.compile(
     r'("(?:value|attributeValue|actualValue)"\s*:\s*)("(?:[^"\\]|\\.)*(?:"|$)|[^\s,"\]}]+)'
 )
@@ -99,6 +103,8 @@ def _redacted_unread(text: str, mark: Callable[[str], str]) -> Redacted | None:
     if not is_secret(text):
         return None
     new, values = _VALUE.subn(lambda match: f"{match[1]}{_json(mark(match[2]))}", text)
+    if values > UNREAD_VALUES_MAX:
+        return Redacted(mark(text), values)
     return Redacted(new, values) if values else None
 
 

@@ -110,6 +110,18 @@ def test_it_is_not_waited_for_for_ever(flaps: bool) -> None:
     assert site.records(CdrReleased) == [24 * 60 + 15]
 
 
+def test_one_whose_node_was_lost_is_not_waited_for_for_ever() -> None:
+    site = Site()
+    site.charges()
+    site.at(10)
+    lost = site.worker.owner.lost(lambda _node: True, site.log.now)
+    site.log.append(*lost, writer=site.worker.name)
+    site.worker.settle()
+
+    site.at(48 * 60)
+    assert site.records(CdrReleased) == [24 * 60 + 15]
+
+
 def test_without_a_window_nothing_is_waited_for() -> None:
     site = Site(window=0)
     begun = site.calls("StartTransaction", start())["transactionId"]

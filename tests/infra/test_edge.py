@@ -243,3 +243,28 @@ async def test_a_station_is_told_at_its_next_connection_what_an_operator_wanted_
             told = orjson.loads(await socket.recv())
 
     assert told == [2, "k1", "ClearCache", {}]
+
+
+async def test_an_edge_that_could_not_queue_what_it_folded_ends_and_the_next_folds_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: Any, **__: Any) -> int:
+        raise ValueError("no batch")
+
+    async def run_into_it() -> None:
+        async with running(tmp_path) as at, station(at) as socket:
+            await call(socket, "1", "Heartbeat", {})
+            with monkeypatch.context() as patched:
+                patched.setattr(at.journal, "enqueue", refuses)
+                await socket.send(orjson.dumps([2, "2", "StartTransaction", START]).decode())
+                with pytest.raises(ConnectionClosed):
+                    async with asyncio.timeout(ENOUGH_S):
+                        await socket.recv()
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await run_into_it()
+    assert raised.group_contains(ValueError, match="no batch")
+
+    async with running(tmp_path) as at:
+        assert not at.log.owners[0].stations["default", "CP1"].transactions.known
+        assert (await call_once_open(at, "2", "StartTransaction", START))[0] == 3

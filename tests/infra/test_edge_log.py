@@ -31,6 +31,9 @@ from schemas.records import (
 
 NOW = 1_795_428_000_000_000
 
+DELIVERED: list[str] = []
+"""Ids of the frames that left, of all tests."""
+
 
 class FsyncFails(sqlite3.Connection):
     """A disk that takes commits and cannot say so, once `is_broken`."""
@@ -65,7 +68,7 @@ async def claimed(
         journal,
         Registry(),
         incarnation="edge",
-        deliver=lambda _offset, _sent: None,
+        deliver=lambda _offset, sent: DELIVERED.append(sent.message_id),
         now_us=now_us,
     )
     journal.on_durable(log.committed)
@@ -260,3 +263,44 @@ async def test_what_is_folded_is_queued_though_there_is_no_room_any_more(
         frames = told(await records_of(journal))
 
     assert frames == [("MessageReceived", "CP1", "1"), ("MessageSent", "CP1", "1")]
+
+
+async def test_a_record_that_fits_into_no_batch_is_refused_and_hurts_nobody_else(
+    tmp_path: Path,
+) -> None:
+    async with claimed(tmp_path) as (log, journal, _):
+        log.post(heartbeat(1, "CP1"))
+        with pytest.raises(ValueError, match="bytes"):
+            log.post(heartbeat(2, "CP2", " " * 1_000_000))
+        log.post(heartbeat(3, "CP3"))
+        await log.append(opening("c2"))
+        frames = told(await records_of(journal))
+
+    assert {message_id for _, _, message_id in frames} == {"1", "3"}
+    assert len(frames) == 4
+    assert log.broken is None
+
+
+async def test_nothing_leaves_any_more_once_what_is_folded_could_not_be_queued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: Any, **__: Any) -> int:
+        raise ValueError("no batch")
+
+    async with claimed(tmp_path) as (log, journal, _):
+        DELIVERED.clear()
+        head = journal.next_offset(1)
+        with monkeypatch.context() as patched:
+            patched.setattr(journal, "enqueue", refuses)
+            log.post(heartbeat(1))
+            with pytest.raises(ValueError, match="no batch"):
+                log.work_off()
+        assert isinstance(log.broken, ValueError)
+        with pytest.raises(Unavailable):
+            log.post(heartbeat(2))
+        # Were the answer still waiting, it would leave with whatever stands in its place.
+        await journal.append(1, [b"{}"] * 3)
+        log.committed()
+
+    assert journal.next_offset(1) == head + 3
+    assert DELIVERED == []
