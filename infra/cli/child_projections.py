@@ -3,7 +3,7 @@
 import signal
 
 from infra.child import say_ready, stop_on
-from infra.collector import calm_collector
+from infra.collector import READER_THRESHOLD, calm_collector
 from infra.deployment import Deployment, Layout
 from infra.giving_way import FullFlag, GivingWay
 from infra.journal_sqlite import SqliteJournal
@@ -18,7 +18,7 @@ from projections.run import Projection
 
 
 async def run_read_model(settings: Settings, layout: Layout, deployment: Deployment) -> None:
-    calm_collector()
+    calm_collector(READER_THRESHOLD)
     stop = stop_on(signal.SIGTERM)
     dsn = EmbeddedPostgres(layout.postgres, deployment.postgres_port).dsn
     journal = await SqliteJournal.open_read_only(layout.journal)

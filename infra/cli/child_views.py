@@ -13,7 +13,7 @@ from infra.child import say_ready, stop_on
 from infra.clickhouse import ChdbEngine
 from infra.clickhouse_http import serve
 from infra.clickhouse_tables import ClickHouseTables
-from infra.collector import calm_collector
+from infra.collector import READER_THRESHOLD, calm_collector
 from infra.deployment import Deployment, Layout
 from infra.giving_way import FullFlag, GivingWay
 from infra.journal_sqlite import SqliteJournal
@@ -32,7 +32,7 @@ from projections.run import Projection
 
 
 async def run_views(settings: Settings, layout: Layout, deployment: Deployment) -> None:
-    calm_collector()
+    calm_collector(READER_THRESHOLD)
     stop = stop_on(signal.SIGTERM)
     dsn = EmbeddedPostgres(layout.postgres, deployment.postgres_port).dsn
     journal = await SqliteJournal.open_read_only(layout.journal)

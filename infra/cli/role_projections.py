@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from infra.cli.servers import answering, database, kafka_journal, series
-from infra.collector import calm_collector
+from infra.collector import READER_THRESHOLD, calm_collector
 from infra.projecting import limits_of, run_projections
 from infra.read_store import PostgresReadStore
 from infra.role_health import of_projections
@@ -21,7 +21,7 @@ from projections.run import Projection
 
 
 async def run_projections_role(settings: Settings, stop: asyncio.Event) -> None:
-    calm_collector()
+    calm_collector(READER_THRESHOLD)
     async with (
         kafka_journal(settings) as journal,
         database(settings) as postgres,
