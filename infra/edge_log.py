@@ -289,10 +289,8 @@ class EdgeLog:
 
     def _register(self, record: Record) -> None:
         """Queue and fold what an owner decided of the registry."""
-        offset = self._journal.next_offset(REGISTRY_PARTITION)
-        self._sequences[REGISTRY_PARTITION] += 1
-        value = encode(record, self._incarnation, self._sequences[REGISTRY_PARTITION])
-        self._journal.enqueue(REGISTRY_PARTITION, [value])
+        value = self._encoded(REGISTRY_PARTITION, record).value
+        offset = self._journal.enqueue(REGISTRY_PARTITION, [value])
         self._newest = (REGISTRY_PARTITION, offset)
         self.registry.fold(offset, record)
 

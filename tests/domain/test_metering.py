@@ -22,13 +22,15 @@ wh = st.one_of(
 def told(draw: st.DrawFn) -> Registers:
     """Registers that mostly agree with the readings between them."""
     steps = draw(st.lists(st.integers(0, 3_000), max_size=6))
-    at, shown = 0, draw(st.integers(0, 5_000))
+    at, shown = 0, draw(st.one_of(st.just(0), st.integers(0, 5_000)))
+    # Of a register that counts from zero, readings in kWh are plausible in Wh, too.
+    unit = draw(st.sampled_from([1, 1, 1_000]))
     start: Wh = shown
     readings: list[Reading] = []
     for step in steps:
         at, shown = at + draw(st.integers(0, 20)) * MINUTE_US, shown + step
         odd = draw(st.integers(0, 12)) == 0
-        readings.append((at, Decimal(draw(wh) if odd else shown)))
+        readings.append((at, Decimal(draw(wh) if odd else shown) / unit))
     stop: Wh = shown + draw(st.integers(-2, 2_000))
     return Registers(
         start=draw(st.one_of(st.just(start), st.none(), wh)),
@@ -61,3 +63,9 @@ def test_what_is_plain_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
         start=1_000, stop=1_500, start_us=0, end_us=5 * MINUTE_US, readings=readings
     )
     assert meter(registers, UNKNOWN).energy == 500
+
+
+def test_readings_in_another_unit_are_not_plain_though_they_lie_between_the_registers() -> None:
+    readings = [(MINUTE_US * n, Decimal(5 * n)) for n in range(1, 5)]
+    registers = Registers(start=0, stop=21_000, start_us=0, end_us=5 * MINUTE_US, readings=readings)
+    assert meter(registers, UNKNOWN).flags == {"UNIT_SUSPECT"}
