@@ -1,6 +1,7 @@
 """Postgres from the wheel: in our process group, and itself again after any kill."""
 
 import asyncio
+import json
 import os
 import signal
 import stat
@@ -16,6 +17,10 @@ from infra.postgres_cluster import PostgresFailed
 from infra.postgres_embedded import EmbeddedPostgres, embedded_postgres
 
 pytestmark = pytest.mark.postgres
+
+COUNT_ROWS = """
+SELECT count(*) FROM json_to_recordset(%s) AS told (station text, number integer)
+"""
 
 
 def start(server: EmbeddedPostgres) -> subprocess.Popen[bytes]:
@@ -57,6 +62,32 @@ def test_it_leaves_the_process_group_of_its_starter_and_is_not_root(tmp_path: Pa
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory of one mapping is read from /proc")
+def test_what_one_large_batch_took_is_given_back(tmp_path: Path) -> None:
+    process = start(server := EmbeddedPostgres(tmp_path / "postgres"))
+    rows = json.dumps([{"station": f"S{number:06d}", "number": number} for number in range(50_000)])
+
+    try:
+        with psycopg.connect(server.dsn) as connection:
+            before = heap_bytes(connection.info.backend_pid)
+            for _ in range(3):
+                connection.execute(COUNT_ROWS, (rows,))
+            # What a statement took is free when the next one comes.
+            connection.commit()
+            grown = heap_bytes(connection.info.backend_pid) - before
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+
+    assert grown < len(rows) / 2
+
+
+def heap_bytes(pid: int) -> int:
+    """What a process has of the kernel for `malloc`, outside of mappings of their own."""
+    mappings = psutil.Process(pid).memory_maps(grouped=False)
+    return sum(each.rss for each in mappings if each.path == "[heap]")
 
 
 def test_after_a_kill_of_every_process_it_recovers(tmp_path: Path) -> None:
