@@ -9,7 +9,6 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import version
-from typing import NamedTuple
 
 from msgspec import Raw, Struct
 from msgspec.structs import replace
@@ -78,7 +77,7 @@ class PricedFacts(Struct, frozen=True, kw_only=True):
     """Of its tariff while it ran; None: by one that we cannot read."""
 
 
-class Priced(NamedTuple):
+class Priced(Struct, frozen=True, gc=False):
     flags: frozenset[str] = frozenset()
     holds: frozenset[str] = frozenset()
     """Of all flags, those that hold because of money."""
@@ -107,12 +106,13 @@ def price_facts(facts: PricedFacts, reference: Reference) -> Priced:
     applied = tariff_of(f, reference)
     if applied is None:
         missing = frozenset({TARIFF_MISSING})
-        return priced._replace(flags=missing, holds=missing)
+        return replace(priced, flags=missing, holds=missing)
     zone = located.location.time_zone if located else ""
     cost = _cost(f, applied.tariff, zone)
     flags = _flags(f, applied.tariff, zone, cost)
     calibrated = reference.attributes_at(f.tenant, f.station, f.registry).get("eichrecht") is True
-    return priced._replace(
+    return replace(
+        priced,
         flags=frozenset(flags),
         holds=frozenset(_holds({*f.flags, *flags}, applied.tariff, calibrated=calibrated)),
         cost=cost_document(cost) if cost else None,

@@ -5,7 +5,7 @@ ahead of us. Then the time of receipt stands in for it, but only where the frame
 not out of a queue. Nothing here moves a time that is merely late or a little wrong.
 """
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from domain.limits import EARLIEST_US, Limits
 
@@ -18,7 +18,7 @@ STEADY_US = 60_000_000
 LONG_US = 24 * 3_600_000_000
 
 
-class Moment(NamedTuple):
+class Moment(Struct, frozen=True, gc=False):
     at: int | None
     """By the station's clock."""
     received: int
@@ -26,7 +26,7 @@ class Moment(NamedTuple):
     """Nothing says that it waited in a queue."""
 
 
-class Times(NamedTuple):
+class Times(Struct, frozen=True, gc=False):
     start: int | None
     end: int | None
     flags: frozenset[str]
@@ -37,7 +37,7 @@ _NONE: frozenset[str] = frozenset()
 _LONG = frozenset({"LONG_SESSION"})
 
 
-class _Read(NamedTuple):
+class _Read(Struct, frozen=True, gc=False):
     at: int | None
     flags: tuple[str, ...]
     lag: int | None

@@ -7,7 +7,9 @@ whether it can be: they bound what is unknown, and contradict what is wrong, but
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import pairwise
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.limits import Limits
 from domain.readings import whole
@@ -31,7 +33,7 @@ _KILO = 1000
 _NOTHING: frozenset[str] = frozenset()
 
 
-class Registers(NamedTuple):
+class Registers(Struct, frozen=True, gc=False):
     """What was told of the registers and of the times at which they were read."""
 
     start: Wh | None
@@ -50,7 +52,7 @@ class Registers(NamedTuple):
     tolerance_wh: int = 1
 
 
-class Metered(NamedTuple):
+class Metered(Struct, frozen=True, gc=False):
     energy: Wh | None
     bounds: Bounds | None
     flags: frozenset[str]
@@ -76,25 +78,26 @@ def meter(r: Registers, limits: Limits) -> Metered:
     wrapped = _unwrapped(r, inside, limits)
     if wrapped is not None:
         stop, inside = wrapped
-        return _decided(r._replace(stop=stop), inside, flags | {"METER_ROLLOVER"}, limits)
+        return _decided(replace(r, stop=stop), inside, flags | {"METER_ROLLOVER"}, limits)
     if _falls(inside, r.tolerance_wh):
         return _unknown(r, inside, flags | _regression(r) | {"METER_RESET"}, limits)
     mixed = _mixes_bases(r, inside, limits)
     if mixed is not None:
         flags = flags | _regression(r) | {"METER_BASE_MISMATCH"}
-        held = _unknown(r._replace(start=mixed), inside, flags, limits)
-        return held._replace(holds=frozenset({"METER_BASE_MISMATCH"}))
+        held = _unknown(replace(r, start=mixed), inside, flags, limits)
+        return replace(held, holds=frozenset({"METER_BASE_MISMATCH"}))
     if r.stop < r.start:
         return _unknown(r, inside, flags | {"METER_REGRESSION"}, limits)
     return _decided(*_in_base(r, inside, flags, limits), limits)
 
 
 def _inside(r: Registers) -> list[Reading]:
+    first = None if r.start_us is None else r.start_us - _NEAR_US
+    last = r.end_us if r.is_stopped else None
     return [
         (at, wh)
         for at, wh in r.readings
-        if (r.start_us is None or at >= r.start_us - _NEAR_US)
-        and (r.end_us is None or at <= r.end_us or not r.is_stopped)
+        if (first is None or at >= first) and (last is None or at <= last)
     ]
 
 
@@ -160,7 +163,7 @@ def _without_stop(r: Registers, inside: list[Reading], flags: set[str], limits: 
         return _unknown(r, inside, flags | {"METER_RESET"}, limits)
     if r.start is not None and inside and inside[0][1] < r.start - r.tolerance_wh:
         flags = flags | {"METER_BASE_MISMATCH"}
-        r = r._replace(start=inside[0][1], next_start=None)
+        r = replace(r, start=inside[0][1], next_start=None)
     found = _unknown(r, inside, flags, limits)
     lower, upper = found.bounds or (0, None)
     if r.next_start is not None and r.start is not None and lower is not None:
@@ -171,7 +174,7 @@ def _without_stop(r: Registers, inside: list[Reading], flags: set[str], limits: 
         upper = None  # It may have gone on for as long as nobody heard of it.
     lower, upper = _plain(lower), _plain(upper)
     energy = lower if r.next_start is not None and lower == upper else None
-    return found._replace(energy=energy, bounds=(lower, upper))
+    return replace(found, energy=energy, bounds=(lower, upper))
 
 
 def _bounds_of_stop(r: Registers, inside: list[Reading]) -> Bounds:

@@ -15,7 +15,8 @@ TZ_ASSUMED_UTC = "TZ_ASSUMED_UTC"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FRACTION = re.compile(r"\.(\d{6})\d+")
-_NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?", re.ASCII)
+_DIGITS_MAX = 30
+_NUMBER = re.compile(rf"[+-]?\d{{1,{_DIGITS_MAX}}}(\.\d{{1,{_DIGITS_MAX}}})?", re.ASCII)
 _MICROSECONDS_PER_DAY = 86_400_000_000
 _TIME_MIN, _TIME_MAX = -2_208_988_800_000_000, 253_402_300_799_999_999
 """1900 to 9999: what a database and a calendar can hold."""
@@ -60,6 +61,8 @@ def read_integer(value: Any) -> tuple[int | None, str]:
 def read_decimal(value: Any) -> Decimal | None:
     """Return the number that a JSON number or a plain decimal text says, exactly."""
     if type(value) is str:
+        if value.isdecimal() and value.isascii() and len(value) <= _DIGITS_MAX:
+            return Decimal(value)
         text = value.strip()
         if not _NUMBER.fullmatch(text):
             return None

@@ -5,10 +5,8 @@ rejected by a person, with a reason. What was released never changes: what comes
 credit and a replacement.
 """
 
-from typing import NamedTuple
-
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from domain import cdr
@@ -37,7 +35,7 @@ from schemas.records import (
 )
 
 
-class Deciding(NamedTuple):
+class Deciding(Struct, frozen=True, gc=False):
     """Where, when and with which knowledge it is decided."""
 
     station: Station

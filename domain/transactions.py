@@ -191,8 +191,9 @@ class Transactions(Struct):
 
     def pass_on(self, transaction: Transaction) -> Transaction | None:
         """Tell the one after it on its EVSE the register at its end; return that one."""
+        transaction_id = transaction.transaction_id
         for other in self.known.values():
-            if other.previous == transaction.transaction_id:
+            if other.previous == transaction_id:
                 other.previous_stop_wh = transaction.meter_stop_wh
                 return other
         return None

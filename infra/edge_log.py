@@ -4,16 +4,19 @@ This process is the log's only writer, so a record's place is fixed when it is q
 fold it there and then, and its answer joins the same commit. Nothing leaves the process before that
 commit has returned; if it fails, everything folded since is thrown away with the owners.
 
-What is posted in one turn of the event loop is worked off step by step: all of it is folded, then
-all of it is answered. One CALL after the other, from beginning to end, costs 40 % more: each step
-then finds the processor's caches full of the other steps.
+What is posted until the next commit begins is worked off together, step by step: all of it is
+folded, then all of it is answered. One CALL after the other, from beginning to end, costs 70 % more
+and sixteen together 15 % more than fifty: each step finds the processor's caches full of the other
+steps. An answer leaves no earlier for being decided earlier, but folding goes on while the disk
+works.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from domain.owner import Owner
 from domain.registry import Registry
@@ -26,7 +29,10 @@ from schemas.records import MessageSent, Record, decode, encode
 
 POSTED_MAX = 64
 POSTED_BYTES_MAX = 256 * 1024
-"""If so much is posted in one turn, it is worked off before the turn ends."""
+"""If so much is posted, it is worked off at once."""
+
+POSTED_WORTH = 32
+"""So much is worked off once a turn of the loop brings no more; less waits for the next commit."""
 
 DECISIONS_MAX = 100
 """After a restart thousands of CALLs may be open; a batch of the journal has a size."""
@@ -46,11 +52,12 @@ class Latencies:
         self.sum_us = 0
 
     def add(self, us: int) -> None:
-        self.buckets[min(us.bit_length(), LATENCY_BUCKETS - 1)] += 1
+        bits = us.bit_length()
+        self.buckets[bits if bits < LATENCY_BUCKETS else LATENCY_BUCKETS - 1] += 1
         self.sum_us += us
 
 
-class _Posted(NamedTuple):
+class _Posted(Struct, frozen=True, gc=False):
     value: bytes
     sequence: int
     record: Record
@@ -92,6 +99,8 @@ class EdgeLog:
         self.broken: Exception | None = None
         """Why what is folded is not what is queued: end the process, and let the next one fold."""
 
+        journal.before_commit(self.work_off)
+
     def start(self, owners: Sequence[Owner]) -> None:
         """Take owners that have folded the whole log; claim next."""
         self.owners = owners
@@ -110,11 +119,13 @@ class EdgeLog:
         else:
             self._posted[partition] = [posted]
             if not self._posted_count:
-                asyncio.get_running_loop().call_soon(self.work_off)
+                self._journal.expect()
         self._posted_count += 1
         self._posted_bytes += len(posted.value)
         if self._posted_count >= POSTED_MAX or self._posted_bytes >= POSTED_BYTES_MAX:
             self.work_off()
+        elif self._posted_count == POSTED_WORTH:
+            asyncio.get_running_loop().call_soon(self._look, POSTED_WORTH)
 
     async def append(self, record: Record) -> None:
         self.post(record)
@@ -184,7 +195,7 @@ class EdgeLog:
             if isinstance(out, MessageSent):
                 deliver(offset, out)
                 latencies = self.latencies.get(out.action) or self._latencies_of(out.action)
-                latencies.add(max(now - since, 0))
+                latencies.add(now - since if now > since else 0)
             elif not out.done():
                 out.set_result(None)
 
@@ -218,6 +229,13 @@ class EdgeLog:
         self._sequences[partition] = sequence
         return _Posted(value, sequence, record, payload)
 
+    def _look(self, seen: int) -> None:
+        count = self._posted_count
+        if count > seen:
+            asyncio.get_running_loop().call_soon(self._look, count)
+        elif count == seen:
+            self.work_off()
+
     def work_off(self) -> None:
         """Fold and queue what was posted, and all that is decided because of it."""
         if not self._posted_count:
@@ -247,8 +265,8 @@ class EdgeLog:
     def _take(self, owner: Owner, posted: Sequence[_Posted]) -> None:
         first = offset = self._journal.next_offset(owner.partition)
         incarnation = self._incarnation
-        for _, sequence, record, payload in posted:
-            owner.fold_queued(offset, record, incarnation, sequence, payload)
+        for each in posted:
+            owner.fold_queued(offset, each.record, incarnation, each.sequence, each.payload)
             offset += 1
         # The clock may have been set back since; no answer is older than its CALL.
         now = max(self._now_us(), *(each.record.recorded_at for each in posted))

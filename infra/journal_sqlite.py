@@ -24,7 +24,7 @@ from threading import Thread
 
 from infra import sqlite_log
 from infra.journal_batches import QUEUE_BYTES_MAX, joined
-from infra.journal_identity import Identity, require
+from infra.journal_identity import Identity
 from infra.sqlite_reader import SqliteJournalView, SqliteReader
 from schemas.journal import AppendUnknown, Unavailable
 
@@ -84,6 +84,8 @@ class SqliteJournal:
         self._is_flush_due = False
         self._flushed_at = -PACE_S
         self._refusal = ""
+        self._is_expected = False
+        self._flush_callbacks: list[Callable[[], None]] = []
         self._durable_callbacks: list[Callable[[], None]] = []
         self._failure_callbacks: list[Callable[[Exception], None]] = []
         self._sleeping: set[asyncio.Future[None]] = set()
@@ -107,7 +109,7 @@ class SqliteJournal:
         except OSError as error:
             raise Unavailable(f"{directory}: {error}") from error
         try:
-            opened = partial(_opened, directory, partitions, expected_id)
+            opened = partial(sqlite_log.opened, directory, partitions, expected_id)
             connection, found = await asyncio.to_thread(opened)
             return cls(directory, lock, connection, found)
         except BaseException:
@@ -124,7 +126,7 @@ class SqliteJournal:
             WrongJournal: it is no journal, or another one.
             Unavailable: there is none.
         """
-        opened = partial(_opened, directory, None, expected_id)
+        opened = partial(sqlite_log.opened, directory, None, expected_id)
         return SqliteJournalView(directory, *await asyncio.to_thread(opened))
 
     @property
@@ -179,6 +181,12 @@ class SqliteJournal:
             self._flush()
         return first
 
+    def expect(self) -> None:
+        """Have a commit begin as soon as one may; what goes into it is queued by then."""
+        self._is_expected = True
+        if self._in_flight is None:
+            self._flush_soon()
+
     def next_offset(self, partition: int) -> int:
         """Return the offset that the next `enqueue` to this partition will get."""
         return self._next[partition]
@@ -198,6 +206,10 @@ class SqliteJournal:
         self._newest.waiting.append(durable)
         await durable
         return range(first, first + len(values))
+
+    def before_commit(self, callback: Callable[[], None]) -> None:
+        """Call it on the loop's thread before a commit begins: what it queues is part of it."""
+        self._flush_callbacks.append(callback)
 
     def on_durable(self, callback: Callable[[], None]) -> None:
         """Call it on the loop's thread after each commit; `durable` says what is safe by then."""
@@ -258,6 +270,11 @@ class SqliteJournal:
 
     def _flush(self) -> None:
         self._is_flush_due = False
+        if self._in_flight is not None:
+            return
+        self._is_expected = False
+        for callback in self._flush_callbacks:
+            callback()
         if not self._queue or self._in_flight is not None:
             return
         commit = self._in_flight = self._queue.popleft()
@@ -275,7 +292,7 @@ class SqliteJournal:
         runs = iter(commit.runs)
         for partition, count in zip(runs, runs, strict=True):
             durable[partition] += count
-        if self._queue:
+        if self._queue or self._is_expected:
             self._flush_soon()
         for waiting in commit.waiting:
             if not waiting.done():
@@ -347,29 +364,6 @@ class SqliteJournal:
             self._loop.call_soon_threadsafe(_settle, reopened, refused)
         else:
             self._loop.call_soon_threadsafe(_settle, reopened, sqlite_log.Tail(seq + 1, heads))
-
-
-def _opened(
-    directory: Path, partitions: int | None, expected_id: str | None
-) -> tuple[sqlite3.Connection, Identity]:
-    """Open to write, or to read when the number of partitions is not given."""
-    where = str(directory)
-    connection = sqlite_log.connect(directory, read_only=partitions is None)
-    try:
-        if partitions is not None:
-            sqlite_log.prepare_for_writing(connection)
-        if not sqlite_log.exists(connection):
-            if partitions is None:
-                raise Unavailable(f"{where}: there is no journal yet")
-            sqlite_log.create(connection, partitions)
-        found = sqlite_log.identity(connection, where=where)
-        require(found, partitions=partitions, expected_id=expected_id, where=where)
-    except BaseException as error:
-        connection.close()
-        if isinstance(error, sqlite3.Error):
-            raise sqlite_log.trouble(directory, error) from error
-        raise
-    return connection, found
 
 
 def _refuse(commit: _Commit, failure: Exception) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from infra.journal_identity import Identity, creation_record, identity_in
+from infra.journal_identity import Identity, creation_record, identity_in, require
 from schemas.journal import REGISTRY_PARTITION, Unavailable, WrongJournal
 
 FILE_NAME = "journal.sqlite3"
@@ -119,6 +119,34 @@ def prepare_for_writing(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+
+
+def opened(
+    directory: Path, partitions: int | None, expected_id: str | None
+) -> tuple[sqlite3.Connection, Identity]:
+    """Open to write, or to read when the number of partitions is not given.
+
+    Raises:
+        WrongJournal: it is no journal, or another one.
+        Unavailable: there is none, or the disk is full or broken.
+    """
+    where = str(directory)
+    connection = connect(directory, read_only=partitions is None)
+    try:
+        if partitions is not None:
+            prepare_for_writing(connection)
+        if not exists(connection):
+            if partitions is None:
+                raise Unavailable(f"{where}: there is no journal yet")
+            create(connection, partitions)
+        found = identity(connection, where=where)
+        require(found, partitions=partitions, expected_id=expected_id, where=where)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise trouble(directory, error) from error
+        raise
+    return connection, found
 
 
 def exists(connection: sqlite3.Connection) -> bool:

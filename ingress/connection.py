@@ -155,9 +155,8 @@ class Connection(Reading):
             self._bytes_received(message, "not UTF-8", now_us)
             self.close(NOT_UTF8, "not UTF-8")
             return
-        frame, text, redactions = redaction.read(
-            self._version, text, self._switches, self._server.digest
-        )
+        read = redaction.read(self._version, text, self._switches, self._server.digest)
+        frame, text = read.frame, read.text
         if frame.message_type == CALL and frame.message_id:
             said = hash(text)
             if (
@@ -169,9 +168,9 @@ class Connection(Reading):
             if not frame.error:
                 self._last_id, self._last_said = frame.message_id, said
         if frame.error and rpc.is_kept_as_bytes(frame, text):
-            self._frame_received(frame, now_us, "", text.encode(), redactions)
+            self._frame_received(frame, now_us, "", text.encode(), read.redactions)
         else:
-            self._frame_received(frame, now_us, text, b"", redactions)
+            self._frame_received(frame, now_us, text, b"", read.redactions)
 
     def _bytes_received(self, data: bytes, what: str, now_us: int) -> None:
         data, redactions = redaction.redacted_bytes(data, self._server.digest)
@@ -244,10 +243,12 @@ class Connection(Reading):
 
     def _spend(self, frames: int, now_us: int) -> None:
         # One integer is the whole bucket: when these frames would be due at the steady rate.
-        self._due_us = max(self._due_us, now_us) + frames * self._server.frame_interval_us
-        if self._due_us - now_us > self._server.frame_burst_us and self.is_open:
+        server, due_us = self._server, self._due_us
+        due_us = (due_us if due_us > now_us else now_us) + frames * server.frame_interval_us
+        self._due_us = due_us
+        if due_us - now_us > server.frame_burst_us and self.is_open:
             self._pause(RATE)
-            self._server.watch(self)
+            server.watch(self)
 
     # Messages out.
 

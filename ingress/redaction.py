@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from ingress import rpc
 from ingress.rpc import UNREADABLE, Frame
@@ -37,7 +38,7 @@ Digest = Callable[[str], str]
 """What tells two secrets apart and says nothing to who has no key."""
 
 
-class Reading(NamedTuple):
+class Reading(Struct, frozen=True, gc=False):
     """A text and what was read of it, both without the secrets that were in it."""
 
     frame: Frame

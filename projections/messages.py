@@ -65,7 +65,7 @@ class Lookup(NamedTuple):
     call: int
 
 
-class Asked(NamedTuple):
+class Asked(Struct, frozen=True, gc=False):
     """A CALL of a station: when it came, and the OCPP version that its connection speaks."""
 
     recorded_at: int

@@ -24,7 +24,9 @@ DECIMAL_CHARACTERS_MAX = 40
 
 EXPONENT_MAX = 30
 
-_DIGITS_TO_ZERO = bytes(0x30 if 0x30 <= code <= 0x39 else code for code in range(256))
+_SHAPE = bytes.maketrans(b"123456789{", b"000000000[")
+"""All digits alike, and both brackets that open."""
+
 _LONG_RUN = b"0" * 19
 _WHITE = {9: "\\t", 10: "\\n", 13: "\\r"}
 """In a string they stand escaped, elsewhere raw."""
@@ -55,9 +57,10 @@ def parse(text: str) -> Any:
         raise UnreadableFrame(f"nested deeper than {DEPTH_MAX}") from error
     except ValueError as error:  # Both msgspec's errors and an unencodable surrogate.
         raise UnreadableFrame(str(error)[:120]) from error
-    if b"\\u" in raw or _LONG_RUN in raw.translate(_DIGITS_TO_ZERO):
+    shape = raw.translate(_SHAPE)
+    if b"\\u" in raw or _LONG_RUN in shape:
         _inspect(value)
-    elif raw.count(b"{") + raw.count(b"[") > DEPTH_MAX:
+    elif shape.count(b"[") > DEPTH_MAX:
         _inspect_depth(value)
     return value
 

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import msgspec
@@ -30,17 +31,26 @@ from schemas.records import (
 )
 
 NOW = 1_795_428_000_000_000
+SOON_S = 30.0
 
 DELIVERED: list[str] = []
 """Ids of the frames that left, of all tests."""
 
 
-class FsyncFails(sqlite3.Connection):
-    """A disk that takes commits and cannot say so, once `is_broken`."""
+class OddDisk(sqlite3.Connection):
+    """A disk that takes commits and cannot say so, once `is_broken`, or takes its time for it."""
 
     is_broken = False
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.goes_on, self.is_asked = Event(), Event()
+        self.goes_on.set()
+
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        if not self.goes_on.is_set():
+            self.is_asked.set()
+            assert self.goes_on.wait(SOON_S)
         cursor = super().execute(sql, parameters)
         if sql == sqlite_log.INSERT and self.is_broken:
             error = sqlite3.OperationalError("disk I/O error")
@@ -52,12 +62,12 @@ class FsyncFails(sqlite3.Connection):
 @asynccontextmanager
 async def claimed(
     directory: Path, now_us: Callable[[], int] = lambda: NOW
-) -> AsyncIterator[tuple[EdgeLog, SqliteJournal, FsyncFails]]:
+) -> AsyncIterator[tuple[EdgeLog, SqliteJournal, OddDisk]]:
     await (await SqliteJournal.create_or_open(directory, 1)).close()
     lock = sqlite_log.lock(directory)
     connection = sqlite3.connect(
         directory / sqlite_log.FILE_NAME,
-        factory=FsyncFails,
+        factory=OddDisk,
         isolation_level=None,
         check_same_thread=False,
     )
@@ -82,6 +92,7 @@ async def claimed(
     try:
         yield log, journal, connection
     finally:
+        connection.goes_on.set()
         await journal.close()
 
 
@@ -166,7 +177,7 @@ async def test_an_answer_bears_the_time_of_its_decision_and_none_before_its_call
     async with claimed(tmp_path, lambda: clock[0]) as (log, journal, _):
         clock[0] = decided_us
         log.post(heartbeat(1))
-        await asyncio.sleep(0)
+        log.work_off()
         clock[0] = NOW + 5_000
         await log.append(opening("c2"))
         reader = journal.reader({1: 0})
@@ -223,6 +234,45 @@ async def test_what_a_turn_posts_is_folded_in_its_order_and_then_answered(tmp_pa
         for record in records
         if isinstance(record, MessageSent)
     )
+
+
+async def test_what_is_posted_while_no_commit_begins_is_folded_for_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_sqlite, "PACE_S", 0.05)
+    async with claimed(tmp_path) as (log, journal, _):
+        head = journal.next_offset(1)
+        for number in range(edge_log.POSTED_WORTH - 1):
+            log.post(heartbeat(number, f"CP{number}"))
+            await asyncio.sleep(0)
+        assert journal.next_offset(1) == head
+        committed = asyncio.Event()
+        journal.on_durable(committed.set)
+        await asyncio.wait_for(committed.wait(), SOON_S)
+        # One commit took all of it, with its answers.
+        assert journal.durable[1] == head + 2 * (edge_log.POSTED_WORTH - 1)
+
+
+async def test_so_much_is_folded_while_the_disk_works_once_a_turn_brings_no_more(
+    tmp_path: Path,
+) -> None:
+    async with claimed(tmp_path) as (log, journal, connection):
+        connection.goes_on.clear()
+        async with asyncio.TaskGroup() as appending:
+            appending.create_task(log.append(opening("c2")))
+            await asyncio.to_thread(connection.is_asked.wait)
+            head = journal.next_offset(1)
+            for number in range(edge_log.POSTED_WORTH - 1):
+                log.post(heartbeat(number, f"CP{number}"))
+                await asyncio.sleep(0)
+            for number in range(3):
+                log.post(heartbeat(100, f"CP{number}"))
+                log.post(heartbeat(101, f"CP{number}"))
+                await asyncio.sleep(0)
+                assert journal.next_offset(1) == head
+            await asyncio.sleep(0)
+            assert journal.next_offset(1) == head + 2 * (edge_log.POSTED_WORTH + 5)
+            connection.goes_on.set()
 
 
 async def test_a_turn_that_posts_more_than_a_commit_holds_is_written_whole(tmp_path: Path) -> None:

@@ -135,6 +135,35 @@ async def test_what_comes_soon_after_a_commit_shares_the_next_one(
     assert rows == [(b"alone",), (b"b\nc\nd",)]
 
 
+async def test_what_is_expected_is_asked_for_when_a_commit_begins_and_is_part_of_it(
+    journal: SqliteJournal,
+) -> None:
+    asked: list[int] = []
+
+    def queue() -> None:
+        if len(asked) < 2:
+            asked.append(journal.enqueue(1, [b"late"]))
+
+    journal.before_commit(queue)
+    journal.expect()
+    assert not asked
+    await journal.append(2, [b"other"])
+    assert (asked, journal.durable[1]) == ([0], 1)
+
+    # While a commit is under way it is the next one's.
+    under_way, late = asyncio.Event(), asyncio.Event()
+    journal.before_commit(under_way.set)
+    journal.on_durable(lambda: late.set() if journal.durable[1] == 2 else None)
+    async with asyncio.TaskGroup() as appending:
+        asked.append(-1)
+        appending.create_task(journal.append(2, [b"another"]))
+        await under_way.wait()
+        asked.pop()
+        journal.expect()
+    await asyncio.wait_for(late.wait(), ENOUGH_S)
+    assert asked == [0, 1]
+
+
 async def test_many_records_do_not_wait_for_the_pace(
     journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from tests.simulation.network import Process
 
 QUEUE_BYTES_MAX = 256 * 1024
 COMMITTED_AT_DEATH = 0.5
+PACE_S = (0.0, 0.008)
 
 _Commit = list[tuple[int, Sequence[bytes]]]
 
@@ -64,6 +65,8 @@ class DriveJournal:
         self._queued_bytes = 0
         self._in_flight: _Commit | None = None
         self._refusal = ""
+        self._is_expected, self._is_asking = False, False
+        self._flush_callbacks: list[Callable[[], None]] = []
         self._durable_callbacks: list[Callable[[], None]] = []
         self._failure_callbacks: list[Callable[[Exception], None]] = []
 
@@ -82,12 +85,28 @@ class DriveJournal:
             self._begin()
         return first
 
+    def expect(self) -> None:
+        self._is_expected = True
+        if self._in_flight is None and not self._is_asking:
+            self._is_asking = True
+            self._loop.call_later(self._drive.random.uniform(*PACE_S), self._ask)
+
+    def _ask(self) -> None:
+        self._is_asking = False
+        if self._process.is_alive and self._in_flight is None:
+            self._is_expected = False
+            for callback in self._flush_callbacks:
+                callback()
+
     def next_offset(self, partition: int) -> int:
         return self._next[partition]
 
     def require_room(self) -> None:
         if self._refusal or self._queued_bytes > QUEUE_BYTES_MAX // 2:
             raise Unavailable(self._refusal or "too much is queued")
+
+    def before_commit(self, callback: Callable[[], None]) -> None:
+        self._flush_callbacks.append(callback)
 
     def on_durable(self, callback: Callable[[], None]) -> None:
         self._durable_callbacks.append(callback)
@@ -142,6 +161,8 @@ class DriveJournal:
             self._process.landed(values)
         if self._queue:
             self._begin()
+        elif self._is_expected:
+            self.expect()
         for callback in self._durable_callbacks:
             callback()
 
