@@ -69,3 +69,19 @@ def test_readings_in_another_unit_are_not_plain_though_they_lie_between_the_regi
     readings = [(MINUTE_US * n, Decimal(5 * n)) for n in range(1, 5)]
     registers = Registers(start=0, stop=21_000, start_us=0, end_us=5 * MINUTE_US, readings=readings)
     assert meter(registers, UNKNOWN).flags == {"UNIT_SUSPECT"}
+
+
+@pytest.mark.parametrize(("is_stopped", "seen"), [(True, [0, 5]), (False, [0, 5, 9])])
+def test_what_was_read_after_the_end_counts_only_where_no_end_was_told(
+    is_stopped: bool, seen: list[int]
+) -> None:
+    registers = Registers(
+        start=0,
+        stop=900 if is_stopped else None,
+        start_us=0,
+        end_us=5 * MINUTE_US,
+        readings=[(minute * MINUTE_US, Decimal(minute)) for minute in (0, 5, 9)],
+        is_stopped=is_stopped,
+    )
+
+    assert [wh for _, wh in meter(registers, UNKNOWN).readings] == seen

@@ -161,6 +161,27 @@ def test_meter_values_without_an_id_belong_to_the_one_open_session_of_the_connec
     assert transaction.last_register_wh == 2500
 
 
+@pytest.mark.parametrize(
+    ("told", "is_read"),
+    [
+        ("999999999999999999", True),
+        ("9223372036854775807", True),
+        ("9223372036854775808", False),
+        ("-9223372036854775808", False),
+        ("99999999999999999999.5", False),
+        ("9223372036854775.5", True),
+    ],
+)
+def test_a_reading_that_no_register_shows_is_left_in_its_frame(told: str, is_read: bool) -> None:
+    log, worker = working()
+    transaction_id = begin(log, worker, meter_start=1000)
+    log.calls("MeterValues", meter_values(transaction_id, ("2026-11-23T09:30:00Z", told)))
+    worker.settle()
+
+    [transaction] = worker.station.transactions.known.values()
+    assert [str(wh) for _, wh in transaction.readings] == ([told] if is_read else [])
+
+
 def test_a_stop_of_minus_one_ends_the_only_session_it_can_mean() -> None:
     log, worker = working()
     begin(log, worker)
