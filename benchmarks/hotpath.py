@@ -1,7 +1,7 @@
 """Where each microsecond of a CALL goes: the edge's steps, each timed on its own.
 
 All stations tell one CALL, then the first step is done for all of them, then the second, and so on
-as the edge does for the CALLs that one turn of its loop brings: the same code on the same state.
+as the edge does for the CALLs that it takes together: the same code on the same state.
 The clock is read twice per step and hundred CALLs. CPU time of the thread; rounds of a turn are
 added up, and of the turns the median counts. Sockets, their system calls and the event loop are not
 in it.

@@ -32,7 +32,7 @@ POSTED_BYTES_MAX = 256 * 1024
 """If so much is posted, it is worked off at once."""
 
 POSTED_WORTH = 32
-"""So much is worked off once a turn of the loop brings no more; less waits for the next commit."""
+"""So much is worked off once the loop has read what came; less waits for the next commit."""
 
 DECISIONS_MAX = 100
 """After a restart thousands of CALLs may be open; a batch of the journal has a size."""

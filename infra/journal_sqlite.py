@@ -80,7 +80,6 @@ class SqliteJournal:
         self._queue: deque[_Commit] = deque()
         self._queued_bytes = 0
         self._in_flight: _Commit | None = None
-        self._newest = _Commit()
         self._is_flush_due = False
         self._flushed_at = -PACE_S
         self._refusal = ""
@@ -148,6 +147,13 @@ class SqliteJournal:
             Unavailable: nothing was queued.
             ValueError: not a batch (`infra.journal_batches`).
         """
+        first, commit = self._put(partition, values, is_folded=is_folded)
+        self._flush_early(commit)
+        return first
+
+    def _put(
+        self, partition: int, values: Sequence[bytes], *, is_folded: bool = False
+    ) -> tuple[int, _Commit]:
         if self._refusal:
             raise Unavailable(self._refusal)
         lines = joined(values)
@@ -167,7 +173,6 @@ class SqliteJournal:
             queue.append(commit)
             if self._in_flight is None:
                 self._flush_soon()
-        self._newest = commit
         commit.batches.append(lines)
         commit.records += count
         commit.lines_bytes += lines_bytes
@@ -177,9 +182,11 @@ class SqliteJournal:
         else:
             runs += (partition, count)
         self._queued_bytes += lines_bytes
+        return first, commit
+
+    def _flush_early(self, commit: _Commit) -> None:
         if commit.records >= EARLY_RECORDS and self._in_flight is None:
             self._flush()
-        return first
 
     def expect(self) -> None:
         """Have a commit begin as soon as one may; what goes into it is queued by then."""
@@ -201,14 +208,18 @@ class SqliteJournal:
             raise Unavailable(self._refusal or "too much is queued for the journal")
 
     async def append(self, partition: int, values: Sequence[bytes]) -> Sequence[int]:
-        first = self.enqueue(partition, values)
+        first, commit = self._put(partition, values)
         durable: asyncio.Future[None] = self._loop.create_future()
-        self._newest.waiting.append(durable)
+        commit.waiting.append(durable)
+        self._flush_early(commit)
         await durable
         return range(first, first + len(values))
 
     def before_commit(self, callback: Callable[[], None]) -> None:
-        """Call it on the loop's thread before a commit begins: what it queues is part of it."""
+        """Call it on the loop's thread before a commit begins: what it queues joins it.
+
+        Or the next one, where this one is full. If it raises, what was queued is committed.
+        """
         self._flush_callbacks.append(callback)
 
     def on_durable(self, callback: Callable[[], None]) -> None:
@@ -247,7 +258,7 @@ class SqliteJournal:
 
     async def close(self) -> None:
         """Commit what is queued, then let go of the directory."""
-        while self._queue or self._in_flight:
+        while self._queue or self._in_flight or self._is_expected:
             await self._wait(self._seq + 1, 1.0)
         self._refusal = f"{self._directory}: the journal is closed"
         if not self._thread.is_alive():
@@ -273,8 +284,13 @@ class SqliteJournal:
         if self._in_flight is not None:
             return
         self._is_expected = False
-        for callback in self._flush_callbacks:
-            callback()
+        try:
+            for callback in self._flush_callbacks:
+                callback()
+        finally:
+            self._begin()
+
+    def _begin(self) -> None:
         if not self._queue or self._in_flight is not None:
             return
         commit = self._in_flight = self._queue.popleft()
@@ -307,6 +323,7 @@ class SqliteJournal:
         dropped = list(self._queue)
         self._queue.clear()
         self._queued_bytes = 0
+        self._is_expected = False
         self._next[:] = self.durable
         self._refusal = f"{self._directory}: the last commit failed: {error}"
         nothing_written = error.sqlite_errorname in NOTHING_WRITTEN

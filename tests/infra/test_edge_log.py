@@ -331,6 +331,27 @@ async def test_a_record_that_fits_into_no_batch_is_refused_and_hurts_nobody_else
     assert log.broken is None
 
 
+async def test_what_breaks_as_a_commit_begins_leaves_a_journal_that_commits_and_closes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: Any, **__: Any) -> int:
+        raise ValueError("no batch")
+
+    async with claimed(tmp_path) as (log, journal, _):
+        DELIVERED.clear()
+        committed = asyncio.Event()
+        log.post(heartbeat(1))
+        log.work_off()
+        journal.on_durable(committed.set)
+        with monkeypatch.context() as patched:
+            patched.setattr(journal, "enqueue", refuses)
+            log.post(heartbeat(2, "CP2"))
+            await asyncio.wait_for(committed.wait(), SOON_S)
+        assert isinstance(log.broken, ValueError)
+        await asyncio.wait_for(journal.close(), SOON_S)
+    assert not DELIVERED
+
+
 async def test_nothing_leaves_any_more_once_what_is_folded_could_not_be_queued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

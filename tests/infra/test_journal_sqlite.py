@@ -164,6 +164,52 @@ async def test_what_is_expected_is_asked_for_when_a_commit_begins_and_is_part_of
     assert asked == [0, 1]
 
 
+async def test_what_is_queued_is_committed_though_what_was_expected_failed(tmp_path: Path) -> None:
+    journal = await SqliteJournal.create_or_open(tmp_path, PARTITIONS)
+
+    def fails() -> None:
+        raise ValueError("nothing to queue")
+
+    journal.before_commit(fails)
+    journal.enqueue(1, [b"queued"])
+    journal.expect()
+    await asyncio.wait_for(journal.close(), ENOUGH_S)
+
+    assert journal.durable[1] == 1
+
+
+async def test_closing_waits_for_what_is_expected(tmp_path: Path) -> None:
+    journal = await SqliteJournal.create_or_open(tmp_path, PARTITIONS)
+    await journal.append(1, [b"first"])
+    due = [b"late"]
+
+    def queue() -> None:
+        if due:
+            journal.enqueue(1, [due.pop()])
+
+    journal.before_commit(queue)
+    journal.expect()
+    await asyncio.wait_for(journal.close(), ENOUGH_S)
+
+    assert journal.durable[1] == 2
+
+
+async def test_an_append_returns_with_its_own_commit_whatever_joins_behind_it(
+    journal: SqliteJournal,
+) -> None:
+    due = [LARGE, LARGE]
+
+    def queue() -> None:
+        while due:
+            journal.enqueue(1, [due.pop()])
+
+    journal.before_commit(queue)
+    await journal.append(1, [b"x" * 6_000] * 80)
+
+    # The two large ones do not fit beside it, both.
+    assert journal.durable[1] < 82
+
+
 async def test_many_records_do_not_wait_for_the_pace(
     journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

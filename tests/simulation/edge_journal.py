@@ -65,7 +65,7 @@ class DriveJournal:
         self._queued_bytes = 0
         self._in_flight: _Commit | None = None
         self._refusal = ""
-        self._is_expected, self._is_asking = False, False
+        self._is_expected, self._is_flush_due = False, False
         self._flush_callbacks: list[Callable[[], None]] = []
         self._durable_callbacks: list[Callable[[], None]] = []
         self._failure_callbacks: list[Callable[[Exception], None]] = []
@@ -81,22 +81,27 @@ class DriveJournal:
         self._next[partition] = first + len(values)
         self._queued_bytes += size
         self._queue.append((partition, list(values)))
-        if self._in_flight is None:
-            self._begin()
+        self._flush_soon()
         return first
 
     def expect(self) -> None:
         self._is_expected = True
-        if self._in_flight is None and not self._is_asking:
-            self._is_asking = True
-            self._loop.call_later(self._drive.random.uniform(*PACE_S), self._ask)
+        self._flush_soon()
 
-    def _ask(self) -> None:
-        self._is_asking = False
-        if self._process.is_alive and self._in_flight is None:
-            self._is_expected = False
-            for callback in self._flush_callbacks:
-                callback()
+    def _flush_soon(self) -> None:
+        if self._in_flight is None and not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_later(self._drive.random.uniform(*PACE_S), self._flush)
+
+    def _flush(self) -> None:
+        self._is_flush_due = False
+        if not self._process.is_alive or self._in_flight is not None:
+            return
+        self._is_expected = False
+        for callback in self._flush_callbacks:
+            callback()
+        if self._queue:
+            self._begin()
 
     def next_offset(self, partition: int) -> int:
         return self._next[partition]
@@ -159,16 +164,15 @@ class DriveJournal:
             self.durable[partition] += len(values)
             self._queued_bytes -= len(joined(values))
             self._process.landed(values)
-        if self._queue:
-            self._begin()
-        elif self._is_expected:
-            self.expect()
+        if self._queue or self._is_expected:
+            self._flush_soon()
         for callback in self._durable_callbacks:
             callback()
 
     def _fail(self, error: Exception) -> None:
         self._queue.clear()
         self._queued_bytes = 0
+        self._is_expected = False
         self._next[:] = self.durable
         self._refusal = str(error)
         for callback in self._failure_callbacks:
