@@ -20,6 +20,9 @@ from tests.simulation.sockets import ClientSocket
 
 ATTEMPTS_MAX = 3
 ANSWER_S = 30.0
+WH_PER_S_MAX = 200
+"""720 kW."""
+
 CALM_S = 20.0
 """Within which whatever is still waiting is answered once nothing is broken any more."""
 AGAIN_S = 5.0
@@ -155,16 +158,19 @@ class SimulatedStation:
         self._put("StartTransaction", start, transaction)
         self._report("Charging")
         for _ in range(random.randint(0, 3)):
-            await asyncio.sleep(random.uniform(2, 30))
-            self._register_wh += random.randint(1, 900)
+            await self._draw(random.uniform(2, 30), wh=random.randint(1, 900))
             self._put("MeterValues", _meter_values(self.wall(), self._register_wh), transaction)
-        await asyncio.sleep(random.uniform(2, 30))
-        self._register_wh += random.randint(0, 900)
+        await self._draw(random.uniform(2, 30), wh=random.randint(0, 900))
         transaction.ended_at = self.wall().replace(microsecond=0)
         transaction.meter_stop_wh = self._register_wh
         stop = {"meterStop": self._register_wh, "timestamp": _iso(transaction.ended_at)}
         self._put("StopTransaction", stop, transaction)
         self._report("Available")
+
+    async def _draw(self, seconds: float, *, wh: int) -> None:
+        # Told in whole seconds, it took a second less. A megawatt would be no charging station's.
+        await asyncio.sleep(seconds)
+        self._register_wh += min(wh, int((seconds - 1) * WH_PER_S_MAX))
 
     def _put(self, action: str, payload: dict[str, Any], transaction: TransactionRecord) -> None:
         self._queue.append(Message(action=action, payload=payload, transaction=transaction))
