@@ -96,6 +96,10 @@ async def claimed(
         await journal.close()
 
 
+def refuses(*_: Any, **__: Any) -> int:
+    raise ValueError("no batch")
+
+
 def opening(connection: str) -> ConnectionOpened:
     return ConnectionOpened(
         tenant="default",
@@ -334,9 +338,6 @@ async def test_a_record_that_fits_into_no_batch_is_refused_and_hurts_nobody_else
 async def test_what_breaks_as_a_commit_begins_leaves_a_journal_that_commits_and_closes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuses(*_: Any, **__: Any) -> int:
-        raise ValueError("no batch")
-
     async with claimed(tmp_path) as (log, journal, _):
         DELIVERED.clear()
         committed = asyncio.Event()
@@ -355,9 +356,6 @@ async def test_what_breaks_as_a_commit_begins_leaves_a_journal_that_commits_and_
 async def test_nothing_leaves_any_more_once_what_is_folded_could_not_be_queued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuses(*_: Any, **__: Any) -> int:
-        raise ValueError("no batch")
-
     async with claimed(tmp_path) as (log, journal, _):
         DELIVERED.clear()
         head = journal.next_offset(1)
