@@ -20,8 +20,6 @@ from infra.simulator.virtual_clock import VirtualClock
 
 PROGRESS_EVERY_S = 0.2
 CONNECTING_SPREAD_S = 0.005
-UNANSWERED_S = 3.0
-# So long after a stop without an answer there is none to wait for.
 # A session of the demonstration is over in half a minute of real time, so that its CDR is seen.
 DEMO = Habits(direct_current=False, duration_s=(20, 40), pause_s=(3, 12))
 DEMO_SAMPLE_EVERY_S = 5
@@ -74,7 +72,9 @@ async def simulate(
                     running.create_task(_live(station, number * CONNECTING_SPREAD_S))
                     for number, station in enumerate(stations)
                 ]
-                stopper = group.create_task(_stop_all(stations, living, stop, oplog))
+                stopper = group.create_task(
+                    _stop_all(stations, living, stop, options.silence_s, oplog)
+                )
             ticker.cancel()
             stopper.cancel()
         progress(state())
@@ -123,6 +123,7 @@ async def _stop_all(
     stations: Sequence[Station],
     living: "Sequence[asyncio.Task[None]]",
     stop: asyncio.Event | None,
+    silence_s: float | None,
     oplog: OpLog,
 ) -> None:
     if stop is None:
@@ -131,10 +132,12 @@ async def _stop_all(
     for station in stations:
         for connector in station.connectors:
             connector.close()
+    if silence_s is None:
+        return
     answers = -1
     # Silence has no event to wait for.
     while answers != (answers := oplog.answers_by_action.total()):  # noqa: ASYNC110
-        await asyncio.sleep(UNANSWERED_S)
+        await asyncio.sleep(silence_s)
     for task in living:
         task.cancel()
 

@@ -41,6 +41,9 @@ class SimulationOptions:
     answer_timeout_s: float = 30.0
     # How long a station may be without any answer before it gives up; None is never.
     give_up_s: float | None = 120.0
+    # How long after a stop nobody may be answered before there is nothing to wait for; None waits
+    # until all is told.
+    silence_s: float | None = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

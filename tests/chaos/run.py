@@ -164,6 +164,7 @@ def _options(
         name_prefix=f"CHAOS-{chaos.seed}-",
         answer_timeout_s=ANSWER_TIMEOUT_S,
         give_up_s=None,
+        silence_s=None,
         oplog=evidence / "oplog-charging.jsonl",
         keep_operations=False,
     )

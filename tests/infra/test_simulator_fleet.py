@@ -158,6 +158,30 @@ async def test_a_central_system_may_die_and_come_back() -> None:
     assert report.energy_wh == book.energy_wh()
 
 
+@pytest.mark.parametrize("silence_s", [None, 0.05])
+async def test_stopped_stations_wait_for_an_absent_central_system(silence_s: float | None) -> None:
+    book, stop = Book(), asyncio.Event()
+    options = replace(OPTIONS, sessions=100, speed=900.0, silence_s=silence_s)
+
+    async with asyncio.TaskGroup() as group:
+        async with central_system(book) as url:
+            living = group.create_task(
+                simulate(replace(options, url=url), lambda _: None, now=NOW, stop=stop)
+            )
+            while not book.starts:
+                book.news.clear()
+                await book.news.wait()
+            for point in book.points.values():
+                point.abort()
+        stop.set()
+        await asyncio.sleep(0.3)
+        async with central_system(book, port=int(url.split(":")[2].split("/")[0])):
+            report = await living
+
+    told = [each.start_acked and each.stop_acked for each in report.transactions]
+    assert all(told) == (report.missing == 0) == (silence_s is None)
+
+
 async def test_a_message_told_again_has_the_same_content_and_a_new_id() -> None:
     report = await run(Book(misbehaviour=Misbehaviour(dies_after=5)))
 
