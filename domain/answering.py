@@ -26,6 +26,10 @@ class Policy(NamedTuple):
     answer_timeout_us: int = 30 * 1_000_000
     ask_us: int = 15 * 60 * 1_000_000
     """After a station (2.x) is back: then it is asked for transactions it has not spoken of."""
+    provided: frozenset[str] = frozenset()
+    """Actions of stations that a provider answers; of the others `domain.providing` knows."""
+    provider_answer_us: int = 20 * 1_000_000
+    """From the CALL on."""
     close_grace_us: int = 24 * 60 * 60 * 1_000_000
     """After a station started anew: then what it has not spoken of since is over."""
     set_aside_max: int = 100

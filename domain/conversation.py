@@ -10,7 +10,7 @@ transactions counts by meaning.
 from collections.abc import Callable
 from typing import Any
 
-from domain import cdr_lane, command_lane, following, no_shows, silence
+from domain import cdr_lane, command_lane, following, no_shows, provider_lane, silence
 from domain.effects import take_effect
 from domain.facts import ConnectionChanged, Fact
 from domain.meanings import MEANINGS
@@ -39,6 +39,8 @@ from schemas.records import (
     DeliveryFailed,
     MessageReceived,
     MessageSent,
+    ProviderAnswered,
+    ProviderAsked,
     Record,
     SignaturesJudged,
     TimeoutElapsed,
@@ -195,9 +197,10 @@ def _sent(station: Station, offset: int, record: MessageSent, _: Any) -> list[Fa
         if len(station.outbox) > OUTBOX_MAX:
             del station.outbox[next(iter(station.outbox))]
     call = station.open_calls.pop(record.cause, None)
-    if call is None or record.message_type != CALLRESULT:
+    if call is None:
         return []
-    return _told(station, offset, call, record)
+    facts = _told(station, offset, call, record) if record.message_type == CALLRESULT else []
+    return facts if call.forwarded is None else [*provider_lane.told(offset, record, call), *facts]
 
 
 def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) -> list[Fact]:
@@ -237,6 +240,8 @@ _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {
     CommandUndeliverable: command_lane.undeliverable,
     DeliveryFailed: command_lane.delivery_failed,
     TimeoutElapsed: _elapsed,
+    ProviderAsked: provider_lane.asked,
+    ProviderAnswered: provider_lane.answered,
     CdrReleased: cdr_lane.released,
     SignaturesJudged: cdr_lane.judged,
     TransactionAsked: silence.asked,

@@ -16,7 +16,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from domain import closing, following, judging, passwords, routes
+from domain import closing, following, judging, passwords, providing, routes
 from domain.answering import Context, Policy
 from domain.billing import Billing
 from domain.conversation import fold
@@ -28,7 +28,7 @@ from domain.registry import Registry
 from domain.self_check import SelfCheck
 from domain.set_aside import SetAside, reason_of
 from domain.settling import may_be_due
-from domain.station import Station
+from domain.station import OpenCall, Station
 from domain.transaction_ids import ID_MAX, TransactionIds
 from schemas.records import (
     CdrDoubtOverruled,
@@ -262,8 +262,8 @@ class Owner:
         return decided
 
     def _answer_or_dispatch(self, station: Station, now: int) -> OwnerRecord | None:
-        if station.open_calls:
-            return self._answer(station, now)
+        if station.open_calls and (decided := self._answer_next(station, now)):
+            return decided
         if station.cdr_requests and (
             decided := self._billing.requested(station, now, self.epoch or 0)
         ):
@@ -273,9 +273,19 @@ class Owner:
             return dispatch(station, self.policy, self.outages, known, now)
         return None
 
-    def _answer(self, station: Station, now: int) -> MessageSent:
-        call = next(iter(station.open_calls.values()))
+    def _answer_next(self, station: Station, now: int) -> OwnerRecord | None:
+        for call in station.open_calls.values():
+            if providing.is_waiting(call, station, now):
+                assert call.forwarded is not None
+                self._again(call.forwarded.expires_at, (station.tenant, station.station))
+            elif providing.is_wanted(call, station, self.registry, self.policy):
+                known = self.epoch or 0, self.registry.position
+                return providing.ask(call, station, self.policy, now, known)
+            else:
+                return self._answer(station, call, now)
+        return None
 
+    def _answer(self, station: Station, call: OpenCall, now: int) -> MessageSent:
         def context(payload: dict[str, Any]) -> Context:
             return Context(
                 station, payload, now, self.registry, self.policy, self._draw, call.version,
@@ -356,6 +366,8 @@ class Owner:
             heappush(self._timers, (due, key))
 
     def _due(self, station: Station, now: int) -> OwnerRecord | None:
+        if station.open_calls and (decided := self._answer_next(station, now)):
+            return decided
         if (elapsed := timed_out(station, self.outages, self.epoch or 0, now)) is not None:
             return elapsed
         for command in station.commands.values():

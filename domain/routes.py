@@ -125,7 +125,9 @@ def answer(
     if route is None:
         return error(call, "NotSupported", f"{call.action} is not supported here")
     text = route.answer
-    if not isinstance(text, str):
+    if call.forwarded is not None and call.forwarded.answer:
+        text = call.forwarded.answer.decode()
+    elif not isinstance(text, str):
         payload = payload_of(call)
         try:
             text = text(context(payload if isinstance(payload, dict) else {}))

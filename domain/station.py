@@ -11,6 +11,7 @@ from domain.commands import Command
 from domain.facts import StationBooted
 from domain.holdings import Holdings
 from domain.mending import mended
+from domain.provider_requests import Forwarded
 from domain.transactions import Transactions
 from schemas.frames import reread
 from schemas.records import CALL, VERSION_16, MessageSent
@@ -85,6 +86,8 @@ class OpenCall(Struct):
     """Whether the payload is what `domain.mending` reads of the station's."""
     is_changed: bool = False
     """Whether that is another one."""
+    forwarded: Forwarded | None = None
+    """It waits for a provider, or has its answer."""
 
 
 class Station(Struct):

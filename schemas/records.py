@@ -7,8 +7,8 @@ kept in base64. Times are microseconds since 1970 in UTC by our clock; the stati
 inside its frames.
 
 Who writes what: ingress `Connection…`, `MessageReceived`, `DeliveryFailed`; the API
-`CommandRequested`, `CdrActionRequested`, `CanaryAsked` and the registry's records; the owner of a
-partition everything that derives from `OwnerRecord`.
+`CommandRequested`, `CdrActionRequested`, `ProviderAnswered`, `CanaryAsked` and the registry's
+records; the owner of a partition everything that derives from `OwnerRecord`.
 """
 
 from typing import Any
@@ -24,6 +24,8 @@ from schemas.price_records import LocationRemoved as LocationRemoved
 from schemas.price_records import TariffAssigned as TariffAssigned
 from schemas.price_records import TariffPut as TariffPut
 from schemas.price_records import TariffRemoved as TariffRemoved
+from schemas.provider_records import ProviderAnswered as ProviderAnswered
+from schemas.provider_records import ProviderAsked as ProviderAsked
 from schemas.self_check_records import CanaryAnswered as CanaryAnswered
 from schemas.self_check_records import CanaryAsked as CanaryAsked
 from schemas.self_check_records import RecordSetAside as RecordSetAside
@@ -344,6 +346,8 @@ AnyRecord = (
     | SignaturesJudged
     | TransactionAsked
     | TransactionClosed
+    | ProviderAsked
+    | ProviderAnswered
     | CdrActionRequested
     | CdrActionRefused
     | CdrRejected

@@ -1,0 +1,49 @@
+"""What becomes of a CALL that a provider is asked about, folded."""
+
+from typing import Any
+
+from domain.facts import Fact
+from domain.provider_requests import Forwarded, ProviderRequestMoved
+from domain.station import OpenCall, Station
+from schemas.records import CALLRESULT, MessageSent, ProviderAnswered, ProviderAsked
+
+
+def asked(station: Station, offset: int, record: ProviderAsked, _: Any) -> list[Fact]:
+    call = station.open_calls.get(record.cause)
+    if call is None or call.forwarded is not None:
+        return []
+    forwarded = call.forwarded = Forwarded(record.recorded_at, record.expires_at)
+    return [
+        ProviderRequestMoved(
+            offset=offset,
+            recorded_at=record.recorded_at,
+            call=call,
+            forwarded=forwarded,
+            fate="waiting",
+        )
+    ]
+
+
+def answered(station: Station, offset: int, record: ProviderAnswered, _: Any) -> list[Fact]:
+    """Keep the first answer. It has no effect before the station is told, so it states nothing."""
+    call = station.open_calls.get(record.call)
+    if call is not None and call.forwarded is not None and not call.forwarded.answer:
+        call.forwarded.answer, call.forwarded.actor = bytes(record.payload), record.actor
+    return []
+
+
+def told(offset: int, record: MessageSent, call: OpenCall) -> list[Fact]:
+    """The station got its answer: the provider's, or ours."""
+    forwarded = call.forwarded
+    if forwarded is None:
+        return []
+    is_answered = bool(forwarded.answer) and record.message_type == CALLRESULT
+    return [
+        ProviderRequestMoved(
+            offset=offset,
+            recorded_at=record.recorded_at,
+            call=call,
+            forwarded=forwarded,
+            fate="answered" if is_answered else "unanswered",
+        )
+    ]

@@ -1,0 +1,76 @@
+"""CALLs that somebody else answers: certificates of ISO 15118, VAT numbers, a maker's own. Pure.
+
+Whoever issues contract certificates, knows which are revoked, or plans a site's energy is a
+provider: it sees the CALL through the API, and says there what the station is told. The CALL waits
+for that in the log, so that a replay gives the same answer; the station's other CALLs go on. When
+nobody has answered in time, or the station has gone, it is answered as where there is no provider.
+"""
+
+from collections.abc import Mapping
+
+from domain.admission import may_say
+from domain.answering import Policy
+from domain.registry import Registry
+from domain.station import OpenCall, Station
+from schemas.records import ProviderAsked
+
+_ANY = frozenset({"DataTransfer"})
+_ANY_2 = _ANY | {"Get15118EVCertificate", "GetCertificateStatus", "NotifyEVChargingNeeds"}
+
+PROVIDABLE: Mapping[str, frozenset[str]] = {
+    "1.6": _ANY,
+    "2.0.1": _ANY_2,
+    "2.1": _ANY_2 | {"GetCertificateChainStatus", "VatNumberValidation"},
+}
+"""OCPP version → actions of stations that a provider may answer: what only others can know."""
+
+ATTRIBUTE = "provided"
+"""Of a registration: a list of actions, in place of those that are set for all stations."""
+
+WAITING_MAX = 4
+"""Of one station; it may have one CALL under way (OCPP-J, 4.1.1). More are answered by us."""
+
+
+def is_wanted(call: OpenCall, station: Station, registry: Registry, policy: Policy) -> bool:
+    """Whether a provider is to be asked, who has not been."""
+    if call.action not in PROVIDABLE.get(call.version, ()) or call.forwarded or call.error:
+        return False
+    waiting = sum(each.forwarded is not None for each in station.open_calls.values())
+    return (
+        call.action in _provided(station, registry, policy)
+        and waiting < WAITING_MAX
+        and station.is_newest(call.connection)
+        and may_say(station, call)
+    )
+
+
+def is_waiting(call: OpenCall, station: Station, now: int) -> bool:
+    """Whether a provider is asked, and has time left to answer."""
+    forwarded = call.forwarded
+    if forwarded is None or forwarded.answer:
+        return False
+    return now < forwarded.expires_at and station.is_newest(call.connection)
+
+
+def ask(
+    call: OpenCall, station: Station, policy: Policy, now: int, known: tuple[int, int]
+) -> ProviderAsked:
+    """`known`: the epoch, and how much of the registry the decision knew."""
+    return ProviderAsked(
+        tenant=station.tenant,
+        station=station.station,
+        recorded_at=now,
+        cause=call.offset,
+        purpose="ask-provider",
+        epoch=known[0],
+        registry=known[1],
+        expires_at=call.recorded_at + policy.provider_answer_us,
+    )
+
+
+def _provided(station: Station, registry: Registry, policy: Policy) -> frozenset[str]:
+    registered = registry.stations.get((station.tenant, station.station))
+    wanted = registered.attributes.get(ATTRIBUTE) if registered is not None else None
+    if isinstance(wanted, list):
+        return frozenset(each for each in wanted if isinstance(each, str))
+    return policy.provided
