@@ -18,6 +18,7 @@ from api import (
     id_tokens,
     locations,
     problems,
+    provider_requests,
     set_aside,
     station_state,
     stations,
@@ -38,6 +39,7 @@ from projections.completeness import Completeness
 from projections.evidence import Bundle
 from projections.id_tokens import IdTokenRow
 from projections.messages import Page as MessagePage
+from projections.provider_requests import ProviderRequest
 from projections.stations import StationDetail, StationRow
 from projections.tariffs import LocationRow
 from projections.transactions import TransactionRow
@@ -65,6 +67,7 @@ SHAPES = (
     TransactionRow,
     transactions.TransactionDetail,
     id_tokens.IdTokenWritten,
+    ProviderRequest,
     LocationRow,
     locations.LocationWritten,
     tariffs.Assigned,
@@ -102,6 +105,7 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
         dry_run,
         telling_tariffs,
         locations,
+        provider_requests,
         station_state,
         set_aside,
         events,

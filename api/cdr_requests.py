@@ -18,11 +18,11 @@ from pydantic import AwareDatetime, Field
 
 from api.access import Caller, Needs, allowed
 from api.answers import Items, Page, Query, documented, read, written
-from api.asked import Recent, same
+from api.asked import Recent, looked_for, same
 from api.bodies import Body, body_of
 from api.bodies import documented as body_documented
 from api.cdrs import item_of
-from api.commands import POLL_LATER_S, POLL_S, POLL_SOON_S, IdempotencyKey, WaitQuery
+from api.commands import IdempotencyKey, WaitQuery
 from api.ports import Ports
 from api.problems import FieldError, Invalid, NotFound
 from projections.cdr_requests import CdrRequestRow, find_request
@@ -271,7 +271,15 @@ async def _ask(
         await _append(ports, recent, record)
     if row is None or row.fate == "requested":
         closing: asyncio.Event = request.app.state.closing
-        row = await _settled(ports, record, wait_s, closing) or row
+        row = (
+            await looked_for(
+                lambda: find_request(ports.db, record.tenant, record.request_id),
+                lambda row: row.fate != "requested",
+                wait_s,
+                closing,
+            )
+            or row
+        )
     shown = _shown(record) if row is None else row
     headers = {
         "Location": f"/v1/cdr-requests/{record.request_id}",
@@ -316,20 +324,6 @@ async def _append(ports: Ports, recent: Recent, record: CdrActionRequested) -> N
         recent.landed(record.request_id, surely=False)
         raise
     recent.landed(record.request_id, surely=True)
-
-
-async def _settled(
-    ports: Ports, record: CdrActionRequested, wait_s: float, closing: asyncio.Event
-) -> CdrRequestRow | None:
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    row: CdrRequestRow | None = None
-    while (waited := loop.time() - start) < wait_s and not closing.is_set():
-        await asyncio.sleep(POLL_S if waited < POLL_SOON_S else POLL_LATER_S)
-        row = await find_request(ports.db, record.tenant, record.request_id)
-        if row is not None and row.fate != "requested":
-            break
-    return row
 
 
 def _shown(record: CdrActionRequested) -> CdrRequestRow:

@@ -17,7 +17,7 @@ from pydantic import Field
 from api import wanted as asking
 from api.access import Caller, Needs, allowed
 from api.answers import Items, Page, Query, documented, read, written
-from api.asked import Recent, same
+from api.asked import POLL_S, Recent, looked_for, same
 from api.bodies import body_of
 from api.bodies import documented as body_documented
 from api.command_shape import Command, from_record, from_row
@@ -35,9 +35,6 @@ from schemas.records import CommandRequested, StationPasswordOffered
 
 SEEN_WITHIN_S = 1.0
 WAIT_S_MAX = 60
-POLL_S = 0.05
-POLL_SOON_S, POLL_LATER_S = 2.0, 0.25
-"""Most stations answer at once; who waits for the others asks less often."""
 
 
 router = APIRouter(tags=["commands"])
@@ -226,14 +223,12 @@ async def _settled(
     ports: Ports, record: CommandRequested, wait_s: float, closing: asyncio.Event
 ) -> CommandRow | None:
     """Return the command as the read side has it, waiting so long for its fate; None: not yet."""
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    row: CommandRow | None = None
-    while (waited := loop.time() - start) < wait_s and not closing.is_set():
-        await asyncio.sleep(POLL_S if waited < POLL_SOON_S else POLL_LATER_S)
-        row = await find_command(ports.db, record.tenant, record.command_id)
-        if row is not None and row.fate not in OPEN_FATES:
-            break
+    row = await looked_for(
+        lambda: find_command(ports.db, record.tenant, record.command_id),
+        lambda row: row.fate not in OPEN_FATES,
+        wait_s,
+        closing,
+    )
     if row is not None:
         _same_command(row, record)
     return row

@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-Role = Literal["admin", "operator", "billing", "auditor", "reader"]
+Role = Literal["admin", "operator", "billing", "auditor", "reader", "provider"]
 Right = Literal[
     "read-fleet",
     "read-conversation",
+    "read-provider-requests",
     "read-transactions",
     "read-cdrs",
     "read-id-tokens",
     "read-tariffs",
     "command",
+    "provide",
     "write-id-tokens",
     "write-stations",
     "write-tariffs",
@@ -20,7 +22,8 @@ Right = Literal[
 ]
 """
 read-fleet: stations, their connectors and commands, the live events; read-conversation: frames,
-which hold personal data; write-stations: registration and passwords; write-tariffs: tariffs, their
+which hold personal data; read-provider-requests, provide: the CALLs that a provider answers, and
+answering them; write-stations: registration and passwords; write-tariffs: tariffs, their
 assignments and locations; release-cdrs: deciding about CDRs (release, reject, reprice, overrule);
 read-metrics: figures of the whole deployment, which name no tenant and no station.
 """
@@ -39,6 +42,8 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
             "read-id-tokens",
             "read-tariffs",
             "command",
+            "read-provider-requests",
+            "provide",
             "write-id-tokens",
             "release-cdrs",
         }
@@ -61,8 +66,10 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
             "read-cdrs",
             "read-id-tokens",
             "read-tariffs",
+            "read-provider-requests",
             "read-metrics",
         }
     ),
     "reader": frozenset({"read-fleet", "read-transactions"}),
+    "provider": frozenset({"read-provider-requests", "provide"}),
 }

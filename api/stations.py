@@ -23,6 +23,8 @@ from projections.messages import Page as MessagePage
 from projections.messages import conversation
 from projections.stations import StationDetail, find_station, find_stations
 from schemas.names import NAME_CHARACTERS_MAX, is_name
+from schemas.provided import ATTRIBUTE as PROVIDED
+from schemas.provided import actions_in
 from schemas.records import StationDeregistered, StationRegistered
 from schemas.switches import fault_of
 
@@ -56,6 +58,12 @@ def _meant(attributes: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"boot_policy: one of {', '.join(STATUSES)}")
     if attributes.get(ATTRIBUTE) not in (None, ACCEPT, REFUSE):
         raise ValueError(f"{ATTRIBUTE}: {ACCEPT} or {REFUSE}")
+    provided = attributes.get(PROVIDED)
+    if provided is not None:
+        try:
+            actions_in(str(provided))
+        except ValueError as error:
+            raise ValueError(f"{PROVIDED}: {error}") from None
     for name, value in attributes.items():
         if fault := fault_of(name, value):
             raise ValueError(fault)
@@ -85,7 +93,8 @@ class Registration(Body):
             max_length=ATTRIBUTES_MAX,
             description="Text, whole numbers, booleans or null. boot_policy (Accepted, Pending or"
             " Rejected) is what a BootNotification is answered, certificate_requests (accept or"
-            " refuse) what a SignCertificate is; switch_… tell of a make's habits"
+            " refuse) what a SignCertificate is, provided (actions with commas between them, or"
+            " none) what a provider answers; switch_… tell of a make's habits"
             " (docs/tolerance.md).",
         ),
     ]

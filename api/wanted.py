@@ -107,7 +107,7 @@ def asked(wanted: CommandWanted, spoken: str, command_id: str, now_us: int) -> A
     actions = OUTBOUND[version]
     if wanted.action not in actions:
         raise Invalid(FieldError("action", f"OCPP {version} has: {', '.join(sorted(actions))}"))
-    _check(version, wanted.action, wanted.payload)
+    check(version, wanted.action, wanted.payload)
     return Asked(version, wanted.action, wanted.payload, "", wanted.payload)
 
 
@@ -185,7 +185,7 @@ def _asked_in_words(wanted: CommandWanted, version: str, context: Context) -> As
     except Cannot as cannot:
         message = f"OCPP {version} cannot: {cannot}"
         raise Invalid(FieldError(f"payload.{cannot.field}", message)) from None
-    _check(version, action, payload)
+    check(version, action, payload)
     return Asked(version, action, payload, wanted.command, wanted.payload)
 
 
@@ -193,8 +193,10 @@ def _inside_payload(error: FieldError) -> FieldError:
     return FieldError(f"payload.{error.field}" if error.field else "payload", error.message)
 
 
-def _check(version: str, action: str, payload: Mapping[str, Any]) -> None:
-    found = violations(version, action, payload)
+def check(version: str, action: str, payload: Mapping[str, Any], *, response: bool = False) -> None:
+    """Raise Invalid, naming the fields, if the payload of the request (or result) breaks its
+    schema."""
+    found = violations(version, action, payload, response)
     if not found:
         return
     # The rule repeats the value, and that may be a secret.

@@ -27,7 +27,7 @@ class Policy(NamedTuple):
     ask_us: int = 15 * 60 * 1_000_000
     """After a station (2.x) is back: then it is asked for transactions it has not spoken of."""
     provided: frozenset[str] = frozenset()
-    """Actions of stations that a provider answers; of the others `domain.providing` knows."""
+    """Actions of stations that a provider answers (`domain.providing`)."""
     provider_answer_us: int = 20 * 1_000_000
     """From the CALL on."""
     close_grace_us: int = 24 * 60 * 60 * 1_000_000

@@ -25,9 +25,12 @@ def asked(station: Station, offset: int, record: ProviderAsked, _: Any) -> list[
 
 
 def answered(station: Station, offset: int, record: ProviderAnswered, _: Any) -> list[Fact]:
-    """Keep the first answer. It has no effect before the station is told, so it states nothing."""
+    """Keep the first answer, unless the station has gone. It has no effect before the station is
+    told, so it states nothing."""
     call = station.open_calls.get(record.call)
-    if call is not None and call.forwarded is not None and not call.forwarded.answer:
+    if call is None or call.forwarded is None or not station.is_newest(call.connection):
+        return []
+    if not call.forwarded.answer:
         call.forwarded.answer, call.forwarded.actor = bytes(record.payload), record.actor
     return []
 

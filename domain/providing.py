@@ -6,26 +6,12 @@ for that in the log, so that a replay gives the same answer; the station's other
 nobody has answered in time, or the station has gone, it is answered as where there is no provider.
 """
 
-from collections.abc import Mapping
-
 from domain.admission import may_say
 from domain.answering import Policy
 from domain.registry import Registry
 from domain.station import OpenCall, Station
+from schemas.provided import ATTRIBUTE, PROVIDABLE, actions_in
 from schemas.records import ProviderAsked
-
-_ANY = frozenset({"DataTransfer"})
-_ANY_2 = _ANY | {"Get15118EVCertificate", "GetCertificateStatus", "NotifyEVChargingNeeds"}
-
-PROVIDABLE: Mapping[str, frozenset[str]] = {
-    "1.6": _ANY,
-    "2.0.1": _ANY_2,
-    "2.1": _ANY_2 | {"GetCertificateChainStatus", "VatNumberValidation"},
-}
-"""OCPP version → actions of stations that a provider may answer: what only others can know."""
-
-ATTRIBUTE = "provided"
-"""Of a registration: a list of actions, in place of those that are set for all stations."""
 
 WAITING_MAX = 4
 """Of one station; it may have one CALL under way (OCPP-J, 4.1.1). More are answered by us."""
@@ -71,6 +57,9 @@ def ask(
 def _provided(station: Station, registry: Registry, policy: Policy) -> frozenset[str]:
     registered = registry.stations.get((station.tenant, station.station))
     wanted = registered.attributes.get(ATTRIBUTE) if registered is not None else None
-    if isinstance(wanted, list):
-        return frozenset(each for each in wanted if isinstance(each, str))
-    return policy.provided
+    if not isinstance(wanted, str):
+        return policy.provided
+    try:
+        return actions_in(wanted)
+    except ValueError:
+        return policy.provided

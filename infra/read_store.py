@@ -35,6 +35,7 @@ _FILES = (
     "transactions",
     "cdrs",
     "commands",
+    "provider_requests",
     "id_tokens",
     "orphans",
     "tariffs",

@@ -13,7 +13,13 @@ from typing import Protocol
 from api.ports import Place
 from schemas.journal import REGISTRY_PARTITION, AppenderFailed, AppendUnknown, Unavailable
 from schemas.partitions import partition_of
-from schemas.records import CdrActionRequested, CommandRequested, Record, encode
+from schemas.records import (
+    CdrActionRequested,
+    CommandRequested,
+    ProviderAnswered,
+    Record,
+    encode,
+)
 
 RETRY_S = 0.25
 RETRY_FOR_S = 5.0
@@ -56,7 +62,7 @@ class RecordAppender:
 
     async def append(self, record: Record) -> Place:
         partition = REGISTRY_PARTITION
-        if isinstance(record, CommandRequested | CdrActionRequested):
+        if isinstance(record, CommandRequested | CdrActionRequested | ProviderAnswered):
             partition = partition_of(record.tenant, record.station, self._partitions)
         return await self.append_to(partition, record)
 

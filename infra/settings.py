@@ -6,10 +6,12 @@ code that keeps them, not settings. `chargeledger settings-page` writes docs/set
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.provided import actions_in
 
 PREFIX = "CHARGELEDGER_"
 
@@ -17,6 +19,11 @@ NOT_SETTINGS = ("CHARGELEDGER_TEST_", "CHARGELEDGER_REQUIRE_")
 """Variables of the tests, which are nobody's mistake."""
 
 Attitude = Literal["accept", "refuse"]
+
+
+def _provided(text: str) -> str:
+    actions_in(text)
+    return text
 
 
 class Settings(BaseSettings):
@@ -112,6 +119,21 @@ class Settings(BaseSettings):
         ge=1,
         le=600,
         description="Seconds that a station has to answer a command; then its fate is `timed out`.",
+    )
+    provided: Annotated[str, AfterValidator(_provided)] = Field(
+        default="",
+        description="Actions of stations that somebody else answers through the API, with commas"
+        " between them: DataTransfer, and of 2.x Get15118EVCertificate, GetCertificateStatus,"
+        " NotifyEVChargingNeeds, of 2.1 GetCertificateChainStatus, VatNumberValidation. The"
+        " attribute `provided` of a station's registration (the same, or `none`) says otherwise"
+        " for it. What is not provided is refused at once.",
+    )
+    provider_answer_s: float = Field(
+        default=20.0,
+        ge=1,
+        le=600,
+        description="Seconds that such a CALL waits for its answer; then it is refused. Less than"
+        " stations wait for an answer of ours: 30 s is usual.",
     )
     settle_s: float = Field(
         default=900.0,

@@ -23,7 +23,7 @@ class EventRow(Struct, frozen=True, kw_only=True):
     """Resume after this."""
     kind: str
     """station-connected, station-disconnected, connector-status, transaction-started,
-    transaction-ended, cdr-changed, command-moved, message-orphaned."""
+    transaction-ended, cdr-changed, command-moved, provider-request-moved, message-orphaned."""
     station: str
     subject: str
     """The id of what changed: connection, "evse/connector", transaction or CDR uuid, command."""

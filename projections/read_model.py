@@ -33,14 +33,16 @@ from domain.facts import (
     TransactionEventReported,
     TransactionStarted,
 )
+from domain.provider_requests import ProviderRequestMoved
 from domain.reference import Reference
 from domain.station import Station
 from domain.transaction import Transaction
 from projections import request_rows, rows, session_rows
-from projections.collected import Collected
-from projections.doubts import UndoubtedRow, doubt_row
+from projections.collected import Collected, Written
+from projections.doubts import doubt_row
 from projections.events import pruned
 from projections.ports import Progress, RowStore, Write
+from projections.provider_rows import provider_request_row
 from projections.rows_json import rows_json
 from schemas.cdr import Cdr, cdr_id
 from schemas.records import ConnectionOpened, Record
@@ -289,6 +291,14 @@ class ReadModel:
         detail = {"action": request.action, "fate": request.fate, "cdr_id": request.cdr_id}
         self._event(station, offset, fact, "cdr-request-moved", request.request_id, detail)
 
+    def _provided(
+        self, station: Station, offset: int, fact: ProviderRequestMoved, _: Record
+    ) -> None:
+        row = provider_request_row(station, offset, fact)
+        self._new.provider_requests[row.partition, row.call_offset] = row
+        detail = {"action": row.action, "fate": row.fate}
+        self._event(station, offset, fact, "provider-request-moved", row.request_id, detail)
+
     def _state(self, station: Station, offset: int, fact: StateChanged, _: Record) -> None:
         self._new.state.changed(station, offset, fact)
 
@@ -342,6 +352,7 @@ class ReadModel:
         TariffChanged: _changed_otherwise,
         CdrRequestMoved: _requested,
         CommandMoved: _command,
+        ProviderRequestMoved: _provided,
         StateChanged: _state,
         MessageOrphaned: _orphaned,
     }
@@ -350,17 +361,9 @@ class ReadModel:
 
     def cut(self, progress: Progress) -> Batch:
         new, self._new = self._new, Collected()
-        told = [rows.station_told(s, new.versions.get(i, "")) for i, s in new.stations.items()]
-        connectors = [
-            rows.connector_row(station, evse, connector, station.connectors[evse, connector])
-            for (_, evse, connector), station in new.connectors.items()
-        ]
-        written: list[tuple[str, Sequence[Struct]]] = [
+        written: list[Written] = [
             *new.registry.written(),
-            ("stations.write_told", told),
-            ("stations.write_connectors", connectors),
-            ("stations.write_opened", new.opened),
-            ("stations.write_closed", list(new.closed.values())),
+            *new.of_stations(),
             (
                 "transactions.write",
                 [
@@ -369,15 +372,11 @@ class ReadModel:
                 ],
             ),
             ("transactions.write_costs", self._running_costs(new)),
-            ("cdrs.count", [session_rows.cdr_count_row(row) for row in new.cdrs.values()]),
-            ("cdrs.write", list(new.cdrs.values())),
-            ("cdrs.write_revisions", list(new.cdr_revisions.values())),
-            ("cdrs.write_requests", list(new.cdr_requests.values())),
+            *new.of_cdrs(),
+            ("provider_requests.write", list(new.provider_requests.values())),
             ("commands.write", [rows.command_row(*moved) for moved in new.commands.values()]),
             *new.state.written(),
             *new.set_aside.written(),
-            ("cdrs.clear_doubts", [UndoubtedRow(id) for id in new.undoubted]),
-            ("cdrs.write_doubts", list(new.doubts.values())),
             ("orphans.write", new.orphans),
             ("events.write", new.events),
         ]

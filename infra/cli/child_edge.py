@@ -19,6 +19,7 @@ from infra.vault import Vault
 from infra.vault_keys import VaultKeys, derive
 from infra.verifier_cache import CachedVerifiers
 from ingress.options import Options
+from schemas.provided import actions_in
 
 
 async def run_edge(settings: Settings, layout: Layout, deployment: Deployment) -> None:
@@ -66,6 +67,8 @@ def policy(settings: Settings) -> Policy:
     return Policy(
         accept_unknown_tokens=settings.unknown_tokens == "accept",
         accept_certificate_requests=settings.certificate_requests == "accept",
+        provided=actions_in(settings.provided),
+        provider_answer_us=round(settings.provider_answer_s * 1e6),
         heartbeat_interval_s=settings.heartbeat_interval_s,
         spread_percent=settings.spread_percent,
         settle_us=round(settings.settle_s * 1e6),

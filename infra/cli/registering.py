@@ -24,6 +24,7 @@ class KeyRole(StrEnum):
     billing = "billing"
     auditor = "auditor"
     reader = "reader"
+    provider = "provider"
 
 
 def key_create(

@@ -91,6 +91,14 @@ COPY (
     FROM read.commands ORDER BY tenant, command_id
 ) TO STDOUT;
 
+-- name: provider_requests
+COPY (
+    SELECT
+        tenant, request_id, station, version, action, payload, fate, asked_at, expires_at,
+        settled_at, answer, actor, call_offset, partition, record_offset
+    FROM read.provider_requests ORDER BY tenant, request_id
+) TO STDOUT;
+
 -- name: id_tokens
 COPY (
     SELECT

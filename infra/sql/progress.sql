@@ -116,7 +116,7 @@ DELETE FROM read.poison WHERE name = %(name)s;
 -- name: empty_tables
 TRUNCATE read.stations, read.station_state, read.connectors, read.connections,
     read.transactions, read.cdrs, read.cdr_doubts, read.cdr_revisions, read.cdr_totals, read.cdr_requests, read.running_costs,
-    read.owner_set_aside, read.commands, read.id_tokens, read.orphans, read.events, read.tariff_versions,
+    read.owner_set_aside, read.commands, read.provider_requests, read.id_tokens, read.orphans, read.events, read.tariff_versions,
     read.tariff_assignments, read.location_versions;
 
 -- name: poison

@@ -17,6 +17,7 @@ from schemas.records import (
     MessageReceived,
     MessageSent,
     PartitionClaimed,
+    ProviderAsked,
     encode,
 )
 from tests.api.deployment import PARTITIONS, Deployment
@@ -49,6 +50,22 @@ class Talk:
         """The station's CALL and our answer."""
         cause = await self._received(CALL, f"m{self._number}", payload, action)
         await self._sent(cause, "answer", CALLRESULT, f"m{self._number}", action, answer)
+
+    async def call_forwarded(self, action: str, payload: dict[str, Any]) -> str:
+        """The station's CALL, which waits for a provider; the id of that request."""
+        cause = await self._received(CALL, f"m{self._number}", payload, action)
+        await self._deployment.append(
+            ProviderAsked(
+                tenant=self._tenant,
+                station=self._station,
+                recorded_at=now_us(),
+                cause=cause,
+                purpose="ask-provider",
+                epoch=self._epoch,
+                expires_at=now_us() + 20_000_000,
+            )
+        )
+        return f"{partition_of(self._tenant, self._station, PARTITIONS)}:{cause}"
 
     async def call_answered_unreadably(self) -> None:
         """No fold can read the answer: that record is set aside."""

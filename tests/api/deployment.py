@@ -92,7 +92,13 @@ class Deployment:
         return (await self.journal.append(partition, [value]))[0]
 
     async def says(
-        self, tenant: str, station: str, number: int, action: str, payload: dict[str, Any]
+        self,
+        tenant: str,
+        station: str,
+        number: int,
+        action: str,
+        payload: dict[str, Any],
+        **more: Any,
     ) -> int:
         """A CALL of the station, as ingress would append it."""
         return await self.append(
@@ -106,6 +112,7 @@ class Deployment:
                 message_type=CALL,
                 message_id=f"m{number}",
                 action=action,
+                **more,
             )
         )
 

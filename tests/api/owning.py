@@ -10,9 +10,13 @@ from infra.clock import now_us
 from schemas.records import OwnerRecord, PartitionClaimed, UnreadableRecord, decode, encode
 from tests.api.deployment import PARTITIONS, Deployment
 
+POLICY = Policy(accept_unknown_tokens=True, settle_us=0)
+
 
 class Owners:
-    def __init__(self, deployment: Deployment, name: str = "owner") -> None:
+    def __init__(
+        self, deployment: Deployment, name: str = "owner", policy: Policy = POLICY
+    ) -> None:
         self._name = name
         self._journal = deployment.journal
         self._registry = Registry()
@@ -22,7 +26,7 @@ class Owners:
             partition: Owner(
                 partition,
                 name=f"{name}-{partition}",
-                policy=Policy(accept_unknown_tokens=True, settle_us=0),
+                policy=policy,
                 ids=TransactionIds(bytes([partition]) * 32),
                 registry=self._registry,
             )

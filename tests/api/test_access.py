@@ -144,6 +144,9 @@ ROUTES: list[tuple[Right, str, str]] = [
     ("write-id-tokens", "DELETE", "/v1/id-tokens/x"),
     ("write-stations", "PUT", "/v1/stations/CS-1"),
     ("write-stations", "DELETE", "/v1/stations/CS-1"),
+    ("read-provider-requests", "GET", "/v1/provider-requests"),
+    ("read-provider-requests", "GET", "/v1/provider-requests/1:1"),
+    ("provide", "POST", "/v1/provider-requests/1:1/answer"),
     ("read-metrics", "GET", "/metrics"),
 ]
 

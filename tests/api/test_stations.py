@@ -1,5 +1,6 @@
 """Stations and their registration, through the whole application."""
 
+from itertools import product
 from typing import Any
 
 import httpx
@@ -61,8 +62,15 @@ async def test_the_boot_policy_is_an_attribute(
     assert (await client.put("/v1/stations/CS-1", json=body)).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["boot_policy", "certificate_requests"])
-@pytest.mark.parametrize("policy", ["accepted", "", 1, True])
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [
+        *product(["boot_policy", "certificate_requests"], ["accepted", "", 1, True]),
+        ("provided", "Heartbeat"),
+        ("provided", "DataTransfer;GetCertificateStatus"),
+        ("provided", True),
+    ],
+)
 async def test_a_policy_that_is_none_is_refused(
     policy: Any, name: str, deployment: Deployment, client: httpx.AsyncClient
 ) -> None:

@@ -15,6 +15,7 @@ from schemas.records import (
     CommandRequested,
     IdTokenPut,
     IdTokenRemoved,
+    ProviderAnswered,
     StationDeregistered,
     StationRegistered,
 )
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.postgres
 
 RESET = {"action": "Reset", "payload": {"type": "Hard"}}
 ORPHAN = {"transactionId": 99, "meterStop": 1, "timestamp": "2026-01-02T04:04:05Z"}
+ANSWER = "/v1/provider-requests/{id}/answer"
 DRY_RUN, TELL = "/v1/pricing/dry-run", "/v1/tariffs/{id}/tell"
 MARK = "of-acme"
 """Stands in everything that acme has, and nowhere else."""
@@ -43,6 +45,7 @@ LISTS = (
     "/v1/work-list",
     "/v1/orphans",
     "/v1/reservations",
+    "/v1/provider-requests",
     "/v1/set-aside",
     "/v1/events",
 )
@@ -93,6 +96,7 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         await talk.start(4713, f"token-{MARK}")
         await talk.call("StopTransaction", {**ORPHAN, "transactionId": 4713, "meterStop": -1}, {})
         await deployment.project()
+    forwarded = await talk.call_forwarded("DataTransfer", {"vendorId": MARK})
     await talk.call_answered_unreadably()
     await deployment.project()
     await deployment.series_reaches_the_head()
@@ -110,6 +114,7 @@ async def paths(deployment: Deployment) -> dict[str, str]:
         "/v1/tariffs/{id}": f"/v1/tariffs/tariff-{MARK}",
         "/v1/locations/{id}": f"/v1/locations/place-{MARK}",
         "/v1/cdr-requests/{id}": decided.headers["location"],
+        "/v1/provider-requests/{id}": f"/v1/provider-requests/{forwarded}",
     }
 
 
@@ -123,7 +128,18 @@ async def clients(deployment: Deployment, paths: dict[str, str]) -> AsyncIterato
 
 async def test_every_route_is_in_this_matrix(deployment: Deployment, paths: dict[str, str]) -> None:
     document = deployment.app.openapi()
-    covered = {*paths, *LISTS, *OPEN, *DECISIONS, UNPRICED, DRY_RUN, TELL, STATEMENT, "/metrics"}
+    covered = {
+        *paths,
+        *LISTS,
+        *OPEN,
+        *DECISIONS,
+        UNPRICED,
+        ANSWER,
+        DRY_RUN,
+        TELL,
+        STATEMENT,
+        "/metrics",
+    }
 
     assert set(document["paths"]) == covered
 
@@ -232,6 +248,18 @@ async def test_nobody_decides_about_another_tenant_s_cdr(
         assert (await rival.post(path, json={"reason": "theft"})).status_code == 404
 
     assert len(await deployment.records(CdrActionRequested)) == before
+
+
+async def test_nobody_answers_what_another_tenant_s_station_asks(
+    deployment: Deployment, clients: Clients, paths: dict[str, str]
+) -> None:
+    acme, rival = clients
+    path = f"{paths['/v1/provider-requests/{id}']}/answer"
+    body = {"payload": {"status": "Accepted"}}
+    theirs, mine = await rival.post(path, json=body), await acme.post(path, json=body)
+
+    assert (theirs.status_code, mine.status_code) == (404, 202)
+    assert [r.tenant for r in await deployment.records(ProviderAnswered)] == ["acme"]
 
 
 async def test_nobody_prices_with_what_is_another_tenant_s(

@@ -11,10 +11,11 @@ from domain.answering import Policy
 from domain.conversation import fold
 from domain.log_filter import LogFilter
 from domain.provider_requests import ProviderRequestMoved
-from domain.providing import PROVIDABLE, WAITING_MAX
+from domain.providing import WAITING_MAX
 from domain.registry import Registry
 from domain.routes import ROUTES
 from domain.station import Station, dump, load
+from schemas.provided import PROVIDABLE
 from schemas.records import (
     CALL,
     CALLERROR,
@@ -157,8 +158,9 @@ def test_a_call_that_nobody_answers_in_time_is_refused() -> None:
     assert moves(log) == [("waiting", call, ""), ("unanswered", call, "")]
 
 
+@pytest.mark.parametrize("is_decided_between", [True, False])
 @pytest.mark.parametrize("goes", ["closes", "comes again"])
-def test_a_call_whose_station_has_gone_waits_no_longer(goes: str) -> None:
+def test_a_call_whose_station_has_gone_waits_no_longer(goes: str, is_decided_between: bool) -> None:
     log, worker = provided()
     call = log.calls(ACTION, ASKED)
     worker.settle()
@@ -166,6 +168,8 @@ def test_a_call_whose_station_has_gone_waits_no_longer(goes: str) -> None:
         closes(log)
     else:
         log.opens("c2", protocol="2.0.1")
+    if not is_decided_between:
+        gives(log, call)
     worker.settle()
     gives(log, call)
     worker.settle()
@@ -258,11 +262,13 @@ def test_a_station_has_few_calls_waiting() -> None:
     [
         ([], None, False),
         ([ACTION], None, True),
-        ([], [ACTION], True),
-        ([ACTION], [], False),
-        ([ACTION], ["DataTransfer", 3], False),
+        ([], ACTION, True),
+        ([], f"GetCertificateStatus, {ACTION}", True),
+        ([ACTION], "none", False),
+        ([ACTION], "", False),
+        ([ACTION], "DataTransfer", False),
         ([ACTION], "everything", True),
-        (["Heartbeat"], ["Heartbeat"], False),
+        ([ACTION], 3, True),
     ],
 )
 def test_the_registration_says_what_is_provided_for_a_station(

@@ -32,11 +32,22 @@ def test_a_wrong_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> No
         Settings()
 
 
+def test_what_nobody_else_may_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHARGELEDGER_PROVIDED", "GetCertificateStatus, Heartbeat")
+
+    with pytest.raises(ValidationError, match=r"(?s)provided.*Heartbeat: none, or any of"):
+        Settings()
+
+
 def test_a_child_reads_from_its_environment_what_its_parent_meant(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     meant = Settings(
-        unknown_stations="accept", settle_s=0, data=Path("/somewhere"), require_subprotocol=False
+        unknown_stations="accept",
+        settle_s=0,
+        data=Path("/somewhere"),
+        require_subprotocol=False,
+        provided="Get15118EVCertificate,GetCertificateStatus",
     )
 
     for name, value in meant.environment().items():
