@@ -130,6 +130,7 @@ async def _stop_all(
         return
     await stop.wait()
     for station in stations:
+        station.stay()
         for connector in station.connectors:
             connector.close()
     if silence_s is None:

@@ -7,6 +7,7 @@ opened again with jittered backoff, whatever ended it, and the outbox goes on wh
 import asyncio
 from base64 import b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
@@ -92,6 +93,8 @@ class Station:
         self._may_connect.set()
         # Bounded by the connectors: each asks for one absence per session.
         self._absence: asyncio.Queue[float] = asyncio.Queue()
+        # Set for good once the station is to stay.
+        self._staying = asyncio.Event()
 
     async def run(self) -> None:
         """Live until every connector's sessions are over and acknowledged.
@@ -149,6 +152,10 @@ class Station:
     def go_offline(self, seconds: float) -> None:
         """Lose the connection and stay away; what happens meanwhile is told afterwards."""
         self._absence.put_nowait(seconds)
+
+    def stay(self) -> None:
+        """Come back, and lose no connection any more."""
+        self._staying.set()
 
     async def disconnect(self) -> None:
         if self._connection is not None:
@@ -345,9 +352,12 @@ class Station:
     async def _be_absent(self) -> None:
         while True:
             seconds = await self._absence.get()
+            if self._staying.is_set():
+                return
             self._may_connect.clear()
             await self.disconnect()
-            await asyncio.sleep(seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._staying.wait(), seconds)
             self._may_connect.set()
 
     async def _give_back(self) -> None:

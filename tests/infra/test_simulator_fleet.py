@@ -158,6 +158,25 @@ async def test_a_central_system_may_die_and_come_back() -> None:
     assert report.energy_wh == book.energy_wh()
 
 
+async def test_stopped_stations_come_back_to_tell_the_rest() -> None:
+    book, stop = Book(), asyncio.Event()
+    options = replace(OPTIONS, sessions=40, speed=900.0, mishaps=1.0, silence_s=None)
+
+    def stop_when_one_is_away(progress: Progress) -> None:
+        if book.starts and progress.connected < options.stations:
+            stop.set()
+
+    async with central_system(book) as url, asyncio.TaskGroup() as group:
+        living = group.create_task(
+            simulate(replace(options, url=url), stop_when_one_is_away, now=NOW, stop=stop)
+        )
+        await stop.wait()
+        report = await asyncio.wait_for(living, 2)
+
+    assert report.transactions
+    assert all(each.start_acked and each.stop_acked for each in report.transactions)
+
+
 @pytest.mark.parametrize("silence_s", [None, 0.05])
 async def test_stopped_stations_wait_for_an_absent_central_system(silence_s: float | None) -> None:
     book, stop = Book(), asyncio.Event()
