@@ -26,7 +26,7 @@ class Station2:
         self.connection = connection
         self._seq_no = 0
 
-    async def call(self, action: str, **payload: Any) -> Any:
+    async def call(self, action: str, /, **payload: Any) -> Any:
         """Return the result; an error of ours is raised."""
         return await self.point.call(getattr(self.calls, action)(**payload), suppress=False)
 

@@ -91,6 +91,21 @@ class Views:
         response.raise_for_status()
         return response.json()
 
+    def waiting_request(self, station: str, within_s: float = 20) -> Any:
+        """Return what the station has asked, and waits for a provider to answer."""
+        wanted = {"station": station, "waiting": True, "wait": within_s}
+        [request] = self.get("/v1/provider-requests", **wanted)["items"]
+        return request
+
+    def provide(self, request: Any, within_s: float = 20, **payload: Any) -> httpx.Response:
+        """Answer it as a provider."""
+        return httpx.post(
+            f"{self.api_url}/v1/provider-requests/{request['request_id']}/answer",
+            params={"wait": within_s},
+            json={"payload": payload},
+            timeout=30 + within_s,
+        )
+
     def sql(self, query: str, **parameters: Any) -> str:
         """Ask ClickHouse as an analyst does, by HTTP."""
         wanted = {f"param_{name}": value for name, value in parameters.items()}

@@ -53,7 +53,9 @@ def roles(
     directory = tmp_path_factory.mktemp("roles")
     with (
         empty_database(postgres_server) as database,
-        running_roles(directory, broker.bootstrap, "e2e", database.dsn) as deployment,
+        running_roles(
+            directory, broker.bootstrap, "e2e", database.dsn, provided="DataTransfer"
+        ) as deployment,
     ):
         deployment.start_all()
         deployment.wait_ready()
@@ -101,6 +103,25 @@ async def test_a_command_reaches_its_station_and_has_its_answer(roles: Roles) ->
         assert call[2:] == ["Reset", {"type": "Soft"}]
         assert command["command_id"] == call[1]
         await fated(roles, call[1], "answered", 10)
+
+
+async def test_a_provider_answers_whoever_owned_the_partition_when_it_was_asked(
+    roles: Roles,
+) -> None:
+    async with silent_station(roles, "PROVIDED") as station:
+        await station.send('[2,"d1","DataTransfer",{"vendorId":"V","data":"?"}]')
+        request = await asyncio.to_thread(roles.waiting_request, "PROVIDED")
+        roles.kill("domain")
+        await station.send('[2,"h1","Heartbeat",{}]')
+        first = json.loads(await station.recv())
+        given = await asyncio.to_thread(roles.provide, request, status="Accepted", data="!")
+        second = json.loads(await station.recv())
+
+    assert first[:2] == [3, "h1"]
+    assert given.status_code == 201, given.text
+    assert second == [3, "d1", {"status": "Accepted", "data": "!"}]
+    verified = await asyncio.to_thread(roles.run, "verify")
+    assert verified.stdout.splitlines()[-1] == "equal", verified.stdout + verified.stderr
 
 
 def test_each_role_says_that_it_is_ready_and_how_much_it_does(roles: Roles) -> None:
