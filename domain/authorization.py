@@ -1,6 +1,7 @@
 """Whether an id token may charge, in the statuses of OCPP 2.0.1; for the rules of every version."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from domain.answering import Context
 from schemas.records import IdTokenPut
@@ -21,6 +22,11 @@ def standing_of(c: Context, id_token: str) -> Standing:
         )
     expired = token.expires_at is not None and token.expires_at <= c.now
     return Standing("Expired" if token.status == "Accepted" and expired else token.status, token)
+
+
+def has_contract_certificate(payload: Mapping[str, Any]) -> bool:
+    """Whether an Authorize (2.x) presents one, beside the id token that stands in it."""
+    return "certificate" in payload or "iso15118CertificateHashData" in payload
 
 
 def _meant(c: Context, id_token: str) -> IdTokenPut | None:

@@ -8,7 +8,7 @@ import msgspec
 from domain import admission, charging_profiles
 from domain.answered_costs import total_cost
 from domain.answering import Context, json_text
-from domain.authorization import standing_of
+from domain.authorization import has_contract_certificate, standing_of
 from domain.ocpp2 import ID_TOKEN_MAX, token_in, transaction_id_in
 from domain.readings import read_integer, read_text, read_time, to_iso
 from domain.told import Payload
@@ -33,7 +33,7 @@ def heartbeat(c: Context) -> str:
 
 def authorize(c: Context) -> str:
     """A contract certificate that came along is checked by nobody here, so it opens nothing."""
-    if "certificate" in c.payload or "iso15118CertificateHashData" in c.payload:
+    if has_contract_certificate(c.payload):
         return '{"idTokenInfo":{"status":"Invalid"},"certificateStatus":"NoCertificateAvailable"}'
     return f'{{"idTokenInfo":{_token_info(c, token_in(c.payload))}}}'
 

@@ -8,8 +8,9 @@ nobody has answered in time, or the station has gone, it is answered as where th
 
 from domain.admission import may_say
 from domain.answering import Policy
+from domain.authorization import has_contract_certificate
 from domain.registry import Registry
-from domain.station import OpenCall, Station
+from domain.station import OpenCall, Station, payload_of
 from schemas.provided import ATTRIBUTE, PROVIDABLE, actions_in
 from schemas.records import ProviderAsked
 
@@ -21,13 +22,13 @@ def is_wanted(call: OpenCall, station: Station, registry: Registry, policy: Poli
     """Whether a provider is to be asked, who has not been."""
     if call.action not in PROVIDABLE.get(call.version, ()) or call.forwarded or call.error:
         return False
+    if call.action not in _provided(station, registry, policy):
+        return False
+    if call.action == "Authorize" and not has_contract_certificate(payload_of(call)):
+        return False
     waiting = sum(each.forwarded is not None for each in station.open_calls.values())
-    return (
-        call.action in _provided(station, registry, policy)
-        and waiting < WAITING_MAX
-        and station.is_newest(call.connection)
-        and may_say(station, call)
-    )
+    is_there = station.is_newest(call.connection)
+    return waiting < WAITING_MAX and is_there and may_say(station, call)
 
 
 def is_waiting(call: OpenCall, station: Station, now: int) -> bool:

@@ -10,6 +10,7 @@ from domain.outbound import OUTBOUND
 from domain.routes import ROUTES, SENDS
 from domain.state_fields import ASKED, TOLD
 from schemas import payloads
+from schemas.provided import PROVIDABLE
 
 MEANINGS: Mapping[str, str] = {
     "Authorize": "whether the id token may charge",
@@ -17,7 +18,8 @@ MEANINGS: Mapping[str, str] = {
     **dict.fromkeys(
         ("DataTransfer", "Get15118EVCertificate", "GetCertificateChainStatus",
          "GetCertificateStatus"),
-        "`messages`: frame; it carries no state",
+        "`/v1/provider-requests`: payload, fate, answer, where a provider is asked;"
+        " `messages`: frame",
     ),
     "Heartbeat": "`/v1/stations/{station}`: last_seen",
     "MeterValues": "`/v1/transactions/{id}`: meter_last_wh (1.6); series in ClickHouse",
@@ -29,11 +31,12 @@ MEANINGS: Mapping[str, str] = {
 }  # fmt: skip
 """Of what stations tell, what `domain.state_fields` does not have."""
 
-_ANY_CALL = "tests/domain/test_every_action.py::test_a_valid_call_gets_a_valid_result"
 _STATE = "tests/api/test_station_state.py::test_each_action_that_carries_state_shows_in_the_api"
 _ROWS = "tests/api/test_conformance_rows.py::"
 _STATION = f"{_ROWS}test_a_station_is_shown_as_its_boot_its_status_and_its_heartbeat_tell"
 _TRANSACTION_16 = f"{_ROWS}test_a_transaction_of_1_6_is_shown_as_its_messages_tell"
+_PROVIDED = "tests/api/test_provider_requests.py"
+_PROVIDED += "::test_each_action_that_a_provider_may_answer_is_answered_by_it"
 _KEPT = "tests/projections/test_clickhouse_conversation.py"
 _KEPT += "::test_the_conversation_is_read_newest_first_by_cursor"
 _EFFECT = "tests/domain/test_command_effects.py::"
@@ -47,11 +50,11 @@ TOLD_TESTS: Mapping[str, str] = {
     "Authorize": "tests/domain/test_station_cases.py"
     "::test_o_19_the_status_of_a_token_is_told_as_it_is_stored",
     "BootNotification": _STATION,
-    "DataTransfer": f"{_ANY_CALL} {_KEPT}",
-    "Get15118EVCertificate": f"{_ANY_CALL} {_KEPT}",
-    "GetCertificateChainStatus": "tests/domain/test_answers_2.py"
+    "DataTransfer": f"{_PROVIDED} {_KEPT}",
+    "Get15118EVCertificate": f"{_PROVIDED} {_KEPT}",
+    "GetCertificateChainStatus": f"{_PROVIDED} tests/domain/test_answers_2.py"
     f"::test_each_certificate_of_a_chain_failed_and_may_be_asked_for_again {_KEPT}",
-    "GetCertificateStatus": f"{_ANY_CALL} {_KEPT}",
+    "GetCertificateStatus": f"{_PROVIDED} {_KEPT}",
     "Heartbeat": _STATION,
     "MeterValues": f"{_TRANSACTION_16} tests/e2e/test_main_job.py"
     "::test_every_session_of_the_file_is_billed_to_the_watt_hour",
@@ -96,7 +99,8 @@ The schemas are the official ones, as the `ocpp` package has them. What a statio
 checked, answered and folded; where it changes state, the field is named in which the API shows it
 (routes are below `/v1/stations/{station}`), and the test reads it there. What we ask is checked
 before it is accepted, sent, and followed to its one fate; its effect is what shows later that it
-has happened. Beside the test that is named,
+has happened. A few CALLs are answered by a provider where there is one
+([operator's guide](operations.md#let-others-answer)). Beside the test that is named,
 [test_every_action](../tests/domain/test_every_action.py) and
 [test_outbound](../tests/domain/test_outbound.py) take every row through its schema, and
 [test_wanted](../tests/api/test_wanted.py) every refusal.
@@ -115,6 +119,7 @@ def conformance_page() -> str:
 
 def _from_stations(version: str) -> list[str]:
     answers = {action: _answer(route.answer) for action, route in ROUTES[version].items()}
+    answers |= {action: f"{answers[action]}, or by a provider" for action in PROVIDABLE[version]}
     answers |= dict.fromkeys(SENDS[version], "never: it is a SEND")
     rows = [
         (action, _schema(version, action), answers[action], _meaning(action), _told_test(action))

@@ -123,10 +123,11 @@ class Settings(BaseSettings):
     provided: Annotated[str, AfterValidator(_provided)] = Field(
         default="",
         description="Actions of stations that somebody else answers through the API, with commas"
-        " between them: DataTransfer, and of 2.x Get15118EVCertificate, GetCertificateStatus,"
-        " NotifyEVChargingNeeds, of 2.1 GetCertificateChainStatus, VatNumberValidation. The"
-        " attribute `provided` of a station's registration (the same, or `none`) says otherwise"
-        " for it. What is not provided is refused at once.",
+        " between them: DataTransfer; of 2.x Authorize (with a contract certificate),"
+        " Get15118EVCertificate, GetCertificateStatus, NotifyEVChargingNeeds; of 2.1"
+        " GetCertificateChainStatus, VatNumberValidation. The attribute `provided` of a station's"
+        " registration (the same, or `none`) says otherwise for it. What is not provided is"
+        " refused at once.",
     )
     provider_answer_s: float = Field(
         default=20.0,

@@ -7,14 +7,22 @@ from collections.abc import Mapping
 from typing import Final
 
 _ANY = frozenset({"DataTransfer"})
-_ANY_2 = _ANY | {"Get15118EVCertificate", "GetCertificateStatus", "NotifyEVChargingNeeds"}
+_ANY_2 = _ANY | {
+    "Authorize",
+    "Get15118EVCertificate",
+    "GetCertificateStatus",
+    "NotifyEVChargingNeeds",
+}
 
 PROVIDABLE: Final[Mapping[str, frozenset[str]]] = {
     "1.6": _ANY,
     "2.0.1": _ANY_2,
     "2.1": _ANY_2 | {"GetCertificateChainStatus", "VatNumberValidation"},
 }
-"""OCPP version → actions of stations to which only others may know the answer."""
+"""OCPP version → actions of stations to which only others may know the answer.
+
+Authorize with a contract certificate, that is: id tokens are in the registry.
+"""
 
 ATTRIBUTE: Final = "provided"
 """Of a registration: in place of what is set for all stations."""

@@ -1,6 +1,7 @@
 """Somebody else answers what stations ask: sees it, says what they are told, or is too late."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -38,8 +39,10 @@ class Site:
         self.deployment, self.client = deployment, client
         self.owners = Owners(deployment, policy=PROVIDED)
         self._number = 0
+        self._protocol = ""
 
     async def open(self, protocol: str = "2.0.1") -> None:
+        self._protocol = protocol
         await self.deployment.connect("default", "CS-1", protocol)
         await self.owners.settle()
 
@@ -47,7 +50,7 @@ class Site:
         """The station's CALL; the id of the request that it makes."""
         self._number += 1
         offset = await self.deployment.says(
-            "default", "CS-1", self._number, action, payload, protocol="2.0.1"
+            "default", "CS-1", self._number, action, payload, protocol=self._protocol
         )
         await self.settle()
         return f"{partition_of('default', 'CS-1', PARTITIONS)}:{offset}"
@@ -77,6 +80,40 @@ class Site:
     async def told(self) -> list[str]:
         sent: list[MessageSent] = await self.deployment.records(MessageSent)
         return [each.frame for each in sent if each.message_type != CALL]
+
+
+HASHED: Json = {
+    "certificateHashData": {
+        "hashAlgorithm": "SHA256",
+        "issuerNameHash": "n",
+        "issuerKeyHash": "k",
+        "serialNumber": "1",
+    },
+    "source": "OCSP",
+}
+NEEDS: Json = {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "DC"}}
+CASES: dict[str, tuple[Json, Json]] = {
+    "Authorize": (
+        {"idToken": {"idToken": "NL-TST-1", "type": "eMAID"}, "certificate": "MIIB"},
+        {"idTokenInfo": {"status": "Accepted"}, "certificateStatus": "Accepted"},
+    ),
+    "DataTransfer": ({"vendorId": "V", "data": "?"}, {"status": "Accepted", "data": "!"}),
+    "Get15118EVCertificate": (
+        {"iso15118SchemaVersion": "urn", "action": "Install", "exiRequest": "gJgC"},
+        {"status": "Accepted", "exiResponse": "gJgDAA=="},
+    ),
+    "GetCertificateStatus": (ASKED, GIVEN),
+    "GetCertificateChainStatus": (
+        {"certificateStatusRequests": [{**HASHED, "urls": ["http://ocsp.example"]}]},
+        {"certificateStatus": [{**HASHED, "status": "Good", "nextUpdate": "2027-01-01T00:00:00Z"}]},
+    ),
+    "NotifyEVChargingNeeds": (NEEDS, {"status": "Processing"}),
+    "VatNumberValidation": (
+        {"vatNumber": "NL123"},
+        {"status": "Accepted", "vatNumber": "NL123"},
+    ),
+}
+"""By action: what the station asks, and what a provider says to that."""
 
 
 @pytest.fixture
@@ -118,6 +155,27 @@ async def test_the_station_is_told_what_was_posted(site: Site) -> None:
     assert shown["settled_at"] >= shown["asked_at"]
     assert (await site.get("?waiting=true"))["items"] == []
     assert [item["fate"] for item in (await site.get())["items"]] == ["answered"]
+
+
+@pytest.mark.parametrize(
+    ("version", "action"),
+    [(version, action) for version, actions in PROVIDABLE.items() for action in sorted(actions)],
+)
+async def test_each_action_that_a_provider_may_answer_is_answered_by_it(
+    deployment: Deployment, client: httpx.AsyncClient, version: str, action: str
+) -> None:
+    site = Site(deployment, client)
+    await site.open(version)
+    asked, given = CASES[action]
+    request_id = await site.asks(action, asked)
+    waiting = await site.get(f"/{request_id}")
+    assert (await site.gives(request_id, given)).status_code == 202
+    await site.settle()
+    shown = await site.get(f"/{request_id}")
+
+    assert (waiting["fate"], waiting["payload"], waiting["answer"]) == ("waiting", asked, None)
+    assert (shown["fate"], shown["answer"]) == ("answered", given)
+    assert [json.loads(frame) for frame in await site.told()] == [[3, "m1", given]]
 
 
 async def test_the_same_may_be_posted_again_and_nothing_else(site: Site) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.answering import Policy
@@ -24,6 +24,7 @@ from schemas.records import (
     ProviderAnswered,
     ProviderAsked,
 )
+from tests import payload_strategies
 from tests.domain.holding import values_of
 from tests.domain.log import NOW, POLICY, SECOND, Log, Worker, working
 from tests.domain.registering import Registrar
@@ -285,6 +286,24 @@ def test_the_registration_says_what_is_provided_for_a_station(
     assert len(worker.station.open_calls) == waits
 
 
+@pytest.mark.parametrize("member", ["certificate", "iso15118CertificateHashData"])
+def test_an_authorize_is_a_providers_business_where_a_contract_certificate_is_presented(
+    member: str,
+) -> None:
+    log, worker = provided()
+    token = {"idToken": {"idToken": "NL-TST-C1", "type": "eMAID"}}
+    log.calls("Authorize", token, "plain")
+    call = log.calls("Authorize", {**token, member: "a certificate"}, "contract")
+    worker.settle()
+    before = [frame[1] for frame in worker.frames()]
+    valid = {"idTokenInfo": {"status": "Accepted"}, "certificateStatus": "Accepted"}
+    gives(log, call, valid)
+    worker.settle()
+
+    assert before == ["plain"]
+    assert worker.frames()[1] == [3, "contract", valid]
+
+
 def test_what_breaks_its_schema_is_no_providers_business() -> None:
     log, worker = provided()
     log.calls(ACTION, {}, error="OccurrenceConstraintViolation", violations=("$: missing",))
@@ -319,6 +338,34 @@ def test_a_providers_answer_is_the_one_that_state_is_taken_from() -> None:
     [check] = values_of(log)["vat-checks"].values()
     assert "vat-checks" not in before
     assert check["answer"] == "Accepted"
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize(
+    ("version", "action"),
+    [(version, action) for version, actions in PROVIDABLE.items() for action in sorted(actions)],
+)
+@given(data=st.data())
+def test_whatever_a_provider_may_say_reaches_the_station_and_folds(
+    version: str, action: str, data: st.DataObject
+) -> None:
+    log, worker = provided(version)
+    asked = data.draw(payload_strategies.valid(version, action))
+    said = data.draw(payload_strategies.valid_result(version, action))
+    if action == "Authorize":
+        asked = {**asked, "certificate": "MIIB"}
+    call = log.calls(action, asked, "mine")
+    worker.settle()
+    gives(log, call, said)
+    worker.settle()
+
+    [sent] = sent_in(log)
+    again = Worker(log, "again")
+    again.read()
+    assert msgspec.json.decode(sent.frame) == [3, "mine", msgspec.json.decode(
+        msgspec.json.encode(said))]  # fmt: skip
+    assert worker.owner.poisoned == {}
+    assert dump(again.station) == dump(worker.station)
 
 
 STEPS = st.lists(
