@@ -7,7 +7,9 @@ here, and `AppendUnknown` once it was handed over: its batch may still land, bef
 to this partition later. A retry that ends with `Unavailable` does not settle the first try.
 
 A client can lose a batch for good: it neither lands nor fails, and its partition is never sent to
-again while others are. So one that is in flight for `STUCK_S` has the producer replaced.
+again while others are. So one that is in flight for `STUCK_S` has the producer replaced. The same
+goes for one that the client gave up, as for want of a leader: of a partition that missed one batch
+its producer's next ones would not be taken.
 """
 
 import asyncio
@@ -144,6 +146,7 @@ class Lanes:
                 await _stop(producer)
                 raise
             self._producer = producer
+            self._is_ready.set()
             # Lives as long as this object: `close` cancels it and waits for it.
             self._pump = asyncio.get_running_loop().create_task(self._send_ready(producer))
             self._pump.add_done_callback(self._ended)
@@ -160,7 +163,7 @@ class Lanes:
         while True:
             await self._is_ready.wait()
             self._is_ready.clear()
-            while self._ready:
+            while self._ready and producer is self._producer:
                 await self._send(producer, self._ready.popleft())
 
     async def _send(self, producer: AIOKafkaProducer, lane: _Lane) -> None:
@@ -185,8 +188,9 @@ class Lanes:
         try:
             sent = await producer.send_batch(batch, self._topic, partition=lane.partition)
         except (KafkaError, OSError) as error:
-            # Not handed over: there is no leader to send it to.
+            # Not handed over. The client may have ended, and would refuse all that follows.
             self._settle(lane, Unavailable(f"{self._topic}: {error}"))
+            self._replace(f"partition {lane.partition}: {error!r}")
         else:
             lane.sent = sent
             sent.add_done_callback(partial(self._landed, lane))
@@ -199,9 +203,10 @@ class Lanes:
         elif sent.cancelled():
             self._fail("the producer was cancelled")
         elif (error := sent.exception()) is not None:
-            # The client retries what may be retried. After anything else its sequence numbers and
-            # the broker's differ, and no later batch of this producer would be taken.
-            self._fail(repr(error))
+            if isinstance(error, KafkaError) and error.retriable:
+                self._replace(f"partition {lane.partition}: {error!r}")
+            else:
+                self._fail(repr(error))
         elif (base := sent.result().offset) < 0:
             # The broker has it from an earlier try and no longer knows where.
             self._settle(lane, AppendUnknown(f"{self._topic}: in the log, at an unknown offset"))
@@ -231,17 +236,16 @@ class Lanes:
                 _refuse(append, self._end)
 
     def _replace_if_stuck(self, lane: _Lane) -> None:
+        in_flight_s = asyncio.get_running_loop().time() - lane.sent_at
+        if lane.in_flight and in_flight_s >= STUCK_S:
+            self._replace(f"partition {lane.partition}: no answer in {in_flight_s:.0f} s")
+
+    def _replace(self, reason: str) -> None:
         """Let go of a producer that has lost a batch; the next append starts another."""
         producer, pump = self._producer, self._pump
-        in_flight_s = asyncio.get_running_loop().time() - lane.sent_at
-        if producer is None or pump is None or not lane.in_flight or in_flight_s < STUCK_S:
+        if producer is None or pump is None:
             return
-        _logger.error(
-            "%s: partition %d: no answer in %.0f s; the producer is replaced",
-            self._topic,
-            lane.partition,
-            in_flight_s,
-        )
+        _logger.error("%s: %s; the producer is replaced", self._topic, reason)
         self._producer = self._pump = None
         pump.cancel()
         stopping = asyncio.get_running_loop().create_task(_stop(producer))

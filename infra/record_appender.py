@@ -48,6 +48,11 @@ class RecordAppender:
         self._turns = [asyncio.Lock() for _ in range(partitions + 1)]
         self._waiting = 0
         self._trouble = ""
+        self._failed = asyncio.Event()
+
+    async def failed(self) -> None:
+        """Return once this journal object takes no append any more: a new process must."""
+        await self._failed.wait()
 
     async def heads(self) -> Mapping[int, int]:
         return {p: await self._journal.head(p) for p in range(self._partitions + 1)}
@@ -96,7 +101,9 @@ class RecordAppender:
                     raise
                 await asyncio.sleep(RETRY_S)
             except (Unavailable, AppenderFailed) as error:
-                if isinstance(error, Unavailable) and not may_have_landed:
+                if isinstance(error, AppenderFailed):
+                    self._failed.set()
+                elif not may_have_landed:
                     raise
                 # That this attempt did not land says nothing of an earlier one.
                 raise AppendUnknown(str(error)) from error

@@ -17,6 +17,7 @@ from infra.read_store import PostgresReadStore
 from infra.record_appender import RecordAppender
 from infra.settings import Settings
 from infra.vault import Vault
+from schemas.journal import AppenderFailed
 
 _logger = logging.getLogger(__name__)
 
@@ -42,9 +43,18 @@ async def run_api_role(settings: Settings, stop: asyncio.Event) -> None:
         app = create_app(ports, version=version("chargeledger"))
         host = address_to_listen(settings.api_host, has_keys=await keys.configured())
         async with asyncio.TaskGroup() as group:
-            asking = group.create_task(Canaries(log, ports.lateness, now_us=clock.now_us).run())
+            beside = (
+                group.create_task(Canaries(log, ports.lateness, now_us=clock.now_us).run()),
+                group.create_task(_end_when_failed(log)),
+            )
             await serve(app, host, settings.api_port, stop, _listening)
-            asking.cancel()
+            for task in beside:
+                task.cancel()
+
+
+async def _end_when_failed(log: RecordAppender) -> None:
+    await log.failed()
+    raise AppenderFailed("nothing can be appended by this process any more")
 
 
 async def _no_edge() -> bytes | None:

@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
 
-from infra import journal_kafka, kafka_lanes
+from infra import journal_kafka, kafka_cluster, kafka_lanes
 from infra.journal_batches import BATCH_BYTES_MAX, QUEUE_BYTES_MAX
 from infra.journal_kafka import KafkaJournal, topic_of
 from infra.kafka_cluster import KafkaCluster, journal_settings
@@ -266,6 +266,35 @@ async def test_of_three_brokers_any_may_be_killed_while_appends_go_on() -> None:
                         await in_sync(admin, topic_of(PREFIX), 3)
                 appending.is_over = True
             await require_all(journal, appending)
+
+
+async def test_a_partition_that_was_without_a_leader_is_appended_to_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The client gives up what waits for a leader for longer than its patience."""
+    if reason := why_not():
+        skip_or_fail(reason)
+    monkeypatch.setattr(kafka_cluster, "REQUEST_TIMEOUT_S", 2.0)
+    with running_cluster(3) as three:
+        async with opened(KafkaCluster(three.bootstrap), PREFIX, append_timeout_s=1.0) as journal:
+            before = [await journal.append(p, lines("before", 1)) for p in (1, 2, 3)]
+            # Its partitions have no other replica.
+            await asyncio.to_thread(three.brokers[0].kill)
+            loop = asyncio.get_running_loop()
+            until = loop.time() + 6
+            refused: Counter[int] = Counter()
+            while loop.time() < until:
+                for partition in (1, 2, 3):
+                    try:
+                        await journal.append(partition, lines("meanwhile", 1))
+                    except (Unavailable, AppendUnknown):
+                        refused[partition] += 1
+            three.brokers[0].start()
+            await asyncio.to_thread(three.brokers[0].wait_until_up)
+            after = [await appended_within(journal, p, lines("after", 1)) for p in (1, 2, 3)]
+
+    assert refused
+    assert [each[0] for each in after] > [each[0] for each in before]
 
 
 async def in_sync(admin: AIOKafkaAdminClient, topic: str, replicas: int) -> None:

@@ -144,6 +144,23 @@ async def test_a_refusal_after_an_unknown_append_is_still_unknown(
         await RecordAppender(failing, PARTITIONS).append(TOKEN)
 
 
+async def test_who_waits_for_it_learns_that_the_journal_takes_nothing_more(
+    journal: MemoryJournal,
+) -> None:
+    failing = Failing(journal, [Unavailable("full"), AppenderFailed("fenced")], lands=False)
+    appender = RecordAppender(failing, PARTITIONS)
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(appender.failed())
+        with pytest.raises(Unavailable):
+            await appender.append(TOKEN)
+        await asyncio.sleep(0)
+        early = waiting.done()
+        with pytest.raises(AppendUnknown):
+            await appender.append(TOKEN)
+
+    assert not early
+
+
 async def test_the_line_before_the_journal_is_bounded(journal: MemoryJournal) -> None:
     stuck = asyncio.Event()
 
