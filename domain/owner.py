@@ -88,6 +88,7 @@ class Owner:
         self._undecided: dict[Key, int] = {}
         self._drawn: dict[int, int] = {}
         self._ending: set[int] = set()
+        self._latest = 0
         self._timers: list[tuple[int, Key]] = []
         self._registrations = len(registry.registrations)
         self._billing = Billing(registry, policy, self._again)
@@ -222,6 +223,10 @@ class Owner:
             return None
         if self._registrations < len(self.registry.registrations):
             self._look_again()
+        if now < self._latest:
+            # The clock was set back: no timer says any more when they have waited enough.
+            self._ready.update((key, None) for key, s in self.stations.items() if s.open_calls)
+        self._latest = now
         ready = self._ready
         while ready:
             key, _ = ready.popitem()
@@ -278,7 +283,7 @@ class Owner:
             if providing.is_waiting(call, station, now):
                 assert call.forwarded is not None
                 self._again(call.forwarded.expires_at, (station.tenant, station.station))
-            elif providing.is_wanted(call, station, self.registry, self.policy):
+            elif providing.is_wanted(call, station, self.registry, self.policy, now):
                 known = self.epoch or 0, self.registry.position
                 return providing.ask(call, station, self.policy, now, known)
             else:
@@ -366,29 +371,21 @@ class Owner:
             heappush(self._timers, (due, key))
 
     def _due(self, station: Station, now: int) -> OwnerRecord | None:
+        billing, epoch = self._billing, self.epoch or 0
+        known = epoch, self.registry.position
         if station.open_calls and (decided := self._answer_next(station, now)):
             return decided
-        if (elapsed := timed_out(station, self.outages, self.epoch or 0, now)) is not None:
+        if (elapsed := timed_out(station, self.outages, epoch, now)) is not None:
             return elapsed
         for command in station.commands.values():
             if command.is_open and command.due <= now:
                 self._again(due(command, self.outages), (station.tenant, station.station))
         if (unjudged := judging.next_unjudged(station, self.registry)) is not None:
-            return judging.verdict(
-                station,
-                unjudged,
-                now=now,
-                epoch=self.epoch or 0,
-                registry=self.registry.position,
-            )
-        if (expiry := following.expiry(station, now, self.epoch or 0)) is not None:
+            return judging.verdict(station, unjudged, now=now, epoch=epoch, registry=known[1])
+        if (expiry := following.expiry(station, now, epoch)) is not None:
             return expiry
-        if station.cdr_requests and (
-            decided := self._billing.requested(station, now, self.epoch or 0)
-        ):
+        if station.cdr_requests and (decided := billing.requested(station, now, epoch)):
             return decided
-        billing, epoch = self._billing, self.epoch or 0
-        known = epoch, self.registry.position
         if (decided := closing.decide(station, now, known, self.policy)) is not None:
             return decided
         if (decided := billing.settled(station, now, epoch)) is not None:

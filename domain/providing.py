@@ -18,7 +18,13 @@ WAITING_MAX = 4
 """Of one station; it may have one CALL under way (OCPP-J, 4.1.1). More are answered by us."""
 
 
-def is_wanted(call: OpenCall, station: Station, registry: Registry, policy: Policy) -> bool:
+CLOCKS_APART_US = 5_000_000
+"""Of the owners, at most. One that is further behind the asking had its clock set back."""
+
+
+def is_wanted(
+    call: OpenCall, station: Station, registry: Registry, policy: Policy, now: int
+) -> bool:
     """Whether a provider is to be asked, who has not been."""
     if call.action not in PROVIDABLE.get(call.version, ()) or call.forwarded or call.error:
         return False
@@ -27,8 +33,9 @@ def is_wanted(call: OpenCall, station: Station, registry: Registry, policy: Poli
     if call.action == "Authorize" and not has_contract_certificate(payload_of(call)):
         return False
     waiting = sum(each.forwarded is not None for each in station.open_calls.values())
-    is_there = station.is_newest(call.connection)
-    return waiting < WAITING_MAX and is_there and may_say(station, call)
+    if waiting >= WAITING_MAX or now >= _expires_at(call, policy, now):
+        return False
+    return station.is_newest(call.connection) and may_say(station, call)
 
 
 def is_waiting(call: OpenCall, station: Station, now: int) -> bool:
@@ -36,7 +43,9 @@ def is_waiting(call: OpenCall, station: Station, now: int) -> bool:
     forwarded = call.forwarded
     if forwarded is None or forwarded.answer:
         return False
-    return now < forwarded.expires_at and station.is_newest(call.connection)
+    if not forwarded.asked_at - CLOCKS_APART_US <= now < forwarded.expires_at:
+        return False
+    return station.is_newest(call.connection)
 
 
 def ask(
@@ -51,8 +60,13 @@ def ask(
         purpose="ask-provider",
         epoch=known[0],
         registry=known[1],
-        expires_at=call.recorded_at + policy.provider_answer_us,
+        expires_at=_expires_at(call, policy, now),
     )
+
+
+def _expires_at(call: OpenCall, policy: Policy, now: int) -> int:
+    # An ingress node's clock may be ahead of ours.
+    return min(now, call.recorded_at) + policy.provider_answer_us
 
 
 def _provided(station: Station, registry: Registry, policy: Policy) -> frozenset[str]:

@@ -159,6 +159,40 @@ def test_a_call_that_nobody_answers_in_time_is_refused() -> None:
     assert moves(log) == [("waiting", call, ""), ("unanswered", call, "")]
 
 
+def test_a_clock_that_is_set_back_does_not_make_it_wait_for_hours() -> None:
+    log, worker = provided()
+    call = log.calls(ACTION, ASKED)
+    worker.settle()
+    log.now -= 3 * SECOND
+    worker.settle()
+    soon = worker.frames()
+    log.now -= 3_600 * SECOND
+    worker.settle()
+
+    assert soon == []
+    assert moves(log) == [("waiting", call, ""), ("unanswered", call, "")]
+
+
+def test_a_call_of_a_node_whose_clock_is_ahead_waits_no_longer_than_others() -> None:
+    log, worker = provided()
+    log.now += 600 * SECOND
+    log.calls(ACTION, ASKED)
+    log.now -= 600 * SECOND
+    worker.settle()
+
+    assert worker.owner.next_due() == NOW + WAIT_S * SECOND
+
+
+def test_a_call_that_an_owner_comes_to_late_is_refused() -> None:
+    log, worker = provided()
+    log.calls(ACTION, ASKED)
+    log.now += WAIT_S * SECOND
+    worker.settle()
+
+    assert [frame[2] for frame in worker.frames()] == [REFUSED]
+    assert moves(log) == []
+
+
 @pytest.mark.parametrize("is_decided_between", [True, False])
 @pytest.mark.parametrize("goes", ["closes", "comes again"])
 def test_a_call_whose_station_has_gone_waits_no_longer(goes: str, is_decided_between: bool) -> None:

@@ -5,8 +5,10 @@ rows, and what passed over the wires. Rows are projected once more from the log 
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from domain.log_filter import LogFilter
 from infra.simulator.oplog import Outcome
@@ -34,6 +36,8 @@ class Findings:
     answers: int = 0
     sessions: int = 0
     records: int = 0
+    provided: int = 0
+    """Answers of a provider that reached their station."""
     log_digest: str = ""
 
     def __str__(self) -> str:
@@ -48,6 +52,7 @@ async def examine(world: World, operators: Operators, seed: int) -> Findings:
     findings = Findings(seed, [*world.failures, *verdict.findings])
     findings.answers, findings.sessions = verdict.answers, verdict.sessions
     findings.records = len(entries)
+    findings.provided = sum("data" in answer for _, answer in _transfers(world))
     findings.wrong += [
         f"stuck_commands: {sentence}"
         for sentence in wrong_fates(witness.operations, entries, world.disk.commands())
@@ -63,6 +68,7 @@ async def examine(world: World, operators: Operators, seed: int) -> Findings:
     ]
     findings.wrong += _waiting(world)
     findings.wrong += _unanswered_canaries(world)
+    findings.wrong += _wrong_provided(world)
     findings.wrong += _wrong_status(world)
     findings.wrong += _wrong_frames(world)
     if world.unlogged_max > UNLOGGED_MAX:
@@ -102,6 +108,25 @@ def _lost_commands(world: World, operators: Operators) -> list[str]:
         for command_id, station in operators.requested.items()
         if known[command_id] != 1
     ]
+
+
+def _transfers(world: World) -> Iterator[tuple[str, Any]]:
+    """What stations asked of others, and the answer that they got."""
+    for each in world.witness.operations:
+        if each.action == "DataTransfer" and each.outcome is Outcome.ANSWERED:
+            yield each.payload["data"], each.answer[0]
+
+
+def _wrong_provided(world: World) -> list[str]:
+    """A station gets the answer to what it asked, the first one given, or our refusal."""
+    answers = [
+        f"duplicate_effects: to {asked!r} the station was told {answer}"
+        for asked, answer in _transfers(world)
+        if answer not in ({"status": "Accepted", "data": asked}, {"status": "UnknownVendorId"})
+    ]
+    rows = world.disk.rows["provider_requests.write"].values()
+    waiting = [row["request_id"] for row in rows if row["fate"] == "waiting"]
+    return answers + [f"unanswered: {each} waits for a provider for ever" for each in waiting]
 
 
 def _wrong_status(world: World) -> list[str]:

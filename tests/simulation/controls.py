@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from domain import command_lane, conversation
+from domain import command_lane, conversation, providing
 from domain.log_filter import LogFilter
 from domain.owner import Owner
 from domain.self_check import SelfCheck
@@ -43,6 +43,8 @@ class Control:
     finding: str
     seed: int = 0
     """From which on it is looked for: those before do not show it."""
+    asks: int = 0
+    """What each station asks of a provider."""
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -72,6 +74,11 @@ def _answer_before_append() -> Iterable[Replacement]:
 
 def _sameness_by_message_id_only() -> Iterable[Replacement]:
     yield Transactions, "find_start", lambda _self, _key, _at: None
+
+
+def _who_waits_for_a_provider_waits_for_ever() -> Iterable[Replacement]:
+    expires_at = _original(providing, "_expires_at")
+    yield providing, "_expires_at", lambda *known: expires_at(*known) + 3_600_000_000
 
 
 def _stale_close_removes_the_new_socket() -> Iterable[Replacement]:
@@ -259,6 +266,13 @@ CONTROLS: dict[str, Control] = {
         finding="unanswered",
         deployment="embedded",
         kinds=("disk_full",),
+    ),
+    "who_waits_for_a_provider_waits_for_ever": Control(
+        replacements=_who_waits_for_a_provider_waits_for_ever,
+        finding="unanswered",
+        deployment="kafka",
+        kinds=("stores",),
+        asks=4,
     ),
     "unfenced_old_owner": Control(
         replacements=_unfenced_old_owner,

@@ -42,7 +42,7 @@ class Operators:
         value = encode(
             CanaryAsked(recorded_at=self._world.now_us()), f"api-canary-{self.canaries}", 1
         )
-        await self._append(1 + self.canaries % PARTITIONS, value)
+        await self.append(1 + self.canaries % PARTITIONS, value)
 
     async def _ask(self) -> None:
         random, world = self._random, self._world
@@ -66,10 +66,10 @@ class Operators:
         nodes = ("a", "b") if random.random() < 0.2 else ("a",)
         for node in nodes:
             value = encode(wanted, f"api-{node}-{self._number}", 1)
-            if await self._append(partition_of("default", station, PARTITIONS), value):
+            if await self.append(partition_of("default", station, PARTITIONS), value):
                 self.requested[command_id] = station
 
-    async def _append(self, partition: int, value: bytes) -> bool:
+    async def append(self, partition: int, value: bytes) -> bool:
         """Return whether it is in the log; retried under its record id while nobody knows."""
         for _ in range(ATTEMPTS_MAX):
             try:

@@ -28,8 +28,13 @@ from tests.simulation.stores import Disk, Store, Trouble
 
 SETTLE_S = 20.0
 SLOTS = 2
+PROVIDER_S = 10.0
 POLICY = Policy(
-    accept_unknown_tokens=True, settle_us=round(SETTLE_S * 1e6), heartbeat_interval_s=60
+    accept_unknown_tokens=True,
+    settle_us=round(SETTLE_S * 1e6),
+    heartbeat_interval_s=60,
+    provided=frozenset({"DataTransfer"}),
+    provider_answer_us=round(PROVIDER_S * 1e6),
 )
 OPTIONS = Options(accept_unknown_stations=True, retry_after_s=(2, 20))
 LIMITS = Limits(batch_records=40, batch_s=0.5, checkpoint_records=150, checkpoint_s=20.0)

@@ -14,6 +14,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.loop import Stuck, VirtualLoop
 from tests.simulation.network import Network
 from tests.simulation.operators import Operators
+from tests.simulation.providers import Provider
 from tests.simulation.world import Deployment, Size, World
 
 DONE_WITHIN_S = 3_000.0
@@ -28,6 +29,11 @@ def deployment_of(seed: int) -> Deployment:
     return DEPLOYMENTS[seed % len(DEPLOYMENTS)]
 
 
+def size_of(seed: int) -> Size:
+    """Of every other pair of seeds the stations ask a provider, too."""
+    return Size(asks=4 if seed // len(DEPLOYMENTS) % 2 else 0)
+
+
 def simulate(
     seed: int,
     size: Size | None = None,
@@ -37,7 +43,7 @@ def simulate(
 ) -> Findings:
     """Return what the checkers found; the same for the same seed and code.
 
-    The seed says which deployment and which kinds of faults, unless they are given.
+    The seed says which deployment, which kinds of faults and how much, unless they are given.
     """
     network = Network(Random(f"{seed} network"))
     loop = VirtualLoop(network)
@@ -47,7 +53,7 @@ def simulate(
         return worlds[0].now_us()
 
     async def run() -> Findings:
-        world = World(seed, deployment or deployment_of(seed), size or Size(), network)
+        world = World(seed, deployment or deployment_of(seed), size or size_of(seed), network)
         worlds.append(world)
         loop.set_exception_handler(lambda _, context: _unhandled(world, context))
         return await _run(world, seed, kinds)
@@ -65,6 +71,7 @@ def simulate(
 
 async def _run(world: World, seed: int, kinds: Sequence[str]) -> Findings:
     operators = Operators(world, Random(f"{seed} operators"))
+    provider = Provider(world, operators, Random(f"{seed} provider"))
     faults = Faults(world, Random(f"{seed} faults"), kinds)
     async with asyncio.TaskGroup() as group:
         running = [
@@ -72,6 +79,7 @@ async def _run(world: World, seed: int, kinds: Sequence[str]) -> Findings:
         ]
         running.append(group.create_task(world.group.watch()))
         running.append(group.create_task(_note_troubles(world)))
+        running.append(group.create_task(provider.run()))
         stations = [group.create_task(station.run()) for station in world.stations]
         breaking = group.create_task(faults.run())
         asking = group.create_task(operators.run(commands=10))

@@ -82,6 +82,8 @@ class SimulatedStation:
         network: Network,
         witness: Witness,
         random: Random,
+        asks: int,
+        asking: Random,
     ) -> None:
         self.name = name
         self.link: Link | None = None
@@ -91,6 +93,7 @@ class SimulatedStation:
         """Every session is told and answered, or given up."""
         self._make = make
         self._sessions = sessions
+        self._asks, self._asking = asks, asking
         self._ports = ports
         self._network = network
         self._witness = witness
@@ -118,6 +121,7 @@ class SimulatedStation:
             group.create_task(self._stay_connected())
             group.create_task(self._charge())
             group.create_task(self._beat())
+            group.create_task(self._ask())
 
     async def go_offline(self, seconds: float) -> None:
         self._is_plugged = False
@@ -196,6 +200,15 @@ class SimulatedStation:
             await asyncio.sleep(self._make.chatty_s * self._random.uniform(0.8, 1.2))
             if self.link is not None and self._booted and len(self._queue) < 50:
                 self._queue.append(Message(action="Heartbeat", payload={}))
+                self._work.set()
+
+    async def _ask(self) -> None:
+        # With a random of its own: a station that asks nothing is what it was.
+        for number in range(self._asks):
+            await asyncio.sleep(self._asking.uniform(1, 60))
+            if self.link is not None and self._booted:
+                asked = {"vendorId": "V", "data": f"{self.name} asks {number}"}
+                self._queue.append(Message(action="DataTransfer", payload=asked))
                 self._work.set()
 
     # The connection.

@@ -44,6 +44,7 @@ ROW_KEYS: Mapping[str, tuple[str, ...]] = {
     "cdrs.write": ("id",),
     "cdrs.write_revisions": ("id", "revision"),
     "commands.write": ("tenant", "command_id"),
+    "provider_requests.write": ("tenant", "request_id"),
     "transactions.write": ("id",),
     "stations.write_connectors": ("tenant", "station", "evse", "connector"),
 }

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.simulation.run import deployment_of, simulate
+from tests.simulation.run import deployment_of, simulate, size_of
 from tests.simulation.world import Size
 
 FIXED = tuple(range(8))
@@ -23,6 +23,7 @@ def test_promises_hold_whatever_breaks(seed: int) -> None:
     assert not findings.wrong, str(findings)
     assert findings.answers > 50
     assert findings.sessions > 10
+    assert (findings.provided > 0) == (size_of(seed).asks > 0)
 
 
 @pytest.mark.timeout(NEW_FOR_S + 300)

@@ -40,6 +40,8 @@ _logger = logging.getLogger(__name__)
 class Size:
     stations: int = 5
     sessions: int = 3
+    asks: int = 0
+    """What each station asks, for a provider to answer."""
 
 
 class World:
@@ -71,6 +73,8 @@ class World:
                 network=network,
                 witness=self.witness,
                 random=Random(f"{seed} station {number}"),
+                asks=size.asks,
+                asking=Random(f"{seed} asking {number}"),
             )
             for number in range(size.stations)
         ]
