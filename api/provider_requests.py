@@ -118,7 +118,7 @@ async def post_answer(
         found = await _settled(request, ports, caller, id, query.wait) or found
     if found.fate == "unanswered":
         raise Conflict("too late: the station does not wait for it any more")
-    if found.fate == "answered" and found.answer != msgspec.json.decode(_encode(body.payload)):
+    if found.answer is not None and not _is_same(found.answer, body.payload):
         raise Conflict("the station was told something else before")
     headers = {"Location": f"/v1/provider-requests/{found.request_id}"}
     return written(found, 202 if found.fate == "waiting" else 201, headers)
@@ -141,6 +141,11 @@ async def _settled(
         wait_s,
         closing,
     )
+
+
+def _is_same(told: Raw, payload: Mapping[str, Any]) -> bool:
+    decode = msgspec.json.decode
+    return bool(decode(told) == decode(_encode(payload)))
 
 
 def _record(

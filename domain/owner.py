@@ -37,6 +37,7 @@ from schemas.records import (
     MessageSent,
     OwnerRecord,
     PartitionClaimed,
+    ProviderAsked,
     Record,
     SignaturesJudged,
     StationPasswordSettled,
@@ -96,6 +97,9 @@ class Owner:
         """When the next reservation of a station expires, as far as a timer was set for it."""
         for key, station in self.stations.items():
             self._arm(key, station)
+            for call in station.open_calls.values():
+                if call.forwarded is not None:
+                    self._again(call.forwarded.expires_at, key)
             if station.held is not None and station.held.due is not None:
                 self._arm_expiry(key, station.held.due)
             if station.open_calls or station.commands or station.cdr_requests:
@@ -168,6 +172,8 @@ class Owner:
                 self._count_ids(station)
             if may_be_due(station, record, self._billing.tells):
                 self._arm(key, station)
+        elif isinstance(record, ProviderAsked):
+            self._again(record.expires_at, key)
         elif isinstance(record, SignaturesJudged | CdrDoubtOverruled) or (
             isinstance(record, TimeoutElapsed) and record.purpose == following.EXPIRED
         ):
@@ -281,13 +287,11 @@ class Owner:
     def _answer_next(self, station: Station, now: int) -> OwnerRecord | None:
         for call in station.open_calls.values():
             if providing.is_waiting(call, station, now):
-                assert call.forwarded is not None
-                self._again(call.forwarded.expires_at, (station.tenant, station.station))
-            elif providing.is_wanted(call, station, self.registry, self.policy, now):
+                continue
+            if providing.is_wanted(call, station, self.registry, self.policy, now):
                 known = self.epoch or 0, self.registry.position
                 return providing.ask(call, station, self.policy, now, known)
-            else:
-                return self._answer(station, call, now)
+            return self._answer(station, call, now)
         return None
 
     def _answer(self, station: Station, call: OpenCall, now: int) -> MessageSent:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from domain.provider_requests import ProviderFate
 from projections.ports import Database
@@ -19,7 +18,7 @@ class ProviderRequest(Struct, frozen=True, kw_only=True):
     version: str
     """Of OCPP, as the station speaks it."""
     action: str
-    payload: Any
+    payload: Raw
     """As the station told it."""
     fate: ProviderFate
     asked_at: datetime
@@ -27,7 +26,7 @@ class ProviderRequest(Struct, frozen=True, kw_only=True):
     """Then the station is told what it is told without a provider."""
     settled_at: datetime | None
     """When the station was answered."""
-    answer: Any
+    answer: Raw | None
     """What it was told in the provider's words; None: nothing."""
     actor: str
     """Who answered."""
@@ -68,6 +67,6 @@ def _request(found: Mapping[str, Any]) -> ProviderRequest:
     row = dict(found)
     for name in ("asked_at", "expires_at", "settled_at"):
         row[name] = utc(row[name])
-    row["payload"] = msgspec.json.decode(row["payload"])
-    row["answer"] = None if row["answer"] is None else msgspec.json.decode(row["answer"])
+    row["payload"] = Raw(row["payload"].encode())
+    row["answer"] = None if row["answer"] is None else Raw(row["answer"].encode())
     return ProviderRequest(**row)

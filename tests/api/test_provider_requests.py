@@ -285,6 +285,7 @@ async def test_numbers_reach_the_station_as_they_were_written(site: Site) -> Non
 
     assert await site.told() == ['[3,"m1",{"status":"Accepted","data":{"limit":16.10}}]']
     assert again.status_code == 201
+    assert '"data":{"limit":16.10}' in again.text
 
 
 @pytest.mark.parametrize(

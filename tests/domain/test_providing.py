@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from domain.answering import Policy
 from domain.conversation import fold
 from domain.log_filter import LogFilter
+from domain.owner import Owner
 from domain.provider_requests import ProviderRequestMoved
 from domain.providing import WAITING_MAX
 from domain.registry import Registry
 from domain.routes import ROUTES
 from domain.station import Station, dump, load
+from domain.transaction_ids import TransactionIds
 from schemas.provided import PROVIDABLE
 from schemas.records import (
     CALL,
@@ -280,6 +282,31 @@ def test_what_waits_is_in_a_snapshot() -> None:
     [call] = again.open_calls.values()
     assert call.forwarded is not None
     assert call.forwarded.expires_at == NOW + WAIT_S * SECOND
+
+
+def test_an_owner_from_a_snapshot_refuses_in_time() -> None:
+    log, worker = provided()
+    log.calls(ACTION, ASKED)
+    worker.settle()
+    kept = load(dump(worker.station))
+    successor = Worker(log, "w2", policy=PROVIDED)
+    successor.owner = Owner(
+        1,
+        name="w2",
+        policy=PROVIDED,
+        ids=TransactionIds(b"k" * 32),
+        registry=Registry(),
+        stations=[kept],
+        position=worker.owner.position,
+    )
+    successor.claim()
+    successor.settle()
+    log.now += WAIT_S * SECOND
+    due = successor.owner.next_due()
+    successor.settle()
+
+    assert due == log.now
+    assert answers_in(log) == [REFUSED]
 
 
 def test_a_station_has_few_calls_waiting() -> None:
