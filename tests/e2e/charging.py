@@ -49,6 +49,8 @@ async def charging(url: str, seed: int) -> AsyncIterator[Load]:
         mishaps=MISHAPS,
         seed=seed,
         name_prefix=f"CRASH-{seed}-",
+        # Each gives up by itself when nobody answers.
+        silence_s=None,
     )
 
     async def live() -> None:
