@@ -13,6 +13,7 @@ from api.problems import MEDIA_TYPE, Problem
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
+WAIT_S_MAX = 60
 
 SCHEMA_PLACE = "#/components/schemas/{name}"
 
@@ -39,6 +40,18 @@ class Page(Query):
     ] = None
 
 
+class WaitQuery(Query):
+    wait: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=WAIT_S_MAX,
+            allow_inf_nan=False,
+            description="Seconds to wait for what comes of it, or for something else to show",
+        ),
+    ] = 0
+
+
 class Items(Struct, frozen=True):
     items: Sequence[Any]
     next: str | None
@@ -48,11 +61,16 @@ class Items(Struct, frozen=True):
 def read(request: Request, value: Any) -> Response:
     """Answer a GET: 304 if the caller has it already."""
     body = value if isinstance(value, Raw) else _encode(value)
-    etag = f'"{blake2b(bytes(body), digest_size=12).hexdigest()}"'
+    etag = _etag(bytes(body))
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if _matches(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     return Response(bytes(body), headers=headers, media_type="application/json")
+
+
+def is_known(request: Request, value: Any) -> bool:
+    """Whether the caller says (If-None-Match) that it has this already."""
+    return _matches(request.headers.get("if-none-match", ""), _etag(_encode(value)))
 
 
 def written(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -83,6 +101,10 @@ def schemas_of(shapes: Sequence[Any]) -> dict[str, Any]:
 
 def _reference(shape: Any) -> dict[str, Any]:
     return {"$ref": SCHEMA_PLACE.format(name=shape.__name__)}
+
+
+def _etag(body: bytes) -> str:
+    return f'"{blake2b(body, digest_size=12).hexdigest()}"'
 
 
 def _matches(header: str, etag: str) -> bool:

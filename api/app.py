@@ -34,6 +34,7 @@ from api.metrics import Measured, Metrics
 from api.ports import Ports
 from api.read_your_write import NotingLog, ReadYourWrite
 from api.transactions import Counted
+from api.waits import Waits
 from projections.cdr_requests import CdrRequestRow
 from projections.completeness import Completeness
 from projections.evidence import Bundle
@@ -89,6 +90,7 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
     )
     app.state.ports = ports = replace(ports, log=NotingLog(ports.log))
     app.state.closing = asyncio.Event()
+    app.state.waits = Waits(app.state.closing)
     app.state.metrics = Metrics()
     app.state.recent = Recent()
     app.state.streams = Streams()

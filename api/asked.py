@@ -1,18 +1,8 @@
-"""What was asked of us just now: known again before the views show it, and waited for."""
-
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+"""What this process was asked lately: bridges the lag of the read side for idempotency keys."""
 
 from api.problems import Conflict
 
 RECENT_MAX = 10_000
-
-POLL_S = 0.05
-POLL_SOON_S, POLL_LATER_S = 2.0, 0.25
-"""Most is settled at once; who waits for the rest asks less often."""
-
-Row = TypeVar("Row")
 
 
 class Recent:
@@ -51,24 +41,3 @@ def same(there: tuple[str, str], here: tuple[str, str]) -> None:
     """Raise Conflict unless action and payload's digest are the same."""
     if there != here:
         raise Conflict("this Idempotency-Key was used for something else of this station")
-
-
-async def looked_for(
-    look: Callable[[], Awaitable[Row | None]],
-    is_settled: Callable[[Row], bool],
-    wait_s: float,
-    closing: asyncio.Event,
-) -> Row | None:
-    """Look until it is settled, or for so long; return what was seen last, None: nothing was.
-
-    It begins with a pause: what was just appended is in no view yet.
-    """
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    row: Row | None = None
-    while (waited := loop.time() - start) < wait_s and not closing.is_set():
-        await asyncio.sleep(POLL_S if waited < POLL_SOON_S else POLL_LATER_S)
-        row = await look()
-        if row is not None and is_settled(row):
-            break
-    return row

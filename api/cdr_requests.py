@@ -5,7 +5,6 @@ it or refuses it, and says so at Location. The same Idempotency-Key is the same 
 often it is sent. The person is the API key's actor.
 """
 
-import asyncio
 from hashlib import sha256
 from typing import Annotated, Literal, NamedTuple
 from uuid import UUID, uuid4, uuid5
@@ -17,14 +16,15 @@ from msgspec import Raw
 from pydantic import AwareDatetime, Field
 
 from api.access import Caller, Needs, allowed
-from api.answers import Items, Page, Query, documented, read, written
-from api.asked import Recent, looked_for, same
+from api.answers import Items, Page, Query, WaitQuery, documented, read, written
+from api.asked import Recent, same
 from api.bodies import Body, body_of
 from api.bodies import documented as body_documented
 from api.cdrs import item_of
-from api.commands import IdempotencyKey, WaitQuery
+from api.commands import IdempotencyKey
 from api.ports import Ports
 from api.problems import FieldError, Invalid, NotFound
+from api.waits import Waits
 from projections.cdr_requests import CdrRequestRow, find_request
 from projections.cdrs import CdrRow, find_cdr
 from projections.times import microseconds, utc
@@ -270,13 +270,13 @@ async def _ask(
     elif not recent.is_appended(record.request_id):
         await _append(ports, recent, record)
     if row is None or row.fate == "requested":
-        closing: asyncio.Event = request.app.state.closing
+        waits: Waits = request.app.state.waits
         row = (
-            await looked_for(
+            await waits.until(
+                record.tenant,
                 lambda: find_request(ports.db, record.tenant, record.request_id),
                 lambda row: row.fate != "requested",
                 wait_s,
-                closing,
             )
             or row
         )

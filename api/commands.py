@@ -12,19 +12,20 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi import Query as QueryParameters
-from pydantic import Field
 
 from api import wanted as asking
 from api.access import Caller, Needs, allowed
-from api.answers import Items, Page, Query, documented, read, written
-from api.asked import POLL_S, Recent, looked_for, same
+from api.answers import Items, Page, Query, WaitQuery, documented, read, written
+from api.asked import Recent, same
 from api.bodies import body_of
 from api.bodies import documented as body_documented
 from api.command_shape import Command, from_record, from_row
 from api.downgrades import refuse_downgrade
+from api.payloads import secrets_of
 from api.ports import Ports
 from api.problems import FieldError, Invalid, NotFound
 from api.stations import StationId, known
+from api.waits import POLL_S, Waits
 from api.wanted import Asked, CommandWanted
 from domain.commands import OPEN_FATES
 from domain.passwords import weakness
@@ -34,7 +35,6 @@ from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import CommandRequested, StationPasswordOffered
 
 SEEN_WITHIN_S = 1.0
-WAIT_S_MAX = 60
 
 
 router = APIRouter(tags=["commands"])
@@ -46,13 +46,6 @@ Reader = Annotated[Caller, Depends(allowed("read-fleet"))]
 class CommandsQuery(Page):
     open: bool = False
     """Only those without a fate."""
-
-
-class WaitQuery(Query):
-    wait: Annotated[
-        float,
-        Field(ge=0, le=WAIT_S_MAX, allow_inf_nan=False, description="Seconds to wait for its fate"),
-    ] = 0
 
 
 IdempotencyKey = Annotated[
@@ -99,8 +92,7 @@ async def post_command(
             await _offer(ports, record, password)
         await _append(ports, recent, record)
     if row is None or row.fate in OPEN_FATES:
-        closing: asyncio.Event = request.app.state.closing
-        row = await _settled(ports, record, query.wait, closing) or row
+        row = await _settled(ports, record, query.wait, request.app.state.waits) or row
     command = from_record(record) if row is None else from_row(row)
     status = 202 if command.fate in OPEN_FATES else 201
     headers = {"Location": f"/v1/commands/{command.command_id}", "Idempotency-Key": key}
@@ -173,7 +165,7 @@ async def _request(
     recent.claim(command_id, asked.name, digest)
     secret_ids = {
         secret: await ports.vault.put_secret(caller.tenant, station, command_id, secret)
-        for secret in asking.secrets_in(asked)
+        for secret in secrets_of(asked.payload)
     }
     return asking.record(
         wanted,
@@ -220,14 +212,14 @@ async def _append(ports: Ports, recent: Recent, record: CommandRequested) -> Non
 
 
 async def _settled(
-    ports: Ports, record: CommandRequested, wait_s: float, closing: asyncio.Event
+    ports: Ports, record: CommandRequested, wait_s: float, waits: Waits
 ) -> CommandRow | None:
     """Return the command as the read side has it, waiting so long for its fate; None: not yet."""
-    row = await looked_for(
+    row = await waits.until(
+        record.tenant,
         lambda: find_command(ports.db, record.tenant, record.command_id),
         lambda row: row.fate not in OPEN_FATES,
         wait_s,
-        closing,
     )
     if row is not None:
         _same_command(row, record)

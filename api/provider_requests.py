@@ -1,14 +1,16 @@
 """CALLs of stations that somebody else answers: what waits, and the answer to it.
 
-A provider lists what waits (`?waiting=true&wait=30` answers as soon as there is something) and
-posts the result that the station is to get. An answer is durable in the journal when it is
-acknowledged; the station gets it unless its CALL was answered before. The same answer may be posted
-again. Which actions wait here, and for how long, the settings say.
+A provider lists what waits, and posts the result that the station is to get. With `wait` the list
+answers once there is something, and with the ETag of the last list once there is something else.
+An answer is durable in the journal when it is acknowledged; the station gets it unless its CALL was
+answered before. The same answer may be posted again. Which actions wait here, and for how long, the
+settings say.
 """
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from hashlib import sha256
 from typing import Annotated, Any
+from uuid import UUID, uuid5
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -17,15 +19,17 @@ from msgspec import Raw
 from pydantic import Field
 
 from api.access import Caller, Needs, allowed
-from api.answers import Items, Page, documented, read, written
-from api.asked import looked_for
+from api.answers import Items, Page, WaitQuery, documented, is_known, read, written
+from api.asked import Recent
 from api.bodies import Body, body_of
 from api.bodies import documented as body_documented
-from api.commands import WaitQuery
+from api.payloads import canonical, check_result, secrets_of, with_ids
 from api.ports import Ports
-from api.problems import Conflict, NotFound
-from api.wanted import check
+from api.problems import Conflict, NotFound, TooManyStreams
+from api.waits import Waits
 from projections.provider_requests import ProviderRequest, find_request, find_requests
+from schemas.frames import parse
+from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import ProviderAnswered
 
 router = APIRouter(tags=["provider requests"])
@@ -37,12 +41,15 @@ RequestId = Annotated[
 ]
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+_NAMESPACE = UUID("5d0c4f0e-3a1b-5c56-8f0d-2f5f1f6a7b10")
 
 
 class RequestsQuery(Page, WaitQuery):
     station: Annotated[str | None, Field(max_length=255)] = None
     action: Annotated[str | None, Field(max_length=50)] = None
-    waiting: Annotated[bool, Field(description="Only those that nobody has answered yet.")] = False
+    waiting: Annotated[
+        bool, Field(description="Only those that nobody has answered yet, the oldest first.")
+    ] = False
 
 
 class Answer(Body):
@@ -51,17 +58,18 @@ class Answer(Body):
     ]
 
 
-@router.get("/v1/provider-requests", responses=documented((200, Items)))
+@router.get("/v1/provider-requests", responses=documented((200, Items), errors=[429]))
 async def list_requests(
     request: Request,
     caller: Reader,
     ports: Needs,
     query: Annotated[RequestsQuery, QueryParameters()],
 ) -> Response:
-    """CALLs that a provider answers, the latest first. With `wait`, once there is one."""
+    """CALLs that a provider answers, the latest first. With `wait`, once there is one; with `wait`
+    and If-None-Match, once the list is another one (304: it is not)."""
 
-    async def look() -> Sequence[ProviderRequest]:
-        return await find_requests(
+    async def look() -> Items:
+        found = await find_requests(
             ports.db,
             caller.tenant,
             station=query.station,
@@ -70,11 +78,20 @@ async def list_requests(
             after=query.after,
             limit=query.limit,
         )
+        return Items(found, found[-1].request_id if len(found) == query.limit else None)
 
-    closing: asyncio.Event = request.app.state.closing
-    found = await look() or await looked_for(look, bool, query.wait, closing) or ()
-    more = found[-1].request_id if len(found) == query.limit else None
-    return read(request, Items(found, more))
+    def is_news(page: Items) -> bool:
+        if "if-none-match" in request.headers:
+            return not is_known(request, page)
+        return bool(page.items)
+
+    page = await look()
+    if query.wait and not is_news(page):
+        waits: Waits = request.app.state.waits
+        if waits.is_full(caller.tenant):
+            raise TooManyStreams("close one, or come again later")
+        page = await waits.until(caller.tenant, look, is_news, query.wait) or page
+    return read(request, page)
 
 
 @router.get(
@@ -110,15 +127,16 @@ async def post_answer(
     query: Annotated[WaitQuery, QueryParameters()],
     body: Annotated[Answer, Depends(body_of(Answer))],
 ) -> Response:
-    """Say what the station is told. 201: it was told; 202: look it up at Location."""
+    """Say what the station is told. 201: it was decided so; 202: look it up at Location."""
     found = await _known(ports, caller, id)
-    check(found.version, found.action, body.payload, response=True)
+    check_result(found.version, found.action, body.payload)
+    record = await _record(ports, caller, found, body.payload)
     if found.fate == "waiting":
-        await ports.log.append(_record(ports, caller, found, body.payload))
+        await _append(ports, request.app.state.recent, record, id)
         found = await _settled(request, ports, caller, id, query.wait) or found
     if found.fate == "unanswered":
         raise Conflict("too late: the station does not wait for it any more")
-    if found.answer is not None and not _is_same(found.answer, body.payload):
+    if found.answer is not None and not _is_same(found.answer, record.payload):
         raise Conflict("the station was told something else before")
     headers = {"Location": f"/v1/provider-requests/{found.request_id}"}
     return written(found, 202 if found.fate == "waiting" else 201, headers)
@@ -134,28 +152,53 @@ async def _known(ports: Ports, caller: Caller, request_id: str) -> ProviderReque
 async def _settled(
     request: Request, ports: Ports, caller: Caller, request_id: str, wait_s: float
 ) -> ProviderRequest | None:
-    closing: asyncio.Event = request.app.state.closing
-    return await looked_for(
+    waits: Waits = request.app.state.waits
+    return await waits.until(
+        caller.tenant,
         lambda: find_request(ports.db, caller.tenant, request_id),
         lambda row: row.fate != "waiting",
         wait_s,
-        closing,
     )
 
 
-def _is_same(told: Raw, payload: Mapping[str, Any]) -> bool:
-    decode = msgspec.json.decode
-    return bool(decode(told) == decode(_encode(payload)))
-
-
-def _record(
+async def _record(
     ports: Ports, caller: Caller, asked: ProviderRequest, payload: Mapping[str, Any]
 ) -> ProviderAnswered:
+    """Return the record to append; the secrets of the payload are kept elsewhere before."""
+    tenant, station = caller.tenant, asked.station
+    kept_under = str(uuid5(_NAMESPACE, f"{tenant}/{station}/{asked.request_id}"))
+    secret_ids = {
+        secret: await ports.vault.put_secret(tenant, station, kept_under, secret)
+        for secret in secrets_of(payload)
+    }
     return ProviderAnswered(
-        tenant=caller.tenant,
-        station=asked.station,
+        tenant=tenant,
+        station=station,
         recorded_at=ports.now_us(),
         call=int(asked.request_id.partition(":")[2]),
-        payload=Raw(_encode(payload)),
+        payload=Raw(_encode(with_ids(payload, secret_ids))),
         actor=caller.actor,
+        secrets=tuple(secret_ids.values()),
     )
+
+
+async def _append(ports: Ports, recent: Recent, record: ProviderAnswered, request_id: str) -> None:
+    """Append it unless this process has: a provider may post again and again while it waits."""
+    digest = sha256(bytes(record.payload)).hexdigest()
+    key = f"{record.tenant} {request_id} {digest}"
+    recent.claim(key, "answer", digest)
+    if recent.is_appended(key):
+        return
+    try:
+        await ports.log.append(record)
+    except Unavailable:
+        recent.release(key)
+        raise
+    except AppendUnknown:
+        recent.landed(key, surely=False)
+        raise
+    recent.landed(key, surely=True)
+
+
+def _is_same(told: Raw, given: Raw) -> bool:
+    return canonical(parse(bytes(told).decode())) == canonical(parse(bytes(given).decode()))

@@ -24,7 +24,7 @@ from projections.messages import conversation
 from projections.stations import StationDetail, find_station, find_stations
 from schemas.names import NAME_CHARACTERS_MAX, is_name
 from schemas.provided import ATTRIBUTE as PROVIDED
-from schemas.provided import actions_in
+from schemas.provided import MEANT, actions_in
 from schemas.records import StationDeregistered, StationRegistered
 from schemas.switches import fault_of
 
@@ -62,8 +62,8 @@ def _meant(attributes: dict[str, Any]) -> dict[str, Any]:
     if provided is not None:
         try:
             actions_in(str(provided))
-        except ValueError as error:
-            raise ValueError(f"{PROVIDED}: {error}") from None
+        except ValueError:
+            raise ValueError(f"{PROVIDED}: {MEANT}") from None
     for name, value in attributes.items():
         if fault := fault_of(name, value):
             raise ValueError(fault)

@@ -7,11 +7,11 @@ from fastapi import Query as QueryParameters
 from pydantic import Field
 
 from api.access import Caller, Needs, allowed
-from api.answers import documented
+from api.answers import WaitQuery, documented
 from api.bodies import Body, body_of
 from api.bodies import documented as body_documented
 from api.command_shape import Command
-from api.commands import IdempotencyKey, WaitQuery, post_command
+from api.commands import IdempotencyKey, post_command
 from api.problems import FieldError, Invalid, NotFound
 from api.tariffs import TariffId
 from api.wanted import CommandWanted

@@ -13,7 +13,6 @@ from hashlib import sha256
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID, uuid5
 
-import msgspec
 from msgspec import Raw
 from pydantic import Field, StrictInt, StrictStr, ValidationError
 
@@ -22,12 +21,12 @@ from api.onto import Call, Cannot, Context
 from api.onto_2 import ONTO_2
 from api.onto_16 import ONTO_16
 from api.operator_commands import OPERATOR_COMMANDS
+from api.payloads import canonical, check_request, with_ids
 from api.problems import FieldError, Invalid, field_errors
 from domain.outbound import OUTBOUND
 from domain.passwords import sets_password
-from schemas.payloads import violations
 from schemas.records import VERSION_16, CommandRequested
-from schemas.secret_values import has_secret, replaced
+from schemas.secret_values import replaced
 
 ACTIONS = sorted({action for actions in OUTBOUND.values() for action in actions})
 
@@ -36,10 +35,6 @@ TIMEOUT_S_MAX = 86_400
 """A station that is offline for a day has other troubles; ask it again then."""
 
 _NAMESPACE = UUID("0b9f5e6e-6a3c-5b0e-8a53-8a7d4d8f2f61")
-_SECRETIVE = frozenset({"ChangeConfiguration", "SetVariables", "SetNetworkProfile"})
-"""Of their values none is repeated, whatever is wrong with them."""
-
-_encode = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
 _ONTO: Mapping[str, Mapping[type[Body], Callable[[Any, Context], Call]]] = {
     "1.6": ONTO_16,
     "2.0.1": ONTO_2,
@@ -107,19 +102,12 @@ def asked(wanted: CommandWanted, spoken: str, command_id: str, now_us: int) -> A
     actions = OUTBOUND[version]
     if wanted.action not in actions:
         raise Invalid(FieldError("action", f"OCPP {version} has: {', '.join(sorted(actions))}"))
-    check(version, wanted.action, wanted.payload)
+    check_request(version, wanted.action, wanted.payload)
     return Asked(version, wanted.action, wanted.payload, "", wanted.payload)
 
 
 def command_id(tenant: str, station: str, idempotency_key: str) -> str:
     return str(uuid5(_NAMESPACE, f"{tenant}/{station}/{idempotency_key}"))
-
-
-def secrets_in(asked: Asked) -> list[str]:
-    """Return the secrets that it carries, each once; a number as its digits."""
-    found: dict[str, None] = {}
-    replaced(asked.payload, lambda secret: found.setdefault(str(secret)))
-    return list(found)
 
 
 def password_in(asked: Asked) -> str | None:
@@ -130,7 +118,7 @@ def password_in(asked: Asked) -> str | None:
 def digest_of(asked: Asked, digest: Callable[[str], str]) -> str:
     """Return what tells it from anything else that may be asked under its key."""
     payload = replaced(asked.origin, lambda secret: digest(str(secret)))
-    return sha256(_encode(payload)).hexdigest()
+    return sha256(canonical(payload)).hexdigest()
 
 
 def record(
@@ -146,13 +134,6 @@ def record(
     now_us: int,
 ) -> CommandRequested:
     """`secret_ids`: of each secret in it, the id under which it is kept."""
-
-    def named(secret: Any) -> str:
-        # What is filled in on the wire is a number where a number was asked for (a SIM's PIN).
-        kind = "secret" if isinstance(secret, str) else "secret-number"
-        return f"{kind}:{secret_ids[str(secret)]}"
-
-    payload = replaced(asked.payload, named) if secret_ids else asked.payload
     return CommandRequested(
         tenant=tenant,
         station=station,
@@ -161,7 +142,7 @@ def record(
         version=asked.version,
         action=asked.action,
         command=asked.command,
-        payload=Raw(_encode(payload)),
+        payload=Raw(canonical(with_ids(asked.payload, secret_ids))),
         payload_digest=digest,
         expires_at=now_us + wanted.timeout_s * 1_000_000,
         actor=actor,
@@ -185,25 +166,9 @@ def _asked_in_words(wanted: CommandWanted, version: str, context: Context) -> As
     except Cannot as cannot:
         message = f"OCPP {version} cannot: {cannot}"
         raise Invalid(FieldError(f"payload.{cannot.field}", message)) from None
-    check(version, action, payload)
+    check_request(version, action, payload)
     return Asked(version, action, payload, wanted.command, wanted.payload)
 
 
 def _inside_payload(error: FieldError) -> FieldError:
     return FieldError(f"payload.{error.field}" if error.field else "payload", error.message)
-
-
-def check(version: str, action: str, payload: Mapping[str, Any], *, response: bool = False) -> None:
-    """Raise Invalid, naming the fields, if the payload of the request (or result) breaks its
-    schema."""
-    found = violations(version, action, payload, response)
-    if not found:
-        return
-    # The rule repeats the value, and that may be a secret.
-    is_closed = action in _SECRETIVE or has_secret(payload)
-    raise Invalid(
-        *(
-            FieldError("payload" + each.path[1:], each.code if is_closed else each.rule)
-            for each in found
-        )
-    )

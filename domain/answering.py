@@ -52,6 +52,8 @@ class Context(Struct, frozen=True):
 class Answer(Struct, frozen=True):
     message_type: int
     frame: str
+    secrets: tuple[str, ...] = ()
+    """Ids of those that stand in it."""
 
 
 _encode = msgspec.json.Encoder().encode

@@ -61,7 +61,7 @@ def fold(station: Station, offset: int, record: Record, payload: Any = None) -> 
 
 def _opened(station: Station, offset: int, record: ConnectionOpened, _: Any) -> list[Fact]:
     facts = command_lane.drop_in_flight(station, offset, record.recorded_at)
-    station.outbox.clear()
+    station.forget_outbox()
     if station.seen_at:
         station.is_catching_up = True
         silence.is_back(station, record.recorded_at, has_booted=False)
@@ -94,7 +94,7 @@ def _closed(
     facts = [] if superseded else command_lane.drop_in_flight(station, offset, record.recorded_at)
     if not superseded:
         station.connection = None
-        station.outbox.clear()
+        station.forget_outbox()
     facts.append(
         ConnectionChanged(
             offset=offset,
@@ -180,13 +180,16 @@ def _elapsed(station: Station, offset: int, record: TimeoutElapsed, _: Any) -> l
 
 
 def _confirm(station: Station) -> None:
-    # A station that calls again has seen our last answer; a CALL of ours may still be under way.
+    # A station that calls again has seen our last answer; a CALL of ours may still be under way,
+    # and the answer to a CALL that waited while the station went on.
     outbox = station.outbox
-    if not station.in_flight:
+    if not station.in_flight and not station.unseen:
         outbox.clear()
         return
-    for sent in [o for o, sent in outbox.items() if sent.message_type != CALL]:
-        del outbox[sent]
+    seen = [o for o, sent in outbox.items() if sent.message_type != CALL]
+    for offset in seen:
+        if offset not in station.unseen:
+            del outbox[offset]
 
 
 def _sent(station: Station, offset: int, record: MessageSent, _: Any) -> list[Fact]:
@@ -200,7 +203,9 @@ def _sent(station: Station, offset: int, record: MessageSent, _: Any) -> list[Fa
     if call is None:
         return []
     facts = _told(station, offset, call, record) if record.message_type == CALLRESULT else []
-    return facts if call.forwarded is None else [*provider_lane.told(offset, record, call), *facts]
+    if call.forwarded is None:
+        return facts
+    return [*provider_lane.told(station, offset, record, call), *facts]
 
 
 def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) -> list[Fact]:

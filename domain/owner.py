@@ -29,8 +29,9 @@ from domain.self_check import SelfCheck
 from domain.set_aside import SetAside, reason_of
 from domain.settling import may_be_due
 from domain.station import OpenCall, Station
-from domain.transaction_ids import ID_MAX, TransactionIds
+from domain.transaction_ids import TransactionIds
 from schemas.records import (
+    CALL,
     CdrDoubtOverruled,
     ConnectionLost,
     MessageReceived,
@@ -132,7 +133,6 @@ class Owner:
         if not record.station:
             self._of_partition(offset, record)
             return
-        kind = type(record)
         self.outages.note(record)
         key = (record.tenant, record.station)
         station = self.stations.get(key)
@@ -149,7 +149,11 @@ class Owner:
         self.touched.add(key)
         if isinstance(record, OwnerRecord):
             self._read_back(key, station, record)
-        elif kind is not MessageReceived or not station.open_calls:
+        elif (
+            not isinstance(record, MessageReceived)
+            or record.message_type != CALL
+            or not station.open_calls
+        ):
             self._arm(key, station)
         if station.held is not None and station.held.due is not None:
             self._arm_expiry(key, station.held.due)
@@ -184,15 +188,12 @@ class Owner:
             self._arm(key, station)
 
     def _count_ids(self, station: Station) -> None:
-        transactions = station.transactions.known
-        newest = next(reversed(transactions), "")
-        if not newest.isdecimal() or not 0 < int(newest) <= ID_MAX:
+        newest = station.transactions.newest_given()
+        if newest is None:
             return
-        if transactions[newest].by_events:
-            return
-        counter = self._drawn.pop(int(newest), None)
+        counter = self._drawn.pop(newest, None)
         if counter is None:
-            counter = self._ids.counter_of(int(newest))
+            counter = self._ids.counter_of(newest)
         self.next_counter = max(self.next_counter, counter + 1)
 
     def _claimed(self, offset: int, record: PartitionClaimed) -> None:
@@ -275,12 +276,10 @@ class Owner:
     def _answer_or_dispatch(self, station: Station, now: int) -> OwnerRecord | None:
         if station.open_calls and (decided := self._answer_next(station, now)):
             return decided
-        if station.cdr_requests and (
-            decided := self._billing.requested(station, now, self.epoch or 0)
-        ):
+        known = self.epoch or 0, self.registry.position
+        if station.cdr_requests and (decided := self._billing.requested(station, now, known[0])):
             return decided
         if station.commands:
-            known = self.epoch or 0, self.registry.position
             return dispatch(station, self.policy, self.outages, known, now)
         return None
 
@@ -315,6 +314,7 @@ class Owner:
             message_type=answer.message_type,
             message_id=call.message_id,
             action=call.action,
+            secrets=answer.secrets,
         )
 
     def _draw(self) -> int:

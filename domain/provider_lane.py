@@ -4,7 +4,7 @@ from typing import Any
 
 from domain.facts import Fact
 from domain.provider_requests import Forwarded, ProviderRequestMoved
-from domain.station import OpenCall, Station
+from domain.station import OpenCall, Station, answer_payload, is_repeat
 from schemas.records import CALLRESULT, MessageSent, ProviderAnswered, ProviderAsked
 
 
@@ -32,15 +32,23 @@ def answered(station: Station, offset: int, record: ProviderAnswered, _: Any) ->
         return []
     if not call.forwarded.answer:
         call.forwarded.answer, call.forwarded.actor = bytes(record.payload), record.actor
+        call.forwarded.secrets = record.secrets
     return []
 
 
-def told(offset: int, record: MessageSent, call: OpenCall) -> list[Fact]:
-    """The station got its answer: the provider's, or ours."""
+def told(station: Station, offset: int, record: MessageSent, call: OpenCall) -> list[Fact]:
+    """The station got its answer: the provider's, or ours. A repeat of the CALL gets the same."""
     forwarded = call.forwarded
     if forwarded is None:
         return []
-    is_answered = bool(forwarded.answer) and record.message_type == CALLRESULT
+    station.unseen = [each for each in (*station.unseen, offset) if each in station.outbox]
+    forwarded.is_over = True
+    for each in station.open_calls.values():
+        if is_repeat(each, call):
+            each.forwarded = forwarded
+    is_answered = (
+        record.message_type == CALLRESULT and answer_payload(record).encode() == forwarded.answer
+    )
     return [
         ProviderRequestMoved(
             offset=offset,

@@ -20,8 +20,12 @@ class Forwarded(Struct):
     expires_at: int
     answer: bytes = b""
     """The result's payload as JSON; empty: none has come."""
+    secrets: tuple[str, ...] = ()
+    """Ids of those that stand in it."""
     actor: str = ""
     """Who gave it."""
+    is_over: bool = False
+    """The station was answered; if it sends the same CALL again, it gets the same."""
 
 
 class ProviderRequestMoved(Fact, frozen=True, kw_only=True):

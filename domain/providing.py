@@ -10,13 +10,12 @@ from domain.admission import may_say
 from domain.answering import Policy
 from domain.authorization import has_contract_certificate
 from domain.registry import Registry
-from domain.station import OpenCall, Station, payload_of
+from domain.station import OpenCall, Station, is_repeat, payload_of
 from schemas.provided import ATTRIBUTE, PROVIDABLE, actions_in
 from schemas.records import ProviderAsked
 
-WAITING_MAX = 4
-"""Of one station; it may have one CALL under way (OCPP-J, 4.1.1). More are answered by us."""
-
+OPEN_MAX = 8
+"""A station may have one CALL under way (OCPP-J, 4.1.1). With more open than this none waits."""
 
 CLOCKS_APART_US = 5_000_000
 """Of the owners, at most. One that is further behind the asking had its clock set back."""
@@ -32,20 +31,36 @@ def is_wanted(
         return False
     if call.action == "Authorize" and not has_contract_certificate(payload_of(call)):
         return False
-    waiting = sum(each.forwarded is not None for each in station.open_calls.values())
-    if waiting >= WAITING_MAX or now >= _expires_at(call, policy, now):
+    if len(station.open_calls) > OPEN_MAX or now >= _expires_at(call, policy, now):
         return False
     return station.is_newest(call.connection) and may_say(station, call)
 
 
 def is_waiting(call: OpenCall, station: Station, now: int) -> bool:
-    """Whether a provider is asked, and has time left to answer."""
+    """Whether a provider is asked, and has time left to answer.
+
+    A station that asks for the same again has given up what it asked before. If it sends the same
+    CALL again, that waits for the first.
+    """
+    if len(station.open_calls) > OPEN_MAX:
+        return False
+    if len(station.open_calls) > 1:
+        others = station.open_calls.values()
+        if any(is_repeat(call, each) and each.forwarded for each in others):
+            return True
+        if call.forwarded and any(_is_in_its_place(each, call) for each in others):
+            return False
     forwarded = call.forwarded
-    if forwarded is None or forwarded.answer:
+    if forwarded is None or forwarded.answer or forwarded.is_over:
         return False
     if not forwarded.asked_at - CLOCKS_APART_US <= now < forwarded.expires_at:
         return False
     return station.is_newest(call.connection)
+
+
+def _is_in_its_place(call: OpenCall, earlier: OpenCall) -> bool:
+    is_later = call.offset > earlier.offset and call.action == earlier.action
+    return is_later and not call.error and not is_repeat(call, earlier)
 
 
 def ask(

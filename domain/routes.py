@@ -125,9 +125,11 @@ def answer(
     if route is None:
         return error(call, "NotSupported", f"{call.action} is not supported here")
     text = route.answer
-    if call.forwarded is not None and call.forwarded.answer:
-        text = call.forwarded.answer.decode()
-    elif not isinstance(text, str):
+    given = call.forwarded
+    if given is not None and given.answer and station.is_newest(call.connection):
+        text = given.answer.decode()
+        return Answer(CALLRESULT, f"[3,{id_of(call)},{text}]", given.secrets)
+    if not isinstance(text, str):
         payload = payload_of(call)
         try:
             text = text(context(payload if isinstance(payload, dict) else {}))

@@ -116,6 +116,9 @@ class Station(Struct):
     """Id of the command whose CALL is not answered yet; one at a time."""
     finished: list[str] = []
     outbox: dict[int, MessageSent] = {}
+    unseen: list[int] = []
+    """Of what is in the outbox, the answers to CALLs that waited for a provider: that the station
+    calls again does not say that it has seen them."""
     cdr_requests: dict[str, CdrRequest] = {}
     """What people asked about CDRs and nobody has decided yet, in order."""
     cdr_decided: list[str] = []
@@ -131,6 +134,10 @@ class Station(Struct):
         "ItemsPerMessageGetVariables", "BytesPerMessageSetVariables", "GetConfigurationMaxKeys", …
         """
         return None if self.held is None else self.held.limits.get(limit)
+
+    def forget_outbox(self) -> None:
+        self.outbox.clear()
+        self.unseen.clear()
 
     def is_newest(self, connection: str) -> bool:
         return self.connection is not None and self.connection.id == connection
@@ -154,6 +161,15 @@ def payload_of(call: OpenCall) -> Any:
         call.is_mended, call.is_changed = True, read is not call.payload
         call.payload = read
     return call.payload
+
+
+def is_repeat(call: OpenCall, earlier: OpenCall) -> bool:
+    """Whether a CALL is the same one, sent once more on its connection (1.6, 4.1.1)."""
+    return call.offset > earlier.offset and (call.connection, call.message_id, call.action) == (
+        earlier.connection,
+        earlier.message_id,
+        earlier.action,
+    )
 
 
 def answer_payload(record: MessageSent) -> str:

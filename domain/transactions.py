@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.transaction import Transaction
+from domain.transaction_ids import ID_MAX
 
 KEPT_MAX = 8
 """Released transactions kept whole, so that a repeat gets the first answer to the letter.
@@ -73,6 +74,13 @@ class Transactions(Struct):
     """Of the others: digest of the start key, then the id, in order of archiving."""
     archived_until: int = _NEVER
     """The latest start in the archive: what began after it need not be looked for there."""
+
+    def newest_given(self) -> int | None:
+        """Return the id of the transaction known last, if we gave it (1.6)."""
+        newest = next(reversed(self.known), "")
+        if not newest.isdecimal() or not 0 < int(newest) <= ID_MAX:
+            return None
+        return None if self.known[newest].by_events else int(newest)
 
     def find_start(self, key: str, started_at: int | None) -> Transaction | str | None:
         """Return the transaction that this start began; its id only, if it is archived.

@@ -4,7 +4,8 @@ What is appended while a partition's batch is on its way waits and is packed int
 append's values stay next to each other. The client retries a batch until it lands or fails for
 good, and cannot take it back. So an append that runs out of time is `Unavailable` while it waits
 here, and `AppendUnknown` once it was handed over: its batch may still land, before whatever is sent
-to this partition later. A retry that ends with `Unavailable` does not settle the first try.
+to this partition later; once the producer was replaced (below), also after that. A retry that ends
+with `Unavailable` does not settle the first try.
 
 A client can lose a batch for good: it neither lands nor fails, and its partition is never sent to
 again while others are. So one that is in flight for `STUCK_S` has the producer replaced. The same
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
 from aiokafka.structs import RecordMetadata
 
 from infra.journal_batches import (
@@ -37,6 +38,9 @@ STOP_TIMEOUT_S = 5.0
 
 STUCK_S = 40.0
 """In flight: several times what one request may take, and longer than a leader is missing."""
+
+_PASSING = (UnknownTopicOrPartitionError, KafkaTimeoutError)
+"""Why a batch is not taken by a client that works."""
 
 _logger = logging.getLogger(__name__)
 
@@ -83,6 +87,8 @@ class Lanes:
         self._pump: asyncio.Task[None] | None = None
         self._stopping: set[asyncio.Task[None]] = set()
         """Of producers that were replaced."""
+        self._anew: asyncio.Task[None] | None = None
+        """Starts the next one for what waits."""
         self._end: Exception | None = None
 
     async def append(self, partition: int, values: Sequence[bytes]) -> range:
@@ -122,6 +128,9 @@ class Lanes:
             self._pump.cancel()
             await asyncio.wait([self._pump])
             self._pump = None
+        if self._anew is not None:
+            self._anew.cancel()
+            await asyncio.wait([self._anew])
         if self._producer is not None:
             producer, self._producer = self._producer, None
             await _stop(producer)
@@ -131,9 +140,12 @@ class Lanes:
             for append in lane.in_flight:
                 _refuse(append, AppendUnknown(f"{self._topic}: closed before an answer came"))
 
+    def _has_ended(self) -> bool:
+        return self._end is not None
+
     async def _start(self) -> None:
         async with self._starting:
-            if self._producer is not None or self._end is not None:
+            if self._producer is not None or self._has_ended():
                 return
             producer = self._cluster.producer()
             try:
@@ -145,6 +157,9 @@ class Lanes:
             except BaseException:
                 await _stop(producer)
                 raise
+            if self._has_ended():
+                await _stop(producer)
+                return
             self._producer = producer
             self._is_ready.set()
             # Lives as long as this object: `close` cancels it and waits for it.
@@ -188,9 +203,11 @@ class Lanes:
         try:
             sent = await producer.send_batch(batch, self._topic, partition=lane.partition)
         except (KafkaError, OSError) as error:
-            # Not handed over. The client may have ended, and would refuse all that follows.
+            # Not handed over.
             self._settle(lane, Unavailable(f"{self._topic}: {error}"))
-            self._replace(f"partition {lane.partition}: {error!r}")
+            if not isinstance(error, _PASSING):
+                # The client has ended, and would refuse all that follows.
+                self._replace(f"partition {lane.partition}: {error!r}")
         else:
             lane.sent = sent
             sent.add_done_callback(partial(self._landed, lane))
@@ -241,7 +258,7 @@ class Lanes:
             self._replace(f"partition {lane.partition}: no answer in {in_flight_s:.0f} s")
 
     def _replace(self, reason: str) -> None:
-        """Let go of a producer that has lost a batch; the next append starts another."""
+        """Let go of a producer that has lost a batch; another is started once something waits."""
         producer, pump = self._producer, self._pump
         if producer is None or pump is None:
             return
@@ -255,6 +272,15 @@ class Lanes:
             each.sent = None
             if each.in_flight:
                 self._settle(each, AppendUnknown(f"{self._topic}: the producer was replaced"))
+        if any(each.waiting for each in self._lanes):
+            self._anew = asyncio.get_running_loop().create_task(self._start_anew())
+
+    async def _start_anew(self) -> None:
+        try:
+            await self._start()
+        except Unavailable as error:
+            # What waits runs out of time, or is sent by the next append that succeeds in it.
+            _logger.warning("%s: no other producer: %s", self._topic, error)
 
     def _expire(self, lane: _Lane, append: _Append) -> None:
         self._replace_if_stuck(lane)

@@ -48,18 +48,16 @@ async def find_requests(
     after: str | None = None,
     limit: int = 100,
 ) -> list[ProviderRequest]:
-    """Return the latest first; `after` is the id of the last one seen."""
-    rows = await db.fetch(
-        "provider_requests.find",
-        {
-            "tenant": tenant,
-            "station": station,
-            "action": action,
-            "waiting_only": waiting_only,
-            "after": after,
-            "limit": limit,
-        },
-    )
+    """Return the latest first, or of those that wait the oldest; `after` is the last one seen."""
+    statement = "provider_requests.waiting" if waiting_only else "provider_requests.find"
+    wanted = {
+        "tenant": tenant,
+        "station": station,
+        "action": action,
+        "after": after,
+        "limit": limit,
+    }
+    rows = await db.fetch(statement, wanted)
     return [_request(row) for row in rows]
 
 

@@ -31,6 +31,9 @@ NONE: Final = "none"
 
 _ACTIONS = frozenset.union(*PROVIDABLE.values())
 
+MEANT: Final = f"{NONE}, or any of {', '.join(sorted(_ACTIONS))}"
+"""What such a text may say."""
+
 
 def actions_in(text: str) -> frozenset[str]:
     """Return the actions that a text names, with commas between them; "none" and "" name none.
@@ -40,7 +43,5 @@ def actions_in(text: str) -> frozenset[str]:
     """
     names = frozenset(name.strip() for name in text.split(",")) - {"", NONE}
     if unknown := names - _ACTIONS:
-        raise ValueError(
-            f"{', '.join(sorted(unknown))}: {NONE}, or any of {', '.join(sorted(_ACTIONS))}"
-        )
+        raise ValueError(f"{', '.join(sorted(unknown))}: {MEANT}")
     return names

@@ -23,3 +23,5 @@ class ProviderAnswered(Record, frozen=True, kw_only=True, tag="provider-answered
     payload: Raw
     """Compact JSON of the result, as the version of the CALL has it."""
     actor: str
+    secrets: tuple[str, ...] = ()
+    """Ids of secrets that stand in the payload as "secret:<id>", or "secret-number:<id>"."""

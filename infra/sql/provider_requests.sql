@@ -13,7 +13,6 @@ FROM read.provider_requests
 WHERE tenant = %(tenant)s
     AND (%(station)s::text IS NULL OR station = %(station)s)
     AND (%(action)s::text IS NULL OR action = %(action)s)
-    AND (NOT %(waiting_only)s::boolean OR fate = 'waiting')
     AND (
         %(after)s::text IS NULL
         OR (asked_at, request_id) < (
@@ -22,6 +21,25 @@ WHERE tenant = %(tenant)s
         )
     )
 ORDER BY asked_at DESC, request_id DESC
+LIMIT %(limit)s;
+
+-- name: waiting
+SELECT
+    request_id, station, version, action, payload, fate, asked_at, expires_at, settled_at, answer,
+    actor, partition || ':' || record_offset AS position
+FROM read.provider_requests
+WHERE tenant = %(tenant)s
+    AND fate = 'waiting'
+    AND (%(station)s::text IS NULL OR station = %(station)s)
+    AND (%(action)s::text IS NULL OR action = %(action)s)
+    AND (
+        %(after)s::text IS NULL
+        OR (asked_at, request_id) > (
+            SELECT seen.asked_at, seen.request_id FROM read.provider_requests AS seen
+            WHERE seen.tenant = %(tenant)s AND seen.request_id = %(after)s
+        )
+    )
+ORDER BY asked_at, request_id
 LIMIT %(limit)s;
 
 -- name: write

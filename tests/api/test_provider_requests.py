@@ -7,10 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from api import waits
 from infra.clock import now_us
 from schemas.partitions import partition_of
 from schemas.provided import PROVIDABLE
-from schemas.records import CALL, ConnectionClosed, MessageSent, ProviderAnswered
+from schemas.records import CALL, ConnectionClosed, MessageReceived, MessageSent, ProviderAnswered
 from tests.api.deployment import PARTITIONS, Deployment
 from tests.api.owning import POLICY, Owners
 
@@ -114,6 +115,8 @@ CASES: dict[str, tuple[Json, Json]] = {
     ),
 }
 """By action: what the station asks, and what a provider says to that."""
+
+WAITING = ("DataTransfer", "Get15118EVCertificate", "GetCertificateStatus")
 
 
 @pytest.fixture
@@ -260,6 +263,46 @@ async def test_a_list_waits_for_the_first_request(site: Site) -> None:
     assert [item["request_id"] for item in listing.result()["items"]] == [request_id]
 
 
+async def test_a_list_that_the_caller_has_waits_until_it_is_another(site: Site) -> None:
+    await site.asks()
+    path = "/v1/provider-requests?waiting=true&wait=10"
+    first = await site.client.get(path)
+    had = {"If-None-Match": first.headers["etag"]}
+    async with asyncio.TaskGroup() as group:
+        listing = group.create_task(site.client.get(path, headers=had))
+        await asyncio.sleep(0.3)
+        early = listing.done()
+        other = await site.asks("DataTransfer", {"vendorId": "V"})
+    unchanged = await site.client.get(
+        path.replace("10", "0.2"), headers={"If-None-Match": listing.result().headers["etag"]}
+    )
+
+    assert not early
+    assert [item["request_id"] for item in listing.result().json()["items"]][1:] == [other]
+    assert unchanged.status_code == 304
+
+
+async def test_a_tenant_does_not_wait_without_bound(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waits, "WAITS_OF_TENANT_MAX", 2)
+    path = "/v1/provider-requests?waiting=true&wait=1"
+    async with asyncio.TaskGroup() as group:
+        listings = [group.create_task(site.client.get(path)) for _ in range(3)]
+    again = await site.client.get(path)
+
+    assert sorted(each.result().status_code for each in listings) == [200, 200, 429]
+    assert again.status_code == 200
+
+
+async def test_what_waits_is_listed_and_paged_the_oldest_first(site: Site) -> None:
+    ids = [await site.asks(action, CASES[action][0]) for action in CASES if action in WAITING]
+    pages = [await site.get("?waiting=true&limit=2")]
+    pages.append(await site.get(f"?waiting=true&limit=2&after={pages[0]['next']}"))
+
+    assert [item["request_id"] for page in pages for item in page["items"]] == ids
+
+
 async def test_lists_are_filtered_and_paged_the_latest_first(site: Site) -> None:
     ids = [await site.asks() for _ in range(2)]
     ids.append(await site.asks("DataTransfer", {"vendorId": "V"}))
@@ -272,6 +315,87 @@ async def test_lists_are_filtered_and_paged_the_latest_first(site: Site) -> None
     assert [item["request_id"] for item in of_action] == ids[2:]
     assert (await site.get("?station=CS-2"))["items"] == []
     assert len((await site.get("?station=CS-1"))["items"]) == 3
+
+
+async def test_secrets_of_an_answer_are_nowhere_but_in_the_vault(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    request_id = await site.asks("DataTransfer", {"vendorId": "V"})
+    data = {"apnPassword": "hunter2", "pin": {"simPin": 4711}}
+    given = await site.gives(request_id, {"status": "Accepted", "data": data})
+    again = await site.gives(request_id, {"status": "Accepted", "data": data})
+    await site.settle()
+    told = await site.gives(request_id, {"status": "Accepted", "data": data})
+    other = await site.gives(request_id, {"status": "Accepted", "data": {"apnPassword": "x"}})
+    shown = (await site.client.get(f"/v1/provider-requests/{request_id}")).text
+
+    [record] = await site.deployment.records(ProviderAnswered)
+    [sent] = [r for r in await site.deployment.records(MessageSent) if r.message_type != CALL]
+    kept = [await site.deployment.vault.reveal(each) for each in record.secrets]
+    assert [each.status_code for each in (given, again, told, other)] == [202, 202, 201, 409]
+    assert sorted(kept) == ["4711", "hunter2"]
+    assert sent.secrets == record.secrets
+    assert "secret:" in sent.frame
+    assert "secret-number:" in sent.frame
+    for text in (str(record), sent.frame, shown, given.text, told.text, other.text, caplog.text):
+        assert "hunter2" not in text
+        assert "4711" not in text
+
+
+async def test_an_error_repeats_nothing_of_an_answer(site: Site) -> None:
+    request_id = await site.asks()
+    for payload in (
+        {"status": "hunter2"},
+        {"status": "Accepted", "ocspResult": {"k": "hunter2"}},
+        {"status": "Accepted", "ocspResult": "hunter2" * 2_000},
+    ):
+        refused = await site.gives(request_id, payload)
+
+        assert refused.status_code == 422
+        assert "hunter2" not in refused.text
+
+
+async def test_posting_again_and_again_is_one_record(site: Site) -> None:
+    request_id = await site.asks()
+    for _ in range(5):
+        await site.gives(request_id, GIVEN)
+    await site.gives(request_id, {"status": "Failed"})
+
+    assert len(await site.deployment.records(ProviderAnswered)) == 2
+
+
+async def test_the_same_is_what_would_be_the_same_on_the_wire(site: Site) -> None:
+    request_id = await site.asks("DataTransfer", {"vendorId": "V"})
+    await site.gives(request_id, {"status": "Accepted", "data": {"on": True}})
+    await site.settle()
+    same = await site.gives(request_id, {"data": {"on": True}, "status": "Accepted"})
+    other = await site.gives(request_id, {"status": "Accepted", "data": {"on": 1}})
+
+    assert (same.status_code, other.status_code) == (201, 409)
+
+
+async def test_what_the_station_told_is_shown_to_the_digit(site: Site) -> None:
+    request_id = await site.asks("DataTransfer", {"vendorId": "V", "data": 0})
+    await site.deployment.append(
+        MessageReceived(
+            tenant="default",
+            station="CS-1",
+            recorded_at=now_us(),
+            connection="connection-of-default-CS-1",
+            number=99,
+            frame='[2,"m99","DataTransfer",{"vendorId":"V","data":0.12345678901234567890}]',
+            message_type=CALL,
+            message_id="m99",
+            action="DataTransfer",
+            protocol="2.0.1",
+        )
+    )
+    await site.settle()
+    listed = (await site.client.get("/v1/provider-requests?waiting=true")).text
+
+    assert request_id not in listed
+    assert '"data":0.12345678901234567890' in listed
 
 
 async def test_numbers_reach_the_station_as_they_were_written(site: Site) -> None:

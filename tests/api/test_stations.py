@@ -80,6 +80,7 @@ async def test_a_policy_that_is_none_is_refused(
 
     assert refused.status_code == 422
     assert name in refused.text
+    assert not isinstance(policy, str) or not policy or f"{policy}:" not in refused.text
     assert await registered(deployment) == []
 
 

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api import wanted as asking
+from api.payloads import secrets_of
 from api.problems import Invalid
 from api.wanted import CommandWanted
 from domain.outbound import OUTBOUND
@@ -208,7 +209,7 @@ def test_every_secret_of_a_payload_is_replaced(
     version: str, action: str, payload: Any, secrets: list[str]
 ) -> None:
     wanted = CommandWanted.model_validate({"action": action, "payload": payload})
-    found = asking.secrets_in(asking.asked(wanted, version, ID, NOW))
+    found = secrets_of(asking.asked(wanted, version, ID, NOW).payload)
     ids = {secret: f"id-{number}" for number, secret in enumerate(found)}
 
     record = recorded(wanted, version, ids)

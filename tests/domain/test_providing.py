@@ -4,102 +4,36 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from domain.answering import Policy
-from domain.conversation import fold
-from domain.log_filter import LogFilter
 from domain.owner import Owner
-from domain.provider_requests import ProviderRequestMoved
-from domain.providing import WAITING_MAX
+from domain.providing import OPEN_MAX
 from domain.registry import Registry
 from domain.routes import ROUTES
-from domain.station import Station, dump, load
+from domain.station import OUTBOX_MAX, dump, load
 from domain.transaction_ids import TransactionIds
 from schemas.provided import PROVIDABLE
 from schemas.records import (
-    CALL,
     CALLERROR,
-    ConnectionClosed,
-    MessageSent,
-    ProviderAnswered,
-    ProviderAsked,
+    TransactionClosed,
 )
-from tests import payload_strategies
 from tests.domain.holding import values_of
-from tests.domain.log import NOW, POLICY, SECOND, Log, Worker, working
-from tests.domain.registering import Registrar
-
-ACTION = "Get15118EVCertificate"
-ASKED = {
-    "iso15118SchemaVersion": "urn:iso:15118:2:2013:MsgDef",
-    "action": "Install",
-    "exiRequest": "gJgC",
-}
-GIVEN = {"status": "Accepted", "exiResponse": "gJgDAA=="}
-REFUSED = {"status": "Failed", "exiResponse": ""}
-WAIT_S = 20
-PROVIDED = POLICY._replace(
-    provided=frozenset.union(*PROVIDABLE.values()), provider_answer_us=WAIT_S * SECOND
+from tests.domain.log import NOW, POLICY, SECOND, Worker, working
+from tests.domain.providing import (
+    ACTION,
+    ASKED,
+    GIVEN,
+    HEARTBEAT_NOW,
+    PROVIDED,
+    REFUSED,
+    WAIT_S,
+    answers_in,
+    closes,
+    gives,
+    moves,
+    provided,
+    sent_in,
 )
-HEARTBEAT_NOW = {"currentTime": "2026-11-23T10:00:00Z"}
-
-
-def provided(protocol: str = "2.0.1", policy: Policy = PROVIDED) -> tuple[Log, Worker]:
-    return working(policy, Registry(), protocol)
-
-
-def gives(log: Log, call: int, payload: Any = GIVEN, actor: str = "pki") -> int:
-    return log.append(
-        ProviderAnswered(
-            tenant="default",
-            station="CP1",
-            recorded_at=log.now,
-            call=call,
-            payload=msgspec.Raw(msgspec.json.encode(payload)),
-            actor=actor,
-        ),
-        writer="api",
-    )[0]
-
-
-def closes(log: Log, connection: str = "c1") -> int:
-    return log.append(
-        ConnectionClosed(
-            tenant="default",
-            station="CP1",
-            recorded_at=log.now,
-            connection=connection,
-            code=1006,
-        )
-    )[0]
-
-
-def moves(log: Log) -> list[tuple[str, int, str]]:
-    """What a view is told: fate, offset of the CALL, who answered."""
-    station, log_filter = Station("default", "CP1", 1), LogFilter()
-    found: list[tuple[str, int, str]] = []
-    for offset in range(len(log.values)):
-        record = log.read(offset)
-        if not log_filter.admit(offset, record) or record.station != "CP1":
-            continue
-        found += [
-            (fact.fate, fact.call.offset, fact.forwarded.actor)
-            for fact in fold(station, offset, record)
-            if isinstance(fact, ProviderRequestMoved)
-        ]
-    return found
-
-
-def sent_in(log: Log) -> list[MessageSent]:
-    """Our answers, whoever decided them."""
-    records = (log.read(offset) for offset in range(len(log.values)))
-    return [r for r in records if isinstance(r, MessageSent) and r.message_type != CALL]
-
-
-def answers_in(log: Log) -> list[Any]:
-    return [msgspec.json.decode(sent.frame)[2] for sent in sent_in(log)]
+from tests.domain.registering import Registrar
 
 
 @pytest.mark.parametrize("version", PROVIDABLE)
@@ -309,14 +243,168 @@ def test_an_owner_from_a_snapshot_refuses_in_time() -> None:
     assert answers_in(log) == [REFUSED]
 
 
-def test_a_station_has_few_calls_waiting() -> None:
+def test_a_station_that_asks_for_the_same_again_has_given_up_what_it_asked_before() -> None:
     log, worker = provided()
-    for number in range(WAITING_MAX + 2):
-        log.calls(ACTION, ASKED, f"m{number}")
+    first = log.calls(ACTION, ASKED, "first")
+    worker.settle()
+    second = log.calls(ACTION, ASKED, "second")
+    worker.settle()
+    before = worker.frames()
+    gives(log, first, REFUSED, "late")
+    gives(log, second)
     worker.settle()
 
-    assert [frame[1] for frame in worker.frames()] == [f"m{WAITING_MAX}", f"m{WAITING_MAX + 1}"]
-    assert len(worker.station.open_calls) == WAITING_MAX
+    assert before == [[3, "first", REFUSED]]
+    assert worker.frames()[1:] == [[3, "second", GIVEN]]
+    assert [(fate, call) for fate, call, _ in moves(log)] == [
+        ("waiting", first),
+        ("unanswered", first),
+        ("waiting", second),
+        ("answered", second),
+    ]
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+def test_a_call_that_is_sent_again_gets_the_answer_to_the_first(is_given: bool) -> None:
+    log, worker = provided()
+    call = log.calls(ACTION, ASKED, "mine")
+    worker.settle()
+    log.calls(ACTION, ASKED, "mine")
+    worker.settle()
+    before = worker.frames()
+    if is_given:
+        gives(log, call)
+    else:
+        log.now += WAIT_S * SECOND
+    worker.settle()
+
+    assert before == []
+    assert worker.frames() == [[3, "mine", GIVEN if is_given else REFUSED]] * 2
+    assert [fate for fate, *_ in moves(log)].count("waiting") == 1
+    assert worker.station.open_calls == {}
+
+
+def test_of_a_flood_nothing_waits() -> None:
+    log, worker = provided()
+    log.calls(ACTION, ASKED, "mine")
+    worker.settle()
+    for _ in range(OPEN_MAX):
+        log.calls(ACTION, ASKED, "mine")
+    worker.settle()
+
+    assert len(worker.frames()) == OPEN_MAX + 1
+    assert worker.station.open_calls == {}
+
+
+def test_older_needs_of_an_ev_do_not_take_the_place_of_newer_ones() -> None:
+    def needs(departure: str) -> dict[str, Any]:
+        told = {"requestedEnergyTransfer": "DC", "departureTime": departure}
+        return {"evseId": 1, "chargingNeeds": told}
+
+    log, worker = provided()
+    log.calls("NotifyEVChargingNeeds", needs("2026-11-23T11:00:00Z"), "old")
+    worker.settle()
+    newer = log.calls("NotifyEVChargingNeeds", needs("2026-11-23T12:00:00Z"), "new")
+    worker.settle()
+    gives(log, newer, {"status": "Accepted"})
+    log.now += WAIT_S * SECOND
+    worker.settle()
+
+    [value] = values_of(log)["charging-needs"].values()
+    assert value["departure_time"] == "2026-11-23T12:00:00Z"
+
+
+def test_what_a_station_was_not_handed_is_handed_over_though_it_went_on() -> None:
+    log, worker = provided()
+    call = log.calls(ACTION, ASKED, "slow")
+    worker.settle()
+    gives(log, call)
+    worker.read()
+    worker.decide()
+    log.calls("Heartbeat", {}, "beat")
+    successor = Worker(log, "w2", policy=PROVIDED)
+    successor.claim()
+    handed = [sent.message_id for _, sent in successor.owner.unconfirmed(log.now)]
+    log.opens("c2", protocol="2.0.1")
+    successor.settle()
+
+    assert handed == ["slow"]
+    assert successor.station.unseen == []
+
+
+def test_a_long_conversation_with_a_provider_leaves_nothing_behind() -> None:
+    log, worker = provided()
+    for _ in range(3 * OUTBOX_MAX):
+        call = log.calls(ACTION, ASKED)
+        worker.settle()
+        gives(log, call)
+        worker.settle()
+
+    assert len(worker.station.outbox) == len(worker.station.unseen) == OUTBOX_MAX
+
+
+def test_timers_do_not_grow_with_what_a_waiting_station_says() -> None:
+    log, worker = provided()
+    log.calls(ACTION, ASKED)
+    worker.settle()
+    before = len(worker.owner._timers)  # noqa: SLF001
+    for _ in range(50):
+        log.calls("Heartbeat", {})
+        worker.settle()
+
+    assert len(worker.owner._timers) == before  # noqa: SLF001
+
+
+def test_a_transaction_is_closed_though_a_call_waits() -> None:
+    log, worker = provided()
+    started = {
+        "eventType": "Started",
+        "timestamp": "2026-11-23T10:00:00Z",
+        "triggerReason": "CablePluggedIn",
+        "seqNo": 0,
+        "transactionInfo": {"transactionId": "T"},
+    }
+    log.calls("TransactionEvent", started)
+    worker.settle()
+    log.opens("c2", protocol="2.0.1")
+    worker.settle()
+    log.calls("Heartbeat", {}, connection="c2")
+    log.now += PROVIDED.ask_us + 60 * SECOND
+    worker.settle()
+    asked = worker.frames()[-1]
+    log.calls(ACTION, ASKED, connection="c2")
+    worker.settle()
+    log.says([3, asked[1], {"ongoingIndicator": False, "messagesInQueue": False}], connection="c2")
+    worker.settle()
+
+    assert asked[2] == "GetTransactionStatus"
+    closed = [log.read(offset) for offset in range(len(log.values))]
+    assert any(isinstance(record, TransactionClosed) for record in closed)
+
+
+def test_what_was_given_before_the_station_went_is_not_taken_for_told() -> None:
+    log, worker = provided()
+    call = log.calls(ACTION, ASKED)
+    worker.settle()
+    gives(log, call)
+    closes(log)
+    worker.settle()
+
+    assert moves(log)[1:] == [("unanswered", call, "pki")]
+    assert answers_in(log) == [REFUSED]
+
+
+def test_secrets_of_an_answer_are_named_where_it_is_sent() -> None:
+    log, worker = provided()
+    call = log.calls("DataTransfer", {"vendorId": "V"})
+    worker.settle()
+    payload = {"status": "Accepted", "data": {"apnPassword": "secret:abc"}}
+    gives(log, call, payload, secrets=("abc",))
+    worker.settle()
+
+    [sent] = sent_in(log)
+    assert sent.secrets == ("abc",)
+    assert msgspec.json.decode(sent.frame)[2] == payload
 
 
 @pytest.mark.parametrize(
@@ -399,84 +487,3 @@ def test_a_providers_answer_is_the_one_that_state_is_taken_from() -> None:
     [check] = values_of(log)["vat-checks"].values()
     assert "vat-checks" not in before
     assert check["answer"] == "Accepted"
-
-
-@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
-@pytest.mark.parametrize(
-    ("version", "action"),
-    [(version, action) for version, actions in PROVIDABLE.items() for action in sorted(actions)],
-)
-@given(data=st.data())
-def test_whatever_a_provider_may_say_reaches_the_station_and_folds(
-    version: str, action: str, data: st.DataObject
-) -> None:
-    log, worker = provided(version)
-    asked = data.draw(payload_strategies.valid(version, action))
-    said = data.draw(payload_strategies.valid_result(version, action))
-    if action == "Authorize":
-        asked = {**asked, "certificate": "MIIB"}
-    call = log.calls(action, asked, "mine")
-    worker.settle()
-    gives(log, call, said)
-    worker.settle()
-
-    [sent] = sent_in(log)
-    again = Worker(log, "again")
-    again.read()
-    assert msgspec.json.decode(sent.frame) == [3, "mine", msgspec.json.decode(
-        msgspec.json.encode(said))]  # fmt: skip
-    assert worker.owner.poisoned == {}
-    assert dump(again.station) == dump(worker.station)
-
-
-STEPS = st.lists(
-    st.sampled_from(
-        ["asks", "beats", "gives", "gives the first", "waits", "goes", "comes", "dies"]
-    ),
-    max_size=14,
-)
-
-
-@settings(deadline=None)
-@given(steps=STEPS)
-def test_whatever_happens_each_call_is_answered_once_and_none_waits_for_ever(
-    steps: list[str],
-) -> None:
-    log, worker = provided()
-    calls: list[int] = []
-    connection, number = "c1", 1
-    for step in steps:
-        match step:
-            case "asks":
-                calls.append(log.calls(ACTION, ASKED, connection=connection))
-            case "beats":
-                log.calls("Heartbeat", {}, connection=connection)
-            case "gives" if calls:
-                gives(log, calls[-1])
-            case "gives the first" if calls:
-                gives(log, calls[0], REFUSED, "another")
-            case "waits":
-                log.now += 7 * SECOND
-            case "goes":
-                closes(log, connection)
-            case "comes":
-                number += 1
-                connection = f"c{number}"
-                log.opens(connection, protocol="2.0.1")
-            case "dies":
-                worker = Worker(log, f"w{len(log.values)}", policy=PROVIDED)
-                worker.claim()
-            case _:
-                pass
-        worker.settle()
-    log.now += WAIT_S * SECOND
-    worker.settle()
-
-    records = [log.read(offset) for offset in range(len(log.values))]
-    asked = [record for record in records if isinstance(record, ProviderAsked)]
-    answered = [sent.cause for sent in sent_in(log)]
-    assert worker.station.open_calls == {}
-    assert len(set(answered)) == len(answered)
-    assert set(calls) <= set(answered)
-    assert [fate for fate, *_ in moves(log)].count("waiting") == len(asked)
-    assert len(moves(log)) == 2 * len(asked)

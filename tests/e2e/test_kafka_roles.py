@@ -4,15 +4,19 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from random import Random
 
+import httpx
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from infra.clock import now
+from infra.kafka_cluster import MESSAGE_BYTES_MAX
 from infra.postgres_embedded import EmbeddedPostgres
 from infra.simulator.fleet import simulate
 from infra.simulator.options import SimulationOptions, SimulationReport
@@ -135,6 +139,43 @@ def test_each_role_says_that_it_is_ready_and_how_much_it_does(roles: Roles) -> N
         assert (ready.status_code, ready.json()["ready"]) == (200, True), ready.text
         assert roles.health(name, "/healthz").status_code == 200
         assert figure in roles.health(name, "/metrics").text
+
+
+async def test_an_api_whose_appender_has_failed_is_started_anew_and_writes_again(
+    roles: Roles, broker: Cluster
+) -> None:
+    def put() -> int:
+        path = f"{roles.api_url}/v1/id-tokens/FAILED"
+        return httpx.put(path, json={"group": "G" * 20}, timeout=30).status_code
+
+    def has_failed() -> bool | None:
+        with suppress(httpx.HTTPError):
+            put()
+        return True if roles.starts["api"] > before else None
+
+    before = roles.starts["api"]
+    await bytes_max(broker, "e2e.journal", 100)
+    try:
+        await asyncio.to_thread(eventually, has_failed, "the API ends")
+    finally:
+        await bytes_max(broker, "e2e.journal", MESSAGE_BYTES_MAX)
+    await asyncio.to_thread(roles.wait_ready)
+
+    def is_written() -> bool | None:
+        return True if put() == 200 else None
+
+    await asyncio.to_thread(eventually, is_written, "the API writes again")
+    assert "nothing can be appended by this process any more" in roles.said("api")
+
+
+async def bytes_max(broker: Cluster, topic: str, count: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    await admin.start()
+    try:
+        settings = {"max.message.bytes": str(count)}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
+    finally:
+        await admin.close()
 
 
 async def killed_in_turn(

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import ProducerClosed
 from aiokafka.structs import TopicPartition
 
 from infra import journal_kafka, kafka_cluster, kafka_lanes
@@ -279,7 +280,8 @@ async def test_a_partition_that_was_without_a_leader_is_appended_to_again(
         async with opened(KafkaCluster(three.bootstrap), PREFIX, append_timeout_s=1.0) as journal:
             before = [await journal.append(p, lines("before", 1)) for p in (1, 2, 3)]
             # Its partitions have no other replica.
-            await asyncio.to_thread(three.brokers[0].kill)
+            broker = three.brokers[await leader_of(three, topic_of(PREFIX), 1) - 1]
+            await asyncio.to_thread(broker.kill)
             loop = asyncio.get_running_loop()
             until = loop.time() + 6
             refused: Counter[int] = Counter()
@@ -289,12 +291,19 @@ async def test_a_partition_that_was_without_a_leader_is_appended_to_again(
                         await journal.append(partition, lines("meanwhile", 1))
                     except (Unavailable, AppendUnknown):
                         refused[partition] += 1
-            three.brokers[0].start()
-            await asyncio.to_thread(three.brokers[0].wait_until_up)
+            broker.start()
+            await asyncio.to_thread(broker.wait_until_up)
             after = [await appended_within(journal, p, lines("after", 1)) for p in (1, 2, 3)]
 
-    assert refused
+    assert refused[1] > 1
     assert [each[0] for each in after] > [each[0] for each in before]
+
+
+async def leader_of(cluster: Cluster, topic: str, partition: int) -> int:
+    async with admin_of(KafkaCluster(cluster.bootstrap)) as admin:
+        (described,) = await admin.describe_topics([topic])
+    found = {each["partition"]: each["leader"] for each in described["partitions"]}
+    return int(found[partition])
 
 
 async def in_sync(admin: AIOKafkaAdminClient, topic: str, replicas: int) -> None:
@@ -379,6 +388,65 @@ async def appended_within(
                 return await journal.append(partition, values)
             except (Unavailable, AppendUnknown):
                 continue
+
+
+async def test_what_waits_is_sent_by_the_next_producer(
+    kafka: KafkaCluster, kafka_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has ended refuses a batch, and all that follow; other partitions wait meanwhile."""
+    topic = topic_of(kafka_prefix)
+    async with opened(kafka, kafka_prefix):
+        lanes = kafka_lanes.Lanes(kafka, topic, PARTITIONS + 1, timeout_s=20.0)
+        await lanes.append(1, lines("first", 1))
+        ended = lanes._producer  # noqa: SLF001
+        assert ended is not None
+        refusing = asyncio.Event()
+
+        async def refuse(*_: object, **__: object) -> None:
+            await refusing.wait()
+            raise ProducerClosed
+
+        monkeypatch.setattr(ended, "send_batch", refuse)
+        async with asyncio.TaskGroup() as tasks:
+            refused = tasks.create_task(outcome(lanes.append(1, lines("refused", 1))))
+            await asyncio.sleep(0.1)
+            waiting = tasks.create_task(outcome(lanes.append(2, lines("waiting", 1))))
+            await asyncio.sleep(0.1)
+            refusing.set()
+            async with asyncio.timeout(10):
+                landed = await waiting
+        again = await lanes.append(1, lines("again", 1))
+        assert lanes._producer is not ended  # noqa: SLF001
+        await lanes.close()
+
+    assert type(refused.result()) is Unavailable
+    assert landed == range(1)
+    assert again == range(1, 2)
+
+
+async def outcome(appending: Awaitable[range]) -> range | Exception:
+    try:
+        return await appending
+    except Exception as error:  # noqa: BLE001 - it is what is asked for.
+        return error
+
+
+async def test_closing_while_the_next_producer_starts_leaves_none(
+    kafka: KafkaCluster, kafka_prefix: str
+) -> None:
+    topic = topic_of(kafka_prefix)
+    async with opened(kafka, kafka_prefix):
+        lanes = kafka_lanes.Lanes(kafka, topic, PARTITIONS + 1, timeout_s=5.0)
+        await lanes.append(1, lines("first", 1))
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(outcome(lanes.append(2, lines("waiting", 1))))
+            await asyncio.sleep(0)
+            lanes._replace("for the test")
+            await asyncio.sleep(0)
+            await lanes.close()
+
+        assert isinstance(waiting.result(), Unavailable | AppendUnknown)
+        assert lanes._producer is None  # noqa: SLF001
 
 
 async def test_closing_without_a_broker_ends(own_kafka: Cluster) -> None:
