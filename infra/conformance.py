@@ -48,7 +48,7 @@ _ANY_COMMAND += "::test_it_is_sent_as_asked_and_a_valid_result_settles_it"
 
 TOLD_TESTS: Mapping[str, str] = {
     "Authorize": "tests/domain/test_station_cases.py"
-    "::test_o_19_the_status_of_a_token_is_told_as_it_is_stored",
+    f"::test_o_19_the_status_of_a_token_is_told_as_it_is_stored {_PROVIDED}",
     "BootNotification": _STATION,
     "DataTransfer": f"{_PROVIDED} {_KEPT}",
     "Get15118EVCertificate": f"{_PROVIDED} {_KEPT}",
@@ -65,6 +65,10 @@ TOLD_TESTS: Mapping[str, str] = {
     "::test_a_transaction_of_2_is_shown_as_its_events_tell"
     " tests/e2e/test_foreign_clients_2.py::test_a_session_is_in_every_view",
     **dict.fromkeys(TOLD, _STATE),
+    **dict.fromkeys(
+        ("NotifyEVChargingNeeds", "PullDynamicScheduleUpdate", "VatNumberValidation"),
+        f"{_STATE} {_PROVIDED}",
+    ),
 }
 """The tests that show the meaning; that the answer is valid, `test_every_action` shows of all."""
 

@@ -125,16 +125,17 @@ class Settings(BaseSettings):
         description="Actions of stations that somebody else answers through the API, with commas"
         " between them: DataTransfer; of 2.x Authorize (with a contract certificate),"
         " Get15118EVCertificate, GetCertificateStatus, NotifyEVChargingNeeds; of 2.1"
-        " GetCertificateChainStatus, VatNumberValidation. The attribute `provided` of a station's"
-        " registration (the same, or `none`) says otherwise for it. What is not provided is"
-        " refused at once.",
+        " GetCertificateChainStatus, PullDynamicScheduleUpdate, VatNumberValidation. The attribute"
+        " `provided` of a station's registration (the same, or `none`) says otherwise for it. What"
+        " is not provided is refused at once.",
     )
     provider_answer_s: float = Field(
         default=20.0,
         ge=1,
         le=600,
         description="Seconds that such a CALL waits for its answer; then it is refused. Less than"
-        " stations wait for an answer of ours: 30 s is usual.",
+        " stations wait for an answer of ours (30 s is usual); meanwhile most send nothing else. An"
+        " EV waits some 5 s for its certificate.",
     )
     settle_s: float = Field(
         default=900.0,

@@ -17,7 +17,8 @@ _ANY_2 = _ANY | {
 PROVIDABLE: Final[Mapping[str, frozenset[str]]] = {
     "1.6": _ANY,
     "2.0.1": _ANY_2,
-    "2.1": _ANY_2 | {"GetCertificateChainStatus", "VatNumberValidation"},
+    "2.1": _ANY_2
+    | {"GetCertificateChainStatus", "PullDynamicScheduleUpdate", "VatNumberValidation"},
 }
 """OCPP version → actions of stations to which only others may know the answer.
 

@@ -109,6 +109,10 @@ CASES: dict[str, tuple[Json, Json]] = {
         {"certificateStatus": [{**HASHED, "status": "Good", "nextUpdate": "2027-01-01T00:00:00Z"}]},
     ),
     "NotifyEVChargingNeeds": (NEEDS, {"status": "Processing"}),
+    "PullDynamicScheduleUpdate": (
+        {"chargingProfileId": 7},
+        {"status": "Accepted", "scheduleUpdate": {"limit": 11000}},
+    ),
     "VatNumberValidation": (
         {"vatNumber": "NL123"},
         {"status": "Accepted", "vatNumber": "NL123"},
@@ -392,10 +396,10 @@ async def test_what_the_station_told_is_shown_to_the_digit(site: Site) -> None:
         )
     )
     await site.settle()
-    listed = (await site.client.get("/v1/provider-requests?waiting=true")).text
+    listed = await site.client.get("/v1/provider-requests?waiting=true")
 
-    assert request_id not in listed
-    assert '"data":0.12345678901234567890' in listed
+    assert request_id not in [item["request_id"] for item in listed.json()["items"]]
+    assert '"data":0.12345678901234567890' in listed.text
 
 
 async def test_numbers_reach_the_station_as_they_were_written(site: Site) -> None:
