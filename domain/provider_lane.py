@@ -41,7 +41,7 @@ def told(station: Station, offset: int, record: MessageSent, call: OpenCall) -> 
     forwarded = call.forwarded
     if forwarded is None:
         return []
-    station.unseen = [each for each in (*station.unseen, offset) if each in station.outbox]
+    station.unseen = tuple(o for o in (*station.unseen, offset) if o in station.outbox)
     forwarded.is_over = True
     for each in station.open_calls.values():
         if is_repeat(each, call):

@@ -116,7 +116,7 @@ class Station(Struct):
     """Id of the command whose CALL is not answered yet; one at a time."""
     finished: list[str] = []
     outbox: dict[int, MessageSent] = {}
-    unseen: list[int] = []
+    unseen: tuple[int, ...] = ()
     """Of what is in the outbox, the answers to CALLs that waited for a provider: that the station
     calls again does not say that it has seen them."""
     cdr_requests: dict[str, CdrRequest] = {}
@@ -137,7 +137,7 @@ class Station(Struct):
 
     def forget_outbox(self) -> None:
         self.outbox.clear()
-        self.unseen.clear()
+        self.unseen = ()
 
     def is_newest(self, connection: str) -> bool:
         return self.connection is not None and self.connection.id == connection

@@ -329,7 +329,7 @@ def test_what_a_station_was_not_handed_is_handed_over_though_it_went_on() -> Non
     successor.settle()
 
     assert handed == ["slow"]
-    assert successor.station.unseen == []
+    assert successor.station.unseen == ()
 
 
 def test_a_long_conversation_with_a_provider_leaves_nothing_behind() -> None:
