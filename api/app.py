@@ -93,6 +93,7 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
     app.state.waits = Waits(app.state.closing)
     app.state.metrics = Metrics()
     app.state.recent = Recent()
+    app.state.recent_answers = Recent()
     app.state.streams = Streams()
     problems.install(app)
     for module in (

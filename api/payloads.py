@@ -4,7 +4,7 @@ Where a secret stood the journal has "secret:<id>", or "secret-number:<id>"; it 
 wire.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -35,7 +35,7 @@ def check_result(version: str, action: str, payload: Mapping[str, Any]) -> None:
 def secrets_of(payload: Mapping[str, Any]) -> list[str]:
     """Return the secrets in it, each once; a number as its digits."""
     found: dict[str, None] = {}
-    replaced(payload, lambda secret: found.setdefault(str(secret)))
+    replaced(payload, lambda secret: _each(secret, lambda leaf: found.setdefault(str(leaf))))
     return list(found)
 
 
@@ -47,8 +47,19 @@ def with_ids(payload: Mapping[str, Any], secret_ids: Mapping[str, str]) -> Mappi
         kind = "secret" if isinstance(secret, str) else "secret-number"
         return f"{kind}:{secret_ids[str(secret)]}"
 
-    kept: Mapping[str, Any] = replaced(payload, named) if secret_ids else payload
+    if not secret_ids:
+        return payload
+    kept: Mapping[str, Any] = replaced(payload, lambda secret: _each(secret, named))
     return kept
+
+
+def _each(secret: Any, instead: Callable[[Any], Any]) -> Any:
+    """Where an object or a list is the secret, each text and number in it is one."""
+    if isinstance(secret, dict):
+        return {name: _each(inner, instead) for name, inner in secret.items()}
+    if isinstance(secret, list):
+        return [_each(inner, instead) for inner in secret]
+    return secret if secret is None or isinstance(secret, bool) else instead(secret)
 
 
 def _refuse(

@@ -91,8 +91,15 @@ class Vault(Protocol):
         """Return what tells two secrets apart and says nothing to who has no key."""
         ...
 
+    def secret_id(self, command_id: str, secret: str) -> str:
+        """Return the id that `put_secret` keeps it under: the same for the same of both.
+
+        `command_id` is a UUID, of the command or of what else carries the secret.
+        """
+        ...
+
     async def put_secret(self, tenant: str, station: str, command_id: str, secret: str) -> str:
-        """Return its id, the same for the same secret of the same command; it is durable."""
+        """Return its id; it is durable."""
         ...
 
 

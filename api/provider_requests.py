@@ -7,7 +7,7 @@ answered before. The same answer may be posted again. Which actions wait here, a
 settings say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID, uuid5
@@ -16,6 +16,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi import Query as QueryParameters
 from msgspec import Raw
+from msgspec.structs import replace
 from pydantic import Field
 
 from api.access import Caller, Needs, allowed
@@ -30,7 +31,7 @@ from api.waits import Waits
 from projections.provider_requests import ProviderRequest, find_request, find_requests
 from schemas.frames import parse
 from schemas.journal import AppendUnknown, Unavailable
-from schemas.records import ProviderAnswered
+from schemas.records import NO_DOCUMENT, ProviderAnswered
 
 router = APIRouter(tags=["provider requests"])
 
@@ -130,9 +131,12 @@ async def post_answer(
     """Say what the station is told. 201: it was decided so; 202: look it up at Location."""
     found = await _known(ports, caller, id)
     check_result(found.version, found.action, body.payload)
-    record = await _record(ports, caller, found, body.payload)
+    secrets = secrets_of(body.payload)
+    record = _record(ports, caller, found, body.payload, secrets)
     if found.fate == "waiting":
-        await _append(ports, request.app.state.recent, record, id)
+        for secret in secrets:
+            await ports.vault.put_secret(caller.tenant, found.station, _kept_under(record), secret)
+        await _append(ports, request.app.state.recent_answers, record)
         found = await _settled(request, ports, caller, id, query.wait) or found
     if found.fate == "unanswered":
         raise Conflict("too late: the station does not wait for it any more")
@@ -161,31 +165,35 @@ async def _settled(
     )
 
 
-async def _record(
-    ports: Ports, caller: Caller, asked: ProviderRequest, payload: Mapping[str, Any]
+def _record(
+    ports: Ports,
+    caller: Caller,
+    asked: ProviderRequest,
+    payload: Mapping[str, Any],
+    secrets: Sequence[str],
 ) -> ProviderAnswered:
-    """Return the record to append; the secrets of the payload are kept elsewhere before."""
-    tenant, station = caller.tenant, asked.station
-    kept_under = str(uuid5(_NAMESPACE, f"{tenant}/{station}/{asked.request_id}"))
-    secret_ids = {
-        secret: await ports.vault.put_secret(tenant, station, kept_under, secret)
-        for secret in secrets_of(payload)
-    }
-    return ProviderAnswered(
-        tenant=tenant,
-        station=station,
+    record = ProviderAnswered(
+        tenant=caller.tenant,
+        station=asked.station,
         recorded_at=ports.now_us(),
         call=int(asked.request_id.partition(":")[2]),
-        payload=Raw(_encode(with_ids(payload, secret_ids))),
+        payload=NO_DOCUMENT,
         actor=caller.actor,
-        secrets=tuple(secret_ids.values()),
     )
+    kept_under = _kept_under(record)
+    ids = {secret: ports.vault.secret_id(kept_under, secret) for secret in secrets}
+    answer = Raw(_encode(with_ids(payload, ids)))
+    return replace(record, payload=answer, secrets=tuple(ids.values()))
 
 
-async def _append(ports: Ports, recent: Recent, record: ProviderAnswered, request_id: str) -> None:
+def _kept_under(record: ProviderAnswered) -> str:
+    return str(uuid5(_NAMESPACE, f"{record.tenant}/{record.station}/{record.call}"))
+
+
+async def _append(ports: Ports, recent: Recent, record: ProviderAnswered) -> None:
     """Append it unless this process has: a provider may post again and again while it waits."""
     digest = sha256(bytes(record.payload)).hexdigest()
-    key = f"{record.tenant} {request_id} {digest}"
+    key = f"{_kept_under(record)} {digest}"
     recent.claim(key, "answer", digest)
     if recent.is_appended(key):
         return

@@ -24,8 +24,8 @@ COMMANDED_US = 3_600_000_000
 
 def asked(station: Station, fact: TokenAsked) -> None:
     kept, token = station.asked, fact.id_token.casefold()
-    kept.pop(token, None)
-    kept[token] = fact.recorded_at
+    # One that waited for a provider is answered after later ones.
+    kept[token] = max(kept.pop(token, 0), fact.recorded_at)
     if len(kept) > ASKED_MAX:
         del kept[next(iter(kept))]
 

@@ -48,6 +48,9 @@ from schemas.records import (
     TransactionClosed,
 )
 
+UNSEEN_US = 60_000_000
+"""So long a station may wait for an answer of ours, and a new owner hands it over again."""
+
 PAUSE_US = 30_000_000
 """A station that is back sends what it has queued at one go; after such a pause it has done so."""
 
@@ -127,7 +130,7 @@ def _received(station: Station, offset: int, record: MessageReceived, payload: A
             payload,
         )
         if station.outbox:
-            _confirm(station)
+            _confirm(station, record.recorded_at)
         return []
     if record.message_type in (CALLRESULT, CALLERROR):
         return command_lane.answered(station, offset, record)
@@ -179,17 +182,18 @@ def _elapsed(station: Station, offset: int, record: TimeoutElapsed, _: Any) -> l
     return command_lane.timed_out(station, offset, record, None)
 
 
-def _confirm(station: Station) -> None:
+def _confirm(station: Station, now: int) -> None:
     # A station that calls again has seen our last answer; a CALL of ours may still be under way,
-    # and the answer to a CALL that waited while the station went on.
+    # and for a while the answer to a CALL that waited when the station went on.
     outbox = station.outbox
     if not station.in_flight and not station.unseen:
         outbox.clear()
         return
-    seen = [o for o, sent in outbox.items() if sent.message_type != CALL]
-    for offset in seen:
-        if offset not in station.unseen:
+    for offset, sent in list(outbox.items()):
+        is_seen = offset not in station.unseen or now - sent.recorded_at > UNSEEN_US
+        if sent.message_type != CALL and is_seen:
             del outbox[offset]
+    station.unseen = tuple(offset for offset in station.unseen if offset in outbox)
 
 
 def _sent(station: Station, offset: int, record: MessageSent, _: Any) -> list[Fact]:
@@ -198,7 +202,8 @@ def _sent(station: Station, offset: int, record: MessageSent, _: Any) -> list[Fa
     if station.is_newest(record.connection):
         station.outbox[offset] = record
         if len(station.outbox) > OUTBOX_MAX:
-            del station.outbox[next(iter(station.outbox))]
+            answers = (o for o, sent in station.outbox.items() if sent.message_type != CALL)
+            del station.outbox[next(answers)]
     call = station.open_calls.pop(record.cause, None)
     if call is None:
         return []

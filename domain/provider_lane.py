@@ -44,7 +44,7 @@ def told(station: Station, offset: int, record: MessageSent, call: OpenCall) -> 
     station.unseen = tuple(o for o in (*station.unseen, offset) if o in station.outbox)
     forwarded.is_over = True
     for each in station.open_calls.values():
-        if is_repeat(each, call):
+        if each.forwarded is None and is_repeat(each, call):
             each.forwarded = forwarded
     is_answered = (
         record.message_type == CALLRESULT and answer_payload(record).encode() == forwarded.answer

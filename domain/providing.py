@@ -17,6 +17,8 @@ from schemas.records import ProviderAsked
 OPEN_MAX = 8
 """A station may have one CALL under way (OCPP-J, 4.1.1). With more open than this none waits."""
 
+_OF_AN_EVSE = frozenset({"NotifyEVChargingNeeds", "VatNumberValidation"})
+
 CLOCKS_APART_US = 5_000_000
 """Of the owners, at most. One that is further behind the asking had its clock set back."""
 
@@ -39,8 +41,8 @@ def is_wanted(
 def is_waiting(call: OpenCall, station: Station, now: int) -> bool:
     """Whether a provider is asked, and has time left to answer.
 
-    A station that asks for the same again has given up what it asked before. If it sends the same
-    CALL again, that waits for the first.
+    The same CALL sent again waits for the first. What tells the state of an EVSE does not wait any
+    more once the station has told a newer one, which would be overwritten.
     """
     if len(station.open_calls) > OPEN_MAX:
         return False
@@ -48,7 +50,7 @@ def is_waiting(call: OpenCall, station: Station, now: int) -> bool:
         others = station.open_calls.values()
         if any(is_repeat(call, each) and each.forwarded for each in others):
             return True
-        if call.forwarded and any(_is_in_its_place(each, call) for each in others):
+        if call.forwarded and any(_overtakes(each, call) for each in others):
             return False
     forwarded = call.forwarded
     if forwarded is None or forwarded.answer or forwarded.is_over:
@@ -58,9 +60,13 @@ def is_waiting(call: OpenCall, station: Station, now: int) -> bool:
     return station.is_newest(call.connection)
 
 
-def _is_in_its_place(call: OpenCall, earlier: OpenCall) -> bool:
-    is_later = call.offset > earlier.offset and call.action == earlier.action
-    return is_later and not call.error and not is_repeat(call, earlier)
+def _overtakes(call: OpenCall, earlier: OpenCall) -> bool:
+    if call.action not in _OF_AN_EVSE or call.action != earlier.action or call.error:
+        return False
+    if call.offset <= earlier.offset or call.connection != earlier.connection:
+        return False
+    is_other = call.frame != earlier.frame
+    return is_other and payload_of(call).get("evseId") == payload_of(earlier).get("evseId")
 
 
 def ask(

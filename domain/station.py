@@ -164,11 +164,12 @@ def payload_of(call: OpenCall) -> Any:
 
 
 def is_repeat(call: OpenCall, earlier: OpenCall) -> bool:
-    """Whether a CALL is the same one, sent once more on its connection (1.6, 4.1.1)."""
-    return call.offset > earlier.offset and (call.connection, call.message_id, call.action) == (
-        earlier.connection,
-        earlier.message_id,
-        earlier.action,
+    """Whether a CALL is the same one, sent once more on its connection: in id and content."""
+    return (
+        call.offset > earlier.offset
+        and call.frame == earlier.frame
+        and call.connection == earlier.connection
+        and not call.error
     )
 
 

@@ -127,9 +127,13 @@ class Vault:
         """Return what tells two secrets apart and says nothing to who has no key."""
         return "hmac-sha256:" + hmac.digest(self._keys.digest, secret.encode(), "sha256").hex()
 
+    def secret_id(self, command_id: str, secret: str) -> str:
+        """Return the same for the same secret of the same command."""
+        return str(uuid5(UUID(command_id), self.digest(secret)))
+
     async def put_secret(self, tenant: str, station: str, command_id: str, secret: str) -> str:
-        """Return its id, the same for the same secret of the same command; it is durable."""
-        secret_id = str(uuid5(UUID(command_id), self.digest(secret)))
+        """Return its id, which is `secret_id`; it is durable."""
+        secret_id = self.secret_id(command_id, secret)
         row = {
             "id": secret_id,
             "tenant": tenant,

@@ -152,6 +152,8 @@ class Deliveries:
                     frame = await self._filled(delivery)
             except (Unavailable, KeyError, TimeoutError):
                 self._failed(target.id, *target.identity, delivery, "a secret cannot be read")
+                if delivery.message_type != CALL and target.owed:
+                    target.owed -= 1
             else:
                 self._send(target, delivery, frame)
         target.outbox = None

@@ -174,6 +174,21 @@ class TestSecrets:
             assert await next_texts(station, 1) == ["[3]"]
             assert [record.delivery for record in node.log.of(DeliveryFailed)] == [1]
 
+    async def test_an_answer_whose_secret_is_gone_is_not_owed_any_more(self) -> None:
+        async with serving() as node, await node.connect() as station:
+            node.vault.opens.set()
+            await station.send('[2,"d","DataTransfer",{"vendorId":"V"}]')
+            await node.log.received()
+            [connection] = node.server._by_id.values()  # noqa: SLF001
+            owed = connection.owed
+            frame = '[3,"d",{"status":"Accepted","data":"secret:one"}]'
+            node.server.deliver(connection.id, 1, frame, message_type=CALLRESULT, secrets=("one",))
+            node.server.deliver(connection.id, 2, CALL_FRAME, message_type=CALL)
+
+            assert await next_texts(station, 1) == [CALL_FRAME]
+            assert (owed, connection.owed) == (1, 0)
+            assert node.log.of(DeliveryFailed) == []
+
     async def test_a_secret_that_comes_after_the_deadline_is_not_written(self) -> None:
         async with serving() as node, await node.connect():
             node.vault.secrets["one"] = "p"
