@@ -115,20 +115,28 @@ class DomainNode:
 async def one_life(worker: PartitionWorker, assignment: Assignment) -> None:
     """Own the partition until cancelled, or until it is to be claimed anew."""
     partition = worker.partition
+    fenced = unavailable = refused = None
     try:
         await _lived(worker)
-    except* Fenced:
+    except* Fenced as errors:
+        fenced = _first(errors)
+    except* Unavailable as errors:
+        unavailable = _first(errors)
+    except* TooManySetAside as errors:
+        refused = _first(errors)
+    # Outside of those clauses, out of which a cancellation comes in a group before Python 3.11.4.
+    if fenced is not None:
         # If the group gave it to somebody else, this is cancelled meanwhile. If it is still ours,
         # it was claimed by a process that had been asleep: nobody owns it now.
         _logger.warning("partition %d has another owner's claim", partition)
         await asyncio.sleep(FENCED_S)
         await assignment.settled.wait()
-    except* Unavailable as errors:
-        _logger.warning("partition %d: %s", partition, _first(errors))
+    if unavailable is not None:
+        _logger.warning("partition %d: %s", partition, unavailable)
         await asyncio.sleep(RETRY_S)
-    except* TooManySetAside as errors:
+    if refused is not None:
         # The other partitions go on; another process would come no further with this one.
-        worker.stopped = str(_first(errors))
+        worker.stopped = str(refused)
         _logger.critical("stopped: %s", worker.stopped)
         await asyncio.Event().wait()
 

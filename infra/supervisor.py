@@ -92,6 +92,7 @@ class Supervisor:
             ChildFailed: one could not be started; all have ended.
         """
         self._logs.mkdir(parents=True, exist_ok=True)
+        failed: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 keepers = [group.create_task(self._keep(child)) for child in self._children]
@@ -101,9 +102,11 @@ class Supervisor:
                 for keeper in keepers:
                     keeper.cancel()
         except* ChildFailed as failures:
-            raise failures.exceptions[0] from None
+            failed = failures.exceptions[0]
         finally:
             await self._end_all()
+        if failed is not None:
+            raise failed
 
     async def _end_all(self) -> None:
         self._is_stopping = True

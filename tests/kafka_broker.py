@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from random import randrange
 from types import FrameType
 from typing import IO
 
@@ -25,6 +26,7 @@ JARS = POM.parent / "target" / "jars"
 CLUSTER_ID = "Y2hhcmdlbGVkZ2VyLWtmaw"
 JAVA_MIN = 17
 """Of Kafka 4's broker."""
+PORTS = (10_000, 32_000)
 UP_WITHIN_S = 60
 """It takes 3 s; a machine that builds other things at the same time takes longer."""
 JAVA = (
@@ -232,11 +234,18 @@ def dies_with_us() -> list[str]:
 
 
 def free_ports(count: int) -> list[int]:
+    """Return ports below those that the system gives away: nobody gets one while it is not used."""
+    found: dict[int, socket.socket] = {}
     with ExitStack() as stack:
-        sockets: list[socket.socket] = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        while len(found) < count:
+            port = randrange(*PORTS)
+            if port not in found:
+                found[port] = stack.enter_context(socket.socket())
+                try:
+                    found[port].bind(("127.0.0.1", port))
+                except OSError:
+                    del found[port]
+    return list(found)
 
 
 def say(line: str, out: IO[str] | None = None) -> None:

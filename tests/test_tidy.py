@@ -97,6 +97,21 @@ def test_functions_are_short_enough_to_be_read_at_once() -> None:
     assert long == {}
 
 
+def test_nothing_is_raised_or_waited_for_in_a_clause_of_a_group() -> None:
+    """Before Python 3.11.4 what comes out of `except*` is in a group, a cancellation as well."""
+    found = [
+        f"{module}:{node.lineno}"
+        for module in MODULES
+        for clauses in ast.walk(tree_of(module))
+        if isinstance(clauses, ast.TryStar)
+        for clause in clauses.handlers
+        for node in ast.walk(clause)
+        if isinstance(node, ast.Raise | ast.Await)
+    ]
+
+    assert found == []
+
+
 def test_names_of_modules_and_classes_say_what_is_inside() -> None:
     modules = [
         str(module)

@@ -102,6 +102,7 @@ class Station:
         Raises:
             GaveUp: nobody answered for `give_up_s`.
         """
+        gave_up = ""
         try:
             async with asyncio.TaskGroup() as group:
                 lasting = (self._connect(), self._beat(), self._be_absent(), self._give_back())
@@ -113,9 +114,11 @@ class Station:
                 for task in life:
                     task.cancel()
         except* GaveUp as group_error:
-            raise GaveUp(str(group_error.exceptions[0])) from None
+            gave_up = str(group_error.exceptions[0])
         finally:
             self.connected = False
+        if gave_up:
+            raise GaveUp(gave_up)
 
     async def tell(self, action: str, payload: Payload) -> Payload | None:
         """Return the answer; None at once when offline, or when the connection ended first."""

@@ -16,6 +16,7 @@ import psutil
 from infra.deployment import Deployment, Layout
 from schemas.cdr import Cdr
 from tests.e2e.checking import SessionEnergy
+from tests.kafka_broker import free_ports
 
 T = TypeVar("T")
 
@@ -167,10 +168,11 @@ class Up(Views):
 
     def start(self) -> None:
         """Return at once; `wait_ready` waits."""
-        ports = (0, 0, 0, 0)
         if self.layout.deployment.exists():
             known = self.deployment
-            ports = (known.ocpp_port, known.api_port, known.clickhouse_port, known.postgres_port)
+            ports = [known.ocpp_port, known.api_port, known.clickhouse_port, known.postgres_port]
+        else:
+            ports = free_ports(4)
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
                 self.arguments(*ports),
