@@ -5,7 +5,7 @@ from typing import Any
 from domain.facts import Fact
 from domain.provider_requests import Forwarded, ProviderRequestMoved
 from domain.station import OpenCall, Station, answer_payload, is_repeat
-from schemas.records import CALLRESULT, MessageSent, ProviderAnswered, ProviderAsked
+from schemas.records import MessageSent, ProviderAnswered, ProviderAsked
 
 
 def asked(station: Station, offset: int, record: ProviderAsked, _: Any) -> list[Fact]:
@@ -46,9 +46,7 @@ def told(station: Station, offset: int, record: MessageSent, call: OpenCall) -> 
     for each in station.open_calls.values():
         if each.forwarded is None and is_repeat(each, call):
             each.forwarded = forwarded
-    is_answered = (
-        record.message_type == CALLRESULT and answer_payload(record).encode() == forwarded.answer
-    )
+    is_answered = answer_payload(record).encode() == forwarded.answer
     return [
         ProviderRequestMoved(
             offset=offset,

@@ -34,6 +34,15 @@ PROVIDED = POLICY._replace(
 HEARTBEAT_NOW = {"currentTime": "2026-11-23T10:00:00Z"}
 
 
+PRESENTED = {"idToken": {"idToken": "NL-TST-C1", "type": "eMAID"}, "certificate": "MIIB"}
+LET_IN = {"idTokenInfo": {"status": "Accepted"}, "certificateStatus": "Accepted"}
+
+
+def needs(hour: str) -> dict[str, Any]:
+    told = {"requestedEnergyTransfer": "DC", "departureTime": f"2026-11-23T{hour}:00:00Z"}
+    return {"evseId": 1, "chargingNeeds": told}
+
+
 def provided(protocol: str = "2.0.1", policy: Policy = PROVIDED) -> tuple[Log, Worker]:
     return working(policy, Registry(), protocol)
 
