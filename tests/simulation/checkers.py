@@ -22,7 +22,7 @@ from tests.simulation.stations import MONEY
 from tests.simulation.stores import Disk, Trouble
 from tests.simulation.world import World
 
-UNLOGGED_MAX = 250
+UNLOGGED_MAX = 200
 """Frames of one ingress process that were read and are in no log: what it holds in memory."""
 
 

@@ -30,7 +30,7 @@ class Faults:
         self.world = world
         self._kinds = kinds
         self.random = random
-        self.is_flapping = False
+        self.is_flapping = self.is_flooding = False
         self.told: list[str] = []
         """What was done, for whoever reads a failing seed."""
 
@@ -108,7 +108,19 @@ class Faults:
         self.world.broker.is_down = self.world.drive.is_full = is_away
 
     async def flood(self) -> None:
-        """A peer that waits for no answer, while the log cannot be written."""
+        """A peer that waits for no answer, while the log cannot be written.
+
+        One at a time: what a node holds in memory meanwhile is bounded by peer.
+        """
+        if self.is_flooding:
+            return
+        self.is_flooding = True
+        try:
+            await self._flooded()
+        finally:
+            self.is_flooding = False
+
+    async def _flooded(self) -> None:
         socket = ClientSocket("FLOOD")
         port = self.random.choice(sorted(self.world.network.owners))
         try:
