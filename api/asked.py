@@ -1,6 +1,9 @@
 """What this process was asked lately: bridges the lag of the read side for idempotency keys."""
 
+from api.ports import Appender
 from api.problems import Conflict
+from schemas.journal import AppendUnknown, Unavailable
+from schemas.records import Record
 
 RECENT_MAX = 10_000
 
@@ -31,6 +34,23 @@ class Recent:
 
     def is_appended(self, command_id: str) -> bool:
         return self._landed.get(command_id, False)
+
+    async def append(self, log: Appender, command_id: str, record: Record) -> None:
+        """Append what was asked under this id, and remember what is known of its landing.
+
+        Raises:
+            Unavailable: nothing is recorded; the id may mean something else.
+            AppendUnknown: it may be.
+        """
+        try:
+            await log.append(record)
+        except Unavailable:
+            self.release(command_id)
+            raise
+        except AppendUnknown:
+            self.landed(command_id, surely=False)
+            raise
+        self.landed(command_id, surely=True)
 
     def landed(self, command_id: str, *, surely: bool) -> None:
         if command_id in self._asked:

@@ -29,7 +29,6 @@ from projections.cdr_requests import CdrRequestRow, find_request
 from projections.cdrs import CdrRow, find_cdr
 from projections.times import microseconds, utc
 from projections.work_list import OrphanRow, find_held, find_orphans
-from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import NO_DOCUMENT, CdrActionRequested
 
 router = APIRouter(tags=["cdrs"])
@@ -268,7 +267,7 @@ async def _ask(
     if row is not None:
         same((row.action, row.request_digest), (record.action, record.request_digest))
     elif not recent.is_appended(record.request_id):
-        await _append(ports, recent, record)
+        await recent.append(ports.log, record.request_id, record)
     if row is None or row.fate == "requested":
         waits: Waits = request.app.state.waits
         row = (
@@ -312,18 +311,6 @@ def _record(
         tariff_id=asked.tariff_id,
         document=Raw(row.body) if is_reprice else NO_DOCUMENT,
     )
-
-
-async def _append(ports: Ports, recent: Recent, record: CdrActionRequested) -> None:
-    try:
-        await ports.log.append(record)
-    except Unavailable:
-        recent.release(record.request_id)
-        raise
-    except AppendUnknown:
-        recent.landed(record.request_id, surely=False)
-        raise
-    recent.landed(record.request_id, surely=True)
 
 
 def _shown(record: CdrActionRequested) -> CdrRequestRow:

@@ -31,7 +31,6 @@ from domain.commands import OPEN_FATES
 from domain.passwords import weakness
 from projections.commands import CommandRow, find_command, find_commands
 from projections.stations import StationDetail
-from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import CommandRequested, StationPasswordOffered
 
 SEEN_WITHIN_S = 1.0
@@ -90,7 +89,7 @@ async def post_command(
     elif not recent.is_appended(record.command_id):
         if password is not None and detail.station.registered:
             await _offer(ports, record, password)
-        await _append(ports, recent, record)
+        await recent.append(ports.log, record.command_id, record)
     if row is None or row.fate in OPEN_FATES:
         row = await _settled(ports, record, query.wait, request.app.state.waits) or row
     command = from_record(record) if row is None else from_row(row)
@@ -197,18 +196,6 @@ async def _offer(ports: Ports, record: CommandRequested, password: str) -> None:
                 credential=f"secret:{password_id}",
             )
         )
-
-
-async def _append(ports: Ports, recent: Recent, record: CommandRequested) -> None:
-    try:
-        await ports.log.append(record)
-    except Unavailable:
-        recent.release(record.command_id)
-        raise
-    except AppendUnknown:
-        recent.landed(record.command_id, surely=False)
-        raise
-    recent.landed(record.command_id, surely=True)
 
 
 async def _settled(

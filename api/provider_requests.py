@@ -30,7 +30,6 @@ from api.problems import Conflict, NotFound, TooManyStreams
 from api.waits import Waits
 from projections.provider_requests import ProviderRequest, find_request, find_requests
 from schemas.frames import parse
-from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import NO_DOCUMENT, ProviderAnswered
 
 router = APIRouter(tags=["provider requests"])
@@ -195,17 +194,8 @@ async def _append(ports: Ports, recent: Recent, record: ProviderAnswered) -> Non
     digest = sha256(bytes(record.payload)).hexdigest()
     key = f"{_kept_under(record)} {digest}"
     recent.claim(key, "answer", digest)
-    if recent.is_appended(key):
-        return
-    try:
-        await ports.log.append(record)
-    except Unavailable:
-        recent.release(key)
-        raise
-    except AppendUnknown:
-        recent.landed(key, surely=False)
-        raise
-    recent.landed(key, surely=True)
+    if not recent.is_appended(key):
+        await recent.append(ports.log, key, record)
 
 
 def _is_same(told: Raw, given: Raw) -> bool:
