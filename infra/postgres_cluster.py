@@ -74,10 +74,13 @@ class Cluster:
 
         Stops a Postgres left from an earlier run, so the caller must hold the data directory's
         lock: otherwise it would stop the one of a running deployment.
+
+        Raises:
+            PostgresFailed: the message says why.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         if (self.path / "PG_VERSION").exists():
-            stop_orphans(self.path)
+            self.stop_orphans()
         else:
             self._create()
         access = self.path / "pg_hba.conf"
@@ -85,6 +88,16 @@ class Cluster:
         self._give(access)
         if self.log_path.exists() and self.log_path.stat().st_size > LOG_BYTES_MAX:
             self.log_path.rename(self.log_path.with_suffix(".log.old"))
+
+    def stop_orphans(self) -> None:
+        """Stop every process of Postgres that runs here: in order first, then by force.
+
+        The caller holds the data directory's lock, as for `prepare`.
+
+        Raises:
+            PostgresFailed: one does not end.
+        """
+        _stop(_processes(self.path))
 
     def dsn(self, role: str, port: int, database: str = DATABASE) -> str:
         """Return where a role connects: through the socket if its path fits, else by TCP."""
@@ -154,9 +167,7 @@ def launch_command(program: str, *arguments: str) -> list[str]:
     return [*launcher, str(binary(program)), *arguments]
 
 
-def stop_orphans(cluster: Path) -> None:
-    """Stop every process of Postgres that runs in this cluster: in order first, then by force."""
-    running = _processes(cluster)
+def _stop(running: list[psutil.Process]) -> None:
     if not running:
         return
     pids = {process.pid for process in running}

@@ -21,7 +21,7 @@ from infra.cli.status import follow_status
 from infra.deployment import Deployment, Layout, ensure_keys, is_loopback
 from infra.migrations import migrate, migrations
 from infra.orphans import Family
-from infra.postgres_cluster import FAST_STOP_S, IMMEDIATE_STOP_S
+from infra.postgres_cluster import FAST_STOP_S, IMMEDIATE_STOP_S, Cluster
 from infra.postgres_embedded import STOP_SIGNAL, EmbeddedPostgres
 from infra.settings import Settings
 from infra.supervisor import Child, Supervisor
@@ -53,6 +53,8 @@ def run_up(data: Path, host: str, ports: UpPorts, demo: int) -> None:
         _free_ports(_wanted(settings, ports))
     with layout.lock():
         Family(layout.children).end_orphans()
+        # It may hold its port for as long as a checkpoint takes.
+        Cluster(layout.postgres).stop_orphans()
         ensure_keys(settings.secrets or layout.secrets, is_new=not layout.has_journal)
         deployment = _deployment(layout, settings, ports)
         layout.write(deployment)

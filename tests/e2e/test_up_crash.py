@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from infra.journal_sqlite import SqliteJournal
+from infra.postgres_embedded import embedded_postgres
 from infra.simulator.options import SimulationReport
 from schemas.journal import Entry
 from tests.e2e.charging import STATIONS, assert_kept, charging
@@ -108,6 +109,17 @@ async def test_nothing_is_lost_when_up_is_killed_alone_and_its_children_live_on(
     (report,) = load.reports
 
     await assert_all_kept(up, report, commands, answers_min=200)
+    assert up.stop() == 0
+
+
+async def test_up_takes_the_port_of_a_postgres_that_still_ends(own_up: Up) -> None:
+    up = own_up
+    # What a kill of `up` alone leaves for as long as Postgres writes its checkpoint.
+    assert up.stop() == 0
+    async with embedded_postgres(up.layout.postgres, up.deployment.postgres_port):
+        up.start()
+        await asyncio.to_thread(up.wait_ready)
+
     assert up.stop() == 0
 
 
