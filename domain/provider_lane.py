@@ -3,8 +3,8 @@
 from typing import Any
 
 from domain.facts import Fact
-from domain.provider_requests import Forwarded, ProviderRequestMoved
-from domain.station import OpenCall, Station, answer_payload, is_repeat
+from domain.provider_requests import ProviderRequestMoved
+from domain.station import Forwarded, OpenCall, Station, answer_payload, is_repeat
 from schemas.records import MessageSent, ProviderAnswered, ProviderAsked
 
 

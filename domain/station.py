@@ -11,7 +11,6 @@ from domain.commands import Command
 from domain.facts import StationBooted
 from domain.holdings import Holdings
 from domain.mending import mended
-from domain.provider_requests import Forwarded
 from domain.transactions import Transactions
 from schemas.frames import reread
 from schemas.records import CALL, VERSION_16, MessageSent
@@ -63,6 +62,21 @@ class ToldState(NamedTuple):
     at: int
     state: str
     offset: int
+
+
+class Forwarded(Struct):
+    """A CALL that waits until `expires_at` for a provider to answer it."""
+
+    asked_at: int
+    expires_at: int
+    answer: bytes = b""
+    """The result's payload as JSON; empty: none has come."""
+    secrets: tuple[str, ...] = ()
+    """Ids of those that stand in it."""
+    actor: str = ""
+    """Who gave it."""
+    is_over: bool = False
+    """The station was answered; if it sends the same CALL again, it gets the same."""
 
 
 class OpenCall(Struct):

@@ -1,27 +1,26 @@
 """One socket after its handshake, to its end.
 
-Nothing waits in a task of its own; what takes time is a count of ticks that the server works off.
-Reading is paused, and nothing dropped: while the log does not take a record, while the station
+Nothing waits in a task of its own; what takes time is a count of ticks, which the node's pace works
+off. Reading is paused, and nothing dropped: while the log does not take a record, while the station
 sends faster than its allowance, while it does not read what we wrote.
 """
 
 import asyncio
 import base64
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from ingress import redaction, rpc
 from ingress.delivery import Delivery
 from ingress.handshake import may_stay
 from ingress.identity import Identity
+from ingress.node import Node
 from ingress.reading import LOG, MORE, OPENING, PEER, RATE, Reading
 from ingress.stream import POLICY_VIOLATION, Binary, Message, Stream
 from schemas.journal import Unavailable
 from schemas.records import CALL, CALLERROR, CALLRESULT, MessageReceived
 from schemas.switches import NONE, Switches
-
-if TYPE_CHECKING:
-    from ingress.server import Server
 
 ABNORMAL: Final = 1006
 NOT_UTF8: Final = 1007
@@ -30,25 +29,27 @@ TRY_AGAIN: Final = 1013
 
 class Connection(Reading):
     __slots__ = (
-        "_code", "_countdown", "_due_us", "_heard", "_held", "_last_id", "_last_said", "_number",
-        "_pinged", "_reason", "_server", "_silent_s", "_stream", "_switches",
-        "_unreadable", "_unreadable_since", "_unwritten", "_version", "asked", "id",
-        "identity", "is_open", "last_offset", "order", "outbox", "owed",
+        "_code", "_countdown", "_due_us", "_heard", "_held", "_last_id", "_last_said", "_lost",
+        "_node", "_number", "_pinged", "_reason", "_silent_s", "_stream", "_switches",
+        "_unreadable", "_unreadable_since", "_unwritten", "_version", "asked", "id", "identity",
+        "is_open", "last_offset", "order", "outbox", "owed",
     )  # fmt: skip
 
     def __init__(
         self,
-        server: "Server",
+        node: Node,
         stream: Stream,
         *,
         version: str,
         id: str,
         identity: Identity,
         order: int,
+        lost: Callable[["Connection", int, str], None],
         switches: Switches = NONE,
     ) -> None:
         super().__init__()
-        self._server = server
+        self._node = node
+        self._lost = lost
         self._stream = stream
         self._version = version
         self._switches = switches
@@ -82,7 +83,7 @@ class Connection(Reading):
     def take(self, transport: asyncio.Transport, early: bytes) -> None:
         """Begin with this socket, and with what it sent already."""
         self._transport = transport
-        transport.set_write_buffer_limits(high=self._server.options.outbound_bytes_max)
+        transport.set_write_buffer_limits(high=self._node.options.outbound_bytes_max)
         if early:
             self.data_received(early)
         self._resume(OPENING)
@@ -91,7 +92,7 @@ class Connection(Reading):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
-        stream, now_us = self._stream, self._server.now_us()
+        stream, now_us = self._stream, self._node.now_us()
         for message in stream.receive(data):
             self._message_received(message, now_us)
         if stream.frames_seen:
@@ -116,11 +117,11 @@ class Connection(Reading):
         if self._held is not None:
             self._post_held()
             self._held = None
-        self._server.lost(self, self._code, self._reason)
+        self._lost(self, self._code, self._reason)
 
     def pause_writing(self) -> None:
         self._pause(PEER)
-        self._watch(self._server.options.outbound_stall_s)
+        self._watch(self._node.options.outbound_stall_s)
 
     def resume_writing(self) -> None:
         self._resume(PEER)
@@ -155,7 +156,7 @@ class Connection(Reading):
             self._bytes_received(message, "not UTF-8", now_us)
             self.close(NOT_UTF8, "not UTF-8")
             return
-        read = redaction.read(self._version, text, self._switches, self._server.digest)
+        read = redaction.read(self._version, text, self._switches, self._node.digest)
         frame, text = read.frame, read.text
         if frame.message_type == CALL and frame.message_id:
             said = hash(text)
@@ -173,7 +174,7 @@ class Connection(Reading):
             self._frame_received(frame, now_us, text, b"", read.redactions)
 
     def _bytes_received(self, data: bytes, what: str, now_us: int) -> None:
-        data, redactions = redaction.redacted_bytes(data, self._server.digest)
+        data, redactions = redaction.redacted_bytes(data, self._node.digest)
         frame = rpc.unreadable(self._version, what)
         self._frame_received(frame, now_us, "", data, redactions)
 
@@ -205,7 +206,7 @@ class Connection(Reading):
             ),
             frame.payload,
         )
-        self._server.count_frame(frame)
+        self._node.count_frame(frame)
         if frame.message_type == rpc.UNREADABLE:
             self._count_unreadable(now_us)
 
@@ -213,7 +214,7 @@ class Connection(Reading):
         if not 0 <= now_us - self._unreadable_since < 60_000_000:
             self._unreadable, self._unreadable_since = 0, now_us
         self._unreadable += 1
-        if self._unreadable >= self._server.options.unreadable_per_minute_max:
+        if self._unreadable >= self._node.options.unreadable_per_minute_max:
             self.close(POLICY_VIOLATION, "too many unreadable frames")
 
     def _post(self, record: MessageReceived, payload: Any) -> None:
@@ -223,17 +224,17 @@ class Connection(Reading):
                 self._held.append((record, payload))
             return
         try:
-            self._server.log.post(record, payload)
+            self._node.log.post(record, payload)
         except Unavailable:
             self._held = deque([(record, payload)])
             self._pause(LOG)
-            self._watch(self._server.options.hold_s)
+            self._watch(self._node.options.hold_s)
 
     def _post_held(self) -> bool:
         held = self._held
         while held:
             try:
-                self._server.log.post(*held[0])
+                self._node.log.post(*held[0])
             except Unavailable:
                 return False
             held.popleft()
@@ -243,12 +244,12 @@ class Connection(Reading):
 
     def _spend(self, frames: int, now_us: int) -> None:
         # One integer is the whole bucket: when these frames would be due at the steady rate.
-        server, due_us = self._server, self._due_us
-        due_us = (due_us if due_us > now_us else now_us) + frames * server.frame_interval_us
+        node, due_us = self._node, self._due_us
+        due_us = (due_us if due_us > now_us else now_us) + frames * node.frame_interval_us
         self._due_us = due_us
-        if due_us - now_us > server.frame_burst_us and self.is_open:
+        if due_us - now_us > node.frame_burst_us and self.is_open:
             self._pause(RATE)
-            server.watch(self)
+            node.pace.watched.add(self)
 
     # Messages out.
 
@@ -262,7 +263,7 @@ class Connection(Reading):
         data = self._stream.text(frame.encode())
         if self._unwritten is None:
             self._unwritten = [data]
-            self._server.flush_soon(self)
+            self._node.pace.flush_soon(self)
         else:
             self._unwritten.append(data)
         return True
@@ -275,7 +276,7 @@ class Connection(Reading):
             return
         transport.write(unwritten[0] if len(unwritten) == 1 else b"".join(unwritten))
         if self._paused & PEER:
-            limit = 2 * self._server.options.outbound_bytes_max
+            limit = 2 * self._node.options.outbound_bytes_max
             if transport.get_write_buffer_size() > limit:
                 self.abort("a slow reader")
 
@@ -324,17 +325,17 @@ class Connection(Reading):
         self.is_open = False
         # Whatever it was paused for: the peer's close must be read.
         self._resume(LOG | RATE | PEER)
-        self._watch(self._server.options.closing_s)
+        self._watch(self._node.options.closing_s)
 
     # Time.
 
     def due(self) -> float:
         """Do what the wheel wakes this connection for; return after how long to do so again."""
-        options = self._server.options
+        options = self._node.options
         if not self.is_open:
             return 0
         if not self._pinged:
-            if not may_stay(self.identity, options, self._server.directory):
+            if not may_stay(self.identity, options, self._node.directory):
                 self.close(POLICY_VIOLATION, "not admitted any more")
                 return 0
             if self._heard:
@@ -342,7 +343,7 @@ class Connection(Reading):
             self._pinged, self._heard = True, False
             if not self._switches.never_pinged:
                 self._stream.ping()
-                self._server.pings += 1
+                self._node.pings += 1
                 self._flush()
             return options.pong_s
         self._pinged = False
@@ -353,7 +354,7 @@ class Connection(Reading):
             if self._stream.ponged or self._silent_s >= options.silence_s:
                 self.abort("ping unanswered")
                 return 0
-        return self._server.jittered(max(options.ping_s - options.pong_s, options.tick_s))
+        return self._node.pace.jittered(max(options.ping_s - options.pong_s, options.tick_s))
 
     def tick(self) -> bool:
         """Work off what this connection waits for; False once that is nothing."""
@@ -378,7 +379,7 @@ class Connection(Reading):
         return self._paused != 0
 
     def _has_allowance(self) -> bool:
-        ahead_us = self._due_us - self._server.now_us() - self._server.frame_burst_us
+        ahead_us = self._due_us - self._node.now_us() - self._node.frame_burst_us
         if ahead_us > 60_000_000:
             # Our clock was set back; no station owes minutes.
             self._due_us = 0
@@ -386,5 +387,6 @@ class Connection(Reading):
         return ahead_us <= 0
 
     def _watch(self, seconds: float) -> None:
-        self._countdown = self._server.ticks(seconds)
-        self._server.watch(self)
+        pace = self._node.pace
+        self._countdown = pace.ticks(seconds)
+        pace.watched.add(self)

@@ -5,24 +5,37 @@ nothing is read; what came with the request already is kept for the connection.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
+from ingress.connection import Connection
 from ingress.handshake import NoSubprotocol, refusal
 from ingress.options import Options
 from ingress.stream import Stream
 
-if TYPE_CHECKING:
-    from ingress.connection import Connection
-    from ingress.server import Server
-
 _HEAD_END: Final = b"\r\n\r\n"
 
 
-class Opening(asyncio.Protocol):
-    __slots__ = ("_early", "_head", "_server", "_transport", "is_waiting", "options")
+class Admission(Protocol):
+    """Who decides what becomes of it."""
 
-    def __init__(self, server: "Server", options: Options) -> None:
-        self._server = server
+    def accepted(self, opening: "Opening") -> None: ...
+
+    def requested(self, opening: "Opening", head: bytes) -> None:
+        """The request is complete, and waits for its answer."""
+        ...
+
+    def refused(self, opening: "Opening") -> None:
+        """Its socket has gone without having become a connection."""
+        ...
+
+    def count_handshake(self, outcome: str) -> None: ...
+
+
+class Opening(asyncio.Protocol):
+    __slots__ = ("_admission", "_early", "_head", "_transport", "is_waiting", "options")
+
+    def __init__(self, admission: Admission, options: Options) -> None:
+        self._admission = admission
         self.options = options
         """Of the listener that it came by."""
         self._transport: asyncio.Transport | None = None
@@ -34,30 +47,30 @@ class Opening(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
         self._transport = transport  # type: ignore[assignment]
-        self._server.accepted(self)
+        self._admission.accepted(self)
 
     def data_received(self, data: bytes) -> None:
         head = self._head
         if head is None:
             self._early += data
-            if len(self._early) > self._server.options.frame_bytes_max:
+            if len(self._early) > self.options.frame_bytes_max:
                 self.abort("")
             return
         head += data
         end = head.find(_HEAD_END)
         end = end + len(_HEAD_END) if end >= 0 else 0
-        if (end or len(head)) > self._server.options.head_bytes_max:
+        if (end or len(head)) > self.options.head_bytes_max:
             self.refuse("malformed", refusal(431))
         elif end and self._transport is not None:
             self._head = None
             self._early = bytes(head[end:])
             self._transport.pause_reading()
-            self._server.requested(self, bytes(head[:end]))
+            self._admission.requested(self, bytes(head[:end]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self.is_waiting = False
-        self._server.refused(self)
+        self._admission.refused(self)
 
     @property
     def remote(self) -> str:
@@ -68,7 +81,7 @@ class Opening(asyncio.Protocol):
         """Answer with something else than 101."""
         if not self.is_waiting:
             return
-        self._server.count_handshake(outcome)
+        self._admission.count_handshake(outcome)
         self.is_waiting = False
         self._head, self._early = None, b""
         if self._transport is not None:
@@ -81,7 +94,7 @@ class Opening(asyncio.Protocol):
         stream.close(1002, "no common sub-protocol")
         self.refuse(outcome, b"".join((verdict.response, *stream.to_write())))
 
-    def complete(self, response: bytes, connection: "Connection") -> None:
+    def complete(self, response: bytes, connection: Connection) -> None:
         """Answer 101 and hand the socket over."""
         transport = self._transport
         assert transport is not None

@@ -18,21 +18,22 @@ from ssl import SSLContext
 from types import TracebackType
 from typing import Self
 
-from ingress import handshake, rpc
+from ingress import handshake
 from ingress.connection import ABNORMAL, Connection
-from ingress.delivery import Deliveries
+from ingress.deliveries import Deliveries
 from ingress.draining import SERVICE_RESTART, close_in_turn
 from ingress.failures import Failures
 from ingress.flapping import Flapping
 from ingress.handshake import Admitted, NoSubprotocol, Refused, refusal
 from ingress.identity import Identity
+from ingress.node import Node
 from ingress.opening import Opening
 from ingress.options import Options
 from ingress.owed import Owed
+from ingress.pace import Pace
 from ingress.ports import Directory, Log, Secrets
 from ingress.shares import TenantShares
 from ingress.stream import POLICY_VIOLATION, Stream
-from ingress.wheel import Wheel
 from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import ConnectionClosed, ConnectionOpened
 
@@ -54,28 +55,26 @@ class Server:
         node: str,
         options: Options | None = None,
     ) -> None:
-        self.log = log
-        self.now_us = now_us
-        self.digest = secrets.digest
         self.options = options or Options()
-        self.frame_interval_us = round(1e6 / self.options.frames_per_s)
-        self.frame_burst_us = self.frame_interval_us * self.options.frames_burst
-        self.pings = 0
-        self.directory = directory
-        self._node = node
         self._random = Random()
+        self._owed = Owed(log.post)
+        self.pace = Pace(self.options.tick_s, self._random, self._owed.settle)
+        self._node = Node(
+            name=node,
+            log=log,
+            directory=directory,
+            options=self.options,
+            pace=self.pace,
+            now_us=now_us,
+            digest=secrets.digest,
+        )
         self._tasks = asyncio.TaskGroup()
         self._listeners: list[asyncio.Server] = []
-        self._ticker: asyncio.TimerHandle | None = None
-        self._wheel: Wheel[Opening | Connection] = Wheel(self.options.tick_s)
-        self._watched: set[Connection] = set()
-        self._unflushed: list[Connection] = []
         self._sockets: set[Opening | Connection] = set()
         self._by_id: dict[str, Connection] = {}
         self._newest: dict[tuple[str, str], Connection] = {}
         self._opened = 0
         self._opening = 0
-        self._owed = Owed(lambda record: self.log.post(record))
         self._failures = Failures()
         self._shares = TenantShares(self.options.tenant_connections_max)
         self._flapping = Flapping(
@@ -83,7 +82,6 @@ class Server:
         )
         self._draining: asyncio.Event | None = None
         self._handshakes: Counter[str] = Counter()
-        self._frames: Counter[tuple[str, str]] = Counter()
         self._deliveries = Deliveries(
             connections=self._by_id,
             secrets=secrets,
@@ -95,7 +93,7 @@ class Server:
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
-        self._tick_later()
+        self.pace.start()
         return self
 
     async def __aexit__(
@@ -153,9 +151,7 @@ class Server:
                 for socket in list(self._sockets):
                     socket.abort("restarting")
                 await asyncio.sleep(0)
-        if self._ticker is not None:
-            self._ticker.cancel()
-            self._ticker = None
+        self.pace.stop()
 
     # What owners and the node want.
 
@@ -191,13 +187,13 @@ class Server:
             "sockets": len(self._sockets),
             "connections": len(self._by_id),
             "opening": self._opening,
-            "held": sum(connection.is_held for connection in self._watched),
-            "slowed": sum(connection.is_slowed for connection in self._watched),
+            "held": sum(connection.is_held for connection in self.pace.watched),
+            "slowed": sum(connection.is_slowed for connection in self.pace.watched),
             "answering_pings": sum(target.answers_pings for target in self._by_id.values()),
-            "pings": self.pings,
+            "pings": self._node.pings,
             "owed_records": len(self._owed),
             "handshakes": dict(self._handshakes),
-            "frames": dict(self._frames),
+            "frames": dict(self._node.frames),
             "deliveries": dict(self._deliveries.counts),
         }
 
@@ -205,7 +201,7 @@ class Server:
 
     def accepted(self, opening: Opening) -> None:
         self._sockets.add(opening)
-        self._wheel.put(opening, self.options.handshake_s)
+        self.pace.wake_after(self.options.handshake_s, opening)
         if len(self._sockets) > self.options.connections_max:
             opening.refuse("too-many-connections", self._come_again())
 
@@ -214,7 +210,7 @@ class Server:
             opening.refuse("overload", self._come_again())
             return
         try:
-            verdict = handshake.examine(head, opening.options, self.directory)
+            verdict = handshake.examine(head, opening.options, self._node.directory)
         except Unavailable:
             opening.refuse("unavailable", self._come_again())
             return
@@ -228,7 +224,7 @@ class Server:
                     opening.refuse("flapping", self._come_again(wait_s))
                 elif identity not in self._newest and not self._shares.has_room(identity.tenant):
                     opening.refuse("too-many-of-tenant", self._come_again())
-                elif self.log.accepts(*identity):
+                elif self._node.log.accepts(*identity):
                     self._opening += 1
                     self._tasks.create_task(self._open(opening, verdict))
                 else:
@@ -237,14 +233,10 @@ class Server:
     def refused(self, opening: Opening) -> None:
         self._gone(opening)
 
-    def ending(self, connection: Connection) -> None:
-        """The connection takes nothing any more; a newer one of its station may have its place."""
+    def _lost(self, connection: Connection, code: int, reason: str) -> None:
+        self.pace.watched.discard(connection)
         if self._newest.get(connection.identity) is connection:
             del self._newest[connection.identity]
-
-    def lost(self, connection: Connection, code: int, reason: str) -> None:
-        self._watched.discard(connection)
-        self.ending(connection)
         if self._by_id.get(connection.id) is connection:
             del self._by_id[connection.id]
             self._shares.give(connection.identity.tenant)
@@ -253,52 +245,6 @@ class Server:
 
     def count_handshake(self, outcome: str) -> None:
         self._handshakes[outcome] += 1
-
-    def count_frame(self, frame: rpc.Frame) -> None:
-        action = frame.action if frame.error != "NotImplemented" else ""
-        self._frames[action or rpc.NAMES[frame.message_type], frame.error] += 1
-
-    def watch(self, connection: Connection) -> None:
-        """Tick this connection until it says that it waits for nothing."""
-        self._watched.add(connection)
-
-    def flush_soon(self, connection: Connection) -> None:
-        """Flush this connection before this turn of the loop ends."""
-        if not self._unflushed:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._unflushed.append(connection)
-
-    def ticks(self, seconds: float) -> int:
-        return self._wheel.ticks(seconds)
-
-    def jittered(self, seconds: float) -> float:
-        return seconds * self._random.uniform(0.8, 1.2)
-
-    # Time.
-
-    def tick(self) -> None:
-        """Advance everything that waits by one tick."""
-        for socket in self._wheel.turn():
-            again_s = socket.due()
-            if again_s:
-                self._wheel.put(socket, again_s)
-        for connection in list(self._watched):
-            if not connection.tick():
-                self._watched.discard(connection)
-        self._owed.settle()
-
-    def _tick_later(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._ticker = loop.call_later(self.options.tick_s, self._tick_and_again)
-
-    def _tick_and_again(self) -> None:
-        self._tick_later()
-        self.tick()
-
-    def _flush(self) -> None:
-        unflushed, self._unflushed = self._unflushed, []
-        for connection in unflushed:
-            connection.flush()
 
     # Opening and closing.
 
@@ -310,10 +256,10 @@ class Server:
         record = ConnectionOpened(
             tenant=tenant,
             station=station,
-            recorded_at=self.now_us(),
+            recorded_at=self._node.now_us(),
             connection=connection_id,
             protocol=admitted.version,
-            node=self._node,
+            node=self._node.name,
             remote=opening.remote,
             proof=admitted.proof,
             registered=admitted.registered,
@@ -324,7 +270,7 @@ class Server:
         self._deliveries.awaits(connection_id)
         try:
             async with asyncio.timeout(self.options.handshake_s):
-                await self.log.append(record)
+                await self._node.log.append(record)
         except Unavailable:
             opening.refuse("unavailable", self._come_again())
         except (TimeoutError, AppendUnknown):
@@ -354,19 +300,20 @@ class Server:
             fragments_max=self.options.fragments_max,
         )
         connection = Connection(
-            self,
+            self._node,
             stream,
             version=admitted.version,
             id=connection_id,
             identity=admitted.identity,
             order=order,
+            lost=self._lost,
             switches=admitted.switches,
         )
         self._sockets.discard(opening)
         self._sockets.add(connection)
         self._by_id[connection_id] = connection
         self._shares.take(admitted.identity.tenant)
-        self._wheel.put(connection, self.jittered(self.options.ping_s))
+        self.pace.wake_after(self.pace.jittered(self.options.ping_s), connection)
         older, newer = self._newest.get(admitted.identity), connection
         if older is not None and older.order > newer.order:
             older, newer = newer, older
@@ -388,7 +335,7 @@ class Server:
             ConnectionClosed(
                 tenant=tenant,
                 station=station,
-                recorded_at=self.now_us(),
+                recorded_at=self._node.now_us(),
                 connection=connection,
                 code=code,
                 reason=reason,

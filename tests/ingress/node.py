@@ -161,8 +161,8 @@ class Node:
 
     def turn(self, seconds: float) -> None:
         """Let the node's clockwork run this long, at once."""
-        for _ in range(self.server.ticks(seconds)):
-            self.server.tick()
+        for _ in range(self.server.pace.ticks(seconds)):
+            self.server.pace.tick()
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait until something holds that no record tells."""

@@ -172,7 +172,7 @@ async def test_a_station_that_must_not_be_pinged_is_not_and_is_cut_after_long_si
         node.turn(600.0)
 
         assert await station.rest() == b""
-        assert node.server.pings == 0
+        assert node.server.counters()["pings"] == 0
         await station.close()
 
 

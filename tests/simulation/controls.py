@@ -21,7 +21,7 @@ from infra.edge_log import EdgeLog
 from infra.node_watch import LOST_AFTER_S, NodeWatch
 from infra.superseded import Superseded
 from ingress.connection import Connection
-from ingress.delivery import Deliveries
+from ingress.deliveries import Deliveries
 from ingress.server import Server
 from projections.clickhouse_sink import TABLES, ClickHouseSink
 from projections.run import Projection
@@ -127,7 +127,7 @@ def _position_before_rows() -> Iterable[Replacement]:
 def _callerror_when_the_log_fails() -> Iterable[Replacement]:
     def broken(self: Any, record: Any, payload: Any) -> None:
         try:
-            self._server.log.post(record, payload)
+            self._node.log.post(record, payload)
         except Unavailable:
             self.send(f'[4,"{record.message_id}","InternalError","",{{}}]')
 
@@ -137,7 +137,7 @@ def _callerror_when_the_log_fails() -> Iterable[Replacement]:
 def _accepted_and_dropped_when_the_log_fails() -> Iterable[Replacement]:
     def broken(self: Any, record: Any, payload: Any) -> None:
         try:
-            self._server.log.post(record, payload)
+            self._node.log.post(record, payload)
         except Unavailable:
             return
 
