@@ -5,21 +5,15 @@ for an answer of the same socket.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
 
 from infra.simulator import frames
 from infra.simulator.answers import known_action
-from infra.simulator.features import FEATURES, remote_stop, sign_certificate
-from infra.simulator.json_types import Json, Payload
+from infra.simulator.connector import Connector
+from infra.simulator.features_16 import FEATURES, remote_stop, sign_certificate
+from infra.simulator.json_types import Configuration, Json, Payload
 from infra.simulator.outbox import Message
 from infra.simulator.reply import Answer, CallError, status
-
-if TYPE_CHECKING:
-    from infra.simulator.connector import Connector
-    from infra.simulator.station import Station
-
-Configuration: TypeAlias = dict[str, tuple[str, bool]]
-"""Key to value and whether it is read-only."""
+from infra.simulator.station import Station
 
 
 def default_configuration() -> Configuration:
@@ -46,7 +40,7 @@ def default_configuration() -> Configuration:
     }
 
 
-def answer(station: "Station", action: str, payload: Json, *, valid: bool) -> Answer:
+def answer(station: Station, action: str, payload: Json, *, valid: bool) -> Answer:
     decide = COMMANDS.get(action)
     if decide is None:
         code = "NotSupported" if known_action(action) else "NotImplemented"
@@ -56,7 +50,7 @@ def answer(station: "Station", action: str, payload: Json, *, valid: bool) -> An
     return decide(station, payload)
 
 
-def _remote_start(station: "Station", payload: Payload) -> Answer:
+def _remote_start(station: Station, payload: Payload) -> Answer:
     wanted = payload.get("connectorId")
     for connector in station.connectors:
         if wanted in (None, connector.id) and connector.start_remotely(payload["idTag"]):
@@ -64,13 +58,13 @@ def _remote_start(station: "Station", payload: Payload) -> Answer:
     return status("Rejected")
 
 
-def _reset(station: "Station", payload: Payload) -> Answer:
+def _reset(station: Station, payload: Payload) -> Answer:
     for connector in station.connectors:
         connector.end_session(f"{payload['type']}Reset")
     return status("Accepted", station.reboot)
 
 
-def _unlock(station: "Station", payload: Payload) -> Answer:
+def _unlock(station: Station, payload: Payload) -> Answer:
     connector = _connector(station, payload["connectorId"])
     if connector is None:
         return status("NotSupported")
@@ -78,7 +72,7 @@ def _unlock(station: "Station", payload: Payload) -> Answer:
     return status("Unlocked")
 
 
-def _change_availability(station: "Station", payload: Payload) -> Answer:
+def _change_availability(station: Station, payload: Payload) -> Answer:
     wanted = payload["connectorId"]
     chosen = [each for each in station.connectors if wanted in (0, each.id)]
     if not chosen:
@@ -88,7 +82,7 @@ def _change_availability(station: "Station", payload: Payload) -> Answer:
     return status("Scheduled" if scheduled else "Accepted")
 
 
-def _change_configuration(station: "Station", payload: Payload) -> Answer:
+def _change_configuration(station: Station, payload: Payload) -> Answer:
     key, value = payload["key"], payload["value"]
     if key == "AuthorizationKey":
         station.password = value
@@ -102,7 +96,7 @@ def _change_configuration(station: "Station", payload: Payload) -> Answer:
     return status("Accepted")
 
 
-def _get_configuration(station: "Station", payload: Payload) -> Answer:
+def _get_configuration(station: Station, payload: Payload) -> Answer:
     asked = payload.get("key") or list(station.configuration)
     known = [
         {
@@ -117,7 +111,7 @@ def _get_configuration(station: "Station", payload: Payload) -> Answer:
     return Answer({"configurationKey": known} | ({"unknownKey": unknown} if unknown else {}))
 
 
-def _trigger(station: "Station", payload: Payload) -> Answer:
+def _trigger(station: Station, payload: Payload) -> Answer:
     wanted = payload.get("connectorId")
     chosen = [each for each in station.connectors if wanted in (None, 0, each.id)]
     if not chosen:
@@ -147,22 +141,22 @@ def _trigger(station: "Station", payload: Payload) -> Answer:
     return status("Accepted", send)
 
 
-def _data_transfer(station: "Station", payload: Payload) -> Answer:
+def _data_transfer(station: Station, payload: Payload) -> Answer:
     if payload["vendorId"] != frames.VENDOR:
         return status("UnknownVendorId")
     data = payload.get("data")
     return Answer({"status": "Accepted"} | ({} if data is None else {"data": data}))
 
 
-def _clear_cache(station: "Station", payload: Payload) -> Answer:
+def _clear_cache(station: Station, payload: Payload) -> Answer:
     return status("Accepted")
 
 
-def _connector(station: "Station", connector_id: int) -> "Connector | None":
+def _connector(station: Station, connector_id: int) -> Connector | None:
     return next((each for each in station.connectors if each.id == connector_id), None)
 
 
-COMMANDS: dict[str, Callable[["Station", Payload], Answer]] = {
+COMMANDS: dict[str, Callable[[Station, Payload], Answer]] = {
     **FEATURES,
     "ChangeAvailability": _change_availability,
     "ChangeConfiguration": _change_configuration,

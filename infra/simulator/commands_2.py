@@ -5,21 +5,18 @@ EVSE is asked of its only connector. Actions that are not in the table are known
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from infra.simulator import device_2, features_2, frames, frames_2
 from infra.simulator.answers import known_action
-from infra.simulator.features import remote_stop, sign_certificate
+from infra.simulator.connector import Connector
+from infra.simulator.features_16 import remote_stop, sign_certificate
 from infra.simulator.json_types import Json, Payload
 from infra.simulator.outbox import Message
 from infra.simulator.reply import Answer, CallError, status
-
-if TYPE_CHECKING:
-    from infra.simulator.connector import Connector
-    from infra.simulator.station import Station
+from infra.simulator.station import Station
 
 
-def answer(station: "Station", action: str, payload: Json, *, version: str, valid: bool) -> Answer:
+def answer(station: Station, action: str, payload: Json, *, version: str, valid: bool) -> Answer:
     decide = COMMANDS.get(action)
     if decide is None or not known_action(action, version):
         code = "NotSupported" if known_action(action, version) else "NotImplemented"
@@ -29,7 +26,7 @@ def answer(station: "Station", action: str, payload: Json, *, version: str, vali
     return decide(station, payload)
 
 
-def _remote_start(station: "Station", payload: Payload) -> Answer:
+def _remote_start(station: Station, payload: Payload) -> Answer:
     wanted, token = payload.get("evseId"), payload["idToken"]
     profile = payload.get("chargingProfile")
     if profile is not None and profile["chargingProfilePurpose"] != "TxProfile":
@@ -48,7 +45,7 @@ def _remote_start(station: "Station", payload: Payload) -> Answer:
     return status("Rejected")
 
 
-def _reset(station: "Station", payload: Payload) -> Answer:
+def _reset(station: Station, payload: Payload) -> Answer:
     if "evseId" in payload:
         # No EVSE of it has AllowReset (2.0.1, B12).
         return status("Rejected")
@@ -62,14 +59,14 @@ def _reset(station: "Station", payload: Payload) -> Answer:
     return status("Accepted", station.reboot)
 
 
-def _unlock(station: "Station", payload: Payload) -> Answer:
+def _unlock(station: Station, payload: Payload) -> Answer:
     connector = features_2.evse(station, payload["evseId"])
     if connector is None or payload["connectorId"] != 1:
         return status("UnknownConnector")
     return status("Unlocked" if connector.transaction is None else "OngoingAuthorizedTransaction")
 
 
-def _change_availability(station: "Station", payload: Payload) -> Answer:
+def _change_availability(station: Station, payload: Payload) -> Answer:
     chosen = _chosen(station, payload)
     if not chosen:
         return status("Rejected")
@@ -78,7 +75,7 @@ def _change_availability(station: "Station", payload: Payload) -> Answer:
     return status("Scheduled" if scheduled else "Accepted")
 
 
-def _trigger(station: "Station", payload: Payload) -> Answer:
+def _trigger(station: Station, payload: Payload) -> Answer:
     chosen = _chosen(station, payload)
     if not chosen:
         return status("Rejected")
@@ -105,7 +102,7 @@ def _trigger(station: "Station", payload: Payload) -> Answer:
     return status("Accepted", send)
 
 
-def _chosen(station: "Station", payload: Payload) -> list["Connector"]:
+def _chosen(station: Station, payload: Payload) -> list[Connector]:
     """Return the EVSEs that are meant; all of them where none is named."""
     evse = payload.get("evse", {})
     if evse.get("connectorId", 1) != 1:
@@ -113,18 +110,18 @@ def _chosen(station: "Station", payload: Payload) -> list["Connector"]:
     return [each for each in station.connectors if evse.get("id", 0) in (0, each.id)]
 
 
-def _data_transfer(station: "Station", payload: Payload) -> Answer:
+def _data_transfer(station: Station, payload: Payload) -> Answer:
     if payload["vendorId"] != frames.VENDOR:
         return status("UnknownVendorId")
     data = payload.get("data")
     return Answer({"status": "Accepted"} | ({} if data is None else {"data": data}))
 
 
-def _clear_cache(station: "Station", payload: Payload) -> Answer:
+def _clear_cache(station: Station, payload: Payload) -> Answer:
     return status("Accepted")
 
 
-COMMANDS: dict[str, Callable[["Station", Payload], Answer]] = {
+COMMANDS: dict[str, Callable[[Station, Payload], Answer]] = {
     "CancelReservation": features_2.cancel_reservation,
     "ChangeAvailability": _change_availability,
     "ClearCache": _clear_cache,

@@ -8,9 +8,11 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from random import Random
+from typing import Protocol
 
 from infra.simulator import frames
+from infra.simulator.call_lane import Witness
 from infra.simulator.json_types import Payload
 from infra.simulator.oplog import TransactionRecord
 from infra.simulator.outbox import Message
@@ -27,9 +29,6 @@ from infra.simulator.session import (
 )
 from infra.simulator.virtual_clock import VirtualClock
 
-if TYPE_CHECKING:
-    from infra.simulator.station import Station
-
 FAULT_S = 5.0
 # A round trip does not make a session late; waiting for an operator does.
 LATE_S = 5.0
@@ -38,10 +37,35 @@ OFFLINE_S = (3.0, 12.0)
 OFFLINE_JUMPING_S = (0.02, 0.2)
 
 
+class Home(Protocol):
+    """The station that a connector is of."""
+
+    name: str
+    random: Random
+    witness: Witness
+    introduced: asyncio.Event
+
+    async def tell(self, action: str, payload: Payload) -> Payload | None: ...
+
+    async def report(
+        self,
+        action: str,
+        payload: Payload,
+        transaction: TransactionRecord,
+        *,
+        repeat: bool,
+        wait: bool,
+    ) -> None: ...
+
+    def go_offline(self, seconds: float) -> None: ...
+
+    async def session_over(self) -> None: ...
+
+
 class Connector:
     def __init__(
         self,
-        station: "Station",
+        station: Home,
         number: int,
         *,
         clock: VirtualClock,

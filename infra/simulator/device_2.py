@@ -6,16 +6,13 @@ A message of ours that holds more than the station takes at once is refused, as 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
 
 from infra.simulator.frames import moment
 from infra.simulator.frames_2 import connector_state
-from infra.simulator.json_types import Json, Payload
+from infra.simulator.json_types import Configuration, Json, Payload
 from infra.simulator.outbox import Message
 from infra.simulator.reply import Answer, CallError, status
-
-if TYPE_CHECKING:
-    from infra.simulator.station import Station
+from infra.simulator.station import Station
 
 ITEMS_MAX = 4
 """Few, so that longer lists have to come in parts (ItemsPerMessage)."""
@@ -24,8 +21,6 @@ PART_VARIABLES = 5
 """Of a report in one NotifyReport."""
 
 HEARTBEAT = "OCPPCommCtrlr.HeartbeatInterval"
-Configuration: TypeAlias = dict[str, tuple[str, bool]]
-"""Name to value and whether it is read-only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,21 +85,21 @@ def default_configuration() -> Configuration:
     return {each.key: (each.value, each.mutability == "ReadOnly") for each in VARIABLES}
 
 
-def get_variables(station: "Station", payload: Payload) -> Answer:
+def get_variables(station: Station, payload: Payload) -> Answer:
     asked = payload["getVariableData"]
     if len(asked) > ITEMS_MAX:
         return _too_many(asked)
     return Answer({"getVariableResult": [_got(station, each) for each in asked]})
 
 
-def set_variables(station: "Station", payload: Payload) -> Answer:
+def set_variables(station: Station, payload: Payload) -> Answer:
     asked = payload["setVariableData"]
     if len(asked) > ITEMS_MAX:
         return _too_many(asked)
     return Answer({"setVariableResult": [_set(station, each) for each in asked]})
 
 
-def base_report(station: "Station", payload: Payload) -> Answer:
+def base_report(station: Station, payload: Payload) -> Answer:
     is_meant: dict[str, Callable[[Variable], bool]] = {
         "ConfigurationInventory": lambda each: each.is_configuration,
         "FullInventory": lambda _: True,
@@ -116,7 +111,7 @@ def base_report(station: "Station", payload: Payload) -> Answer:
     return _told_in_parts(station, payload["requestId"], items)
 
 
-def report(station: "Station", payload: Payload) -> Answer:
+def report(station: Station, payload: Payload) -> Answer:
     if "componentCriteria" in payload:
         return status("NotSupported")
     wanted = payload.get("componentVariable")
@@ -130,7 +125,7 @@ def report(station: "Station", payload: Payload) -> Answer:
     return _told_in_parts(station, payload["requestId"], items)
 
 
-def _told_in_parts(station: "Station", request_id: int, items: Sequence[Payload]) -> Answer:
+def _told_in_parts(station: Station, request_id: int, items: Sequence[Payload]) -> Answer:
     async def tell() -> None:
         parts = range(0, len(items), PART_VARIABLES)
         at = moment(station.witness.wall())
@@ -153,7 +148,7 @@ def _told_in_parts(station: "Station", request_id: int, items: Sequence[Payload]
     return status("Accepted", tell)
 
 
-def _variables(station: "Station") -> Iterator[Variable]:
+def _variables(station: Station) -> Iterator[Variable]:
     yield from VARIABLES
     for connector in station.connectors:
         yield Variable(
@@ -167,7 +162,7 @@ def _variables(station: "Station") -> Iterator[Variable]:
         )
 
 
-def _value(station: "Station", variable: Variable) -> str:
+def _value(station: Station, variable: Variable) -> str:
     return station.configuration.get(variable.key, (variable.value, True))[0]
 
 
@@ -181,7 +176,7 @@ def _names(asked: Payload, variable: Variable) -> bool:
     )
 
 
-def _found(station: "Station", asked: Payload) -> tuple[Variable | None, str]:
+def _found(station: Station, asked: Payload) -> tuple[Variable | None, str]:
     """Return the variable, or None and why not."""
     is_known = False
     for each in _variables(station):
@@ -192,7 +187,7 @@ def _found(station: "Station", asked: Payload) -> tuple[Variable | None, str]:
     return None, "UnknownVariable" if is_known else "UnknownComponent"
 
 
-def _got(station: "Station", asked: Payload) -> Payload:
+def _got(station: Station, asked: Payload) -> Payload:
     named = {name: asked[name] for name in ("component", "variable")}
     variable, why_not = _found(station, asked)
     if variable is None:
@@ -204,7 +199,7 @@ def _got(station: "Station", asked: Payload) -> Payload:
     return {"attributeStatus": "Accepted", "attributeValue": _value(station, variable), **named}
 
 
-def _set(station: "Station", asked: Payload) -> Payload:
+def _set(station: Station, asked: Payload) -> Payload:
     named = {name: asked[name] for name in ("component", "variable")}
     variable, why_not = _found(station, asked)
     if variable is None:
@@ -223,7 +218,7 @@ def _set(station: "Station", asked: Payload) -> Payload:
     return {"attributeStatus": "Accepted", **named}
 
 
-def _reported(station: "Station", variable: Variable) -> Payload:
+def _reported(station: Station, variable: Variable) -> Payload:
     component: Payload = {"name": variable.component}
     if variable.evse_id is not None:
         component["evse"] = {"id": variable.evse_id}

@@ -6,27 +6,24 @@ cancelled or over; a profile is remembered and reported, and limits nothing.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from infra.simulator.connector import Connector
 from infra.simulator.device_2 import ITEMS_MAX
-from infra.simulator.features import LOG_STATES, SIGNED_FIRMWARE_STATES, clear_profiles
+from infra.simulator.features_16 import LOG_STATES, SIGNED_FIRMWARE_STATES, clear_profiles
 from infra.simulator.json_types import Payload
 from infra.simulator.outbox import Message
 from infra.simulator.reply import Answer, CallError, status
 from infra.simulator.reservation import Reservation
-
-if TYPE_CHECKING:
-    from infra.simulator.connector import Connector
-    from infra.simulator.station import Station
+from infra.simulator.station import Station
 
 FIRMWARE_STATES = ("Downloading", "Downloaded", "Installing", "Installed")
 
 
-def local_list_version(station: "Station", _: Payload) -> Answer:
+def local_list_version(station: Station, _: Payload) -> Answer:
     return Answer({"versionNumber": station.features.local_list_version})
 
 
-def send_local_list(station: "Station", payload: Payload) -> Answer:
+def send_local_list(station: Station, payload: Payload) -> Answer:
     features, version = station.features, payload["versionNumber"]
     entries = payload.get("localAuthorizationList", [])
     if len(entries) > ITEMS_MAX:
@@ -46,7 +43,7 @@ def send_local_list(station: "Station", payload: Payload) -> Answer:
     return status("Accepted")
 
 
-def reserve(station: "Station", payload: Payload) -> Answer:
+def reserve(station: Station, payload: Payload) -> Answer:
     connector = evse(station, payload.get("evseId"))
     expires_at = read_moment(payload["expiryDateTime"])
     if connector is None or expires_at is None or expires_at <= station.witness.wall():
@@ -70,7 +67,7 @@ def reserve(station: "Station", payload: Payload) -> Answer:
     return status(answered)
 
 
-def cancel_reservation(station: "Station", payload: Payload) -> Answer:
+def cancel_reservation(station: Station, payload: Payload) -> Answer:
     for connector, reservation in reserved(station):
         if reservation.id == payload["reservationId"]:
             connector.release()
@@ -78,7 +75,7 @@ def cancel_reservation(station: "Station", payload: Payload) -> Answer:
     return status("Rejected")
 
 
-def expired(station: "Station") -> list[Message]:
+def expired(station: Station) -> list[Message]:
     """Give back what is reserved no longer; return what the central system is told of it."""
     now, messages = station.witness.wall(), []
     for connector, reservation in reserved(station):
@@ -89,11 +86,11 @@ def expired(station: "Station") -> list[Message]:
     return messages
 
 
-def reserved(station: "Station") -> list[tuple["Connector", Reservation]]:
+def reserved(station: Station) -> list[tuple["Connector", Reservation]]:
     return [(each, each.reservation) for each in station.connectors if each.reservation is not None]
 
 
-def set_profile(station: "Station", payload: Payload) -> Answer:
+def set_profile(station: Station, payload: Payload) -> Answer:
     profile, evse_id = payload["chargingProfile"], payload["evseId"]
     chosen = evse(station, evse_id)
     if chosen is None and evse_id != 0:
@@ -111,7 +108,7 @@ def set_profile(station: "Station", payload: Payload) -> Answer:
     return status("Accepted")
 
 
-def clear_profile(station: "Station", payload: Payload) -> Answer:
+def clear_profile(station: Station, payload: Payload) -> Answer:
     criteria = payload.get("chargingProfileCriteria", {})
 
     def is_meant(profile_id: int, profile: Payload) -> bool:
@@ -123,7 +120,7 @@ def clear_profile(station: "Station", payload: Payload) -> Answer:
     return clear_profiles(station, is_meant)
 
 
-def get_profiles(station: "Station", payload: Payload) -> Answer:
+def get_profiles(station: Station, payload: Payload) -> Answer:
     found = list(_asked_profiles(station, payload))
     if not found:
         return status("NoProfiles")
@@ -148,7 +145,7 @@ def get_profiles(station: "Station", payload: Payload) -> Answer:
     return status("Accepted", tell)
 
 
-def _asked_profiles(station: "Station", payload: Payload) -> Iterator[Payload]:
+def _asked_profiles(station: Station, payload: Payload) -> Iterator[Payload]:
     criterion = payload["chargingProfile"]
     for profile_id, profile in station.features.profiles.items():
         if payload.get("evseId") not in (None, profile["evseId"]):
@@ -160,17 +157,17 @@ def _asked_profiles(station: "Station", payload: Payload) -> Iterator[Payload]:
             yield profile
 
 
-def update_firmware(station: "Station", payload: Payload) -> Answer:
+def update_firmware(station: Station, payload: Payload) -> Answer:
     states = SIGNED_FIRMWARE_STATES if "signature" in payload["firmware"] else FIRMWARE_STATES
     return status("Accepted", _telling(station, "FirmwareStatusNotification", states, payload).then)
 
 
-def get_log(station: "Station", payload: Payload) -> Answer:
+def get_log(station: Station, payload: Payload) -> Answer:
     told = _telling(station, "LogStatusNotification", LOG_STATES, payload)
     return Answer({"status": "Accepted", "filename": f"{station.name}.log"}, told.then)
 
 
-def _telling(station: "Station", action: str, states: tuple[str, ...], payload: Payload) -> Answer:
+def _telling(station: Station, action: str, states: tuple[str, ...], payload: Payload) -> Answer:
     number = payload["requestId"]
 
     async def tell() -> None:
@@ -184,7 +181,7 @@ def _telling(station: "Station", action: str, states: tuple[str, ...], payload: 
     return Answer({}, tell)
 
 
-def evse(station: "Station", evse_id: int | None) -> "Connector | None":
+def evse(station: Station, evse_id: int | None) -> Connector | None:
     return next((each for each in station.connectors if each.id == evse_id), None)
 
 

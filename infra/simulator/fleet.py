@@ -12,6 +12,7 @@ from infra.simulator.answers import Findings
 from infra.simulator.call_lane import Witness
 from infra.simulator.connector import Connector
 from infra.simulator.csv_sessions import plans_by_station, read_rows
+from infra.simulator.dialects import dialect
 from infra.simulator.oplog import OpLog, Outcome
 from infra.simulator.options import Progress, SimulationOptions, SimulationReport
 from infra.simulator.session import Habits, SessionPlan, plan_sessions
@@ -174,11 +175,11 @@ def _station(name: str, options: SimulationOptions, witness: Witness) -> Station
         StationOptions(
             name=name,
             url=url if options.tenant is None else f"{url}/{options.tenant}",
-            protocol=options.protocol,
             password=options.password,
             answer_timeout_s=options.answer_timeout_s,
             give_up_s=options.give_up_s,
         ),
+        dialect(options.protocol),
         witness,
         Random(f"{options.seed}/{name}"),
     )

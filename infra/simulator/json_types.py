@@ -4,3 +4,5 @@ from typing import Any, TypeAlias
 
 Json: TypeAlias = Any
 Payload: TypeAlias = dict[str, Any]
+Configuration: TypeAlias = dict[str, tuple[str, bool]]
+"""Name to value and whether it is read-only."""

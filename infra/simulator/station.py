@@ -5,30 +5,28 @@ opened again with jittered backoff, whatever ended it, and the outbox goes on wh
 """
 
 import asyncio
-from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from typing import Protocol
 from uuid import UUID
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
-from infra.simulator import commands, commands_2, device_2, features_2, frames, frames_2
+from infra.simulator import frames
 from infra.simulator.answers import request_violation, retry_after_s
 from infra.simulator.call_lane import CallLane, Witness, acknowledged
+from infra.simulator.connector import Connector
 from infra.simulator.features import Features
-from infra.simulator.json_types import Json, Payload
+from infra.simulator.handshake import handshake
+from infra.simulator.json_types import Configuration, Json, Payload
 from infra.simulator.oplog import Operation, Outcome, TransactionRecord
 from infra.simulator.outbox import ATTEMPTS_MAX, Message, Outbox
 from infra.simulator.reply import Answer, CallError
-
-if TYPE_CHECKING:
-    from infra.simulator.connector import Connector
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
@@ -36,8 +34,6 @@ RETRY_AFTER_MAX_S = 30.0
 # OCPP 1.6, 9.1 TransactionMessageRetryInterval, after a CALLERROR.
 RETRY_INTERVAL_S = 0.1
 BOOT_RETRY_MAX_S = 10.0
-OPEN_TIMEOUT_S = 10.0
-PING_INTERVAL_S = 60.0
 # How often a station looks whether it has been given an interval.
 BEAT_UNKNOWN_S = 1.0
 # How often a station with reservations looks whether one is over.
@@ -52,14 +48,53 @@ class GaveUp(Exception):
 class StationOptions:
     name: str
     url: str
-    protocol: str = "1.6"
     password: str | None
     answer_timeout_s: float
     give_up_s: float | None
 
 
+class Dialect(Protocol):
+    """What a station says and does otherwise in another version of OCPP."""
+
+    protocol: str
+    heartbeat: str
+    """The interval's place in the configuration."""
+    names_transactions: bool
+    """Whether the station does, not the central system."""
+
+    def configuration(self) -> Configuration:
+        """Return what a new station is set to."""
+        ...
+
+    def boot(self, station: str, reason: str) -> Payload: ...
+
+    def announcements(self, at: datetime) -> list[Message]:
+        """Return what a station says of itself, before its connectors."""
+        ...
+
+    def spoken(self, message: Message) -> tuple[str, Payload]:
+        """Return the action and payload of a message that is kept in the words of 1.6."""
+        ...
+
+    def understood(self, answer: Payload | None) -> Payload | None:
+        """Return it in the words of 1.6."""
+        ...
+
+    def is_done(self, action: str) -> bool:
+        """Whether the station does what this CALL asks for."""
+        ...
+
+    def answer(self, station: "Station", action: str, payload: Json, *, valid: bool) -> Answer: ...
+
+    def expired(self, station: "Station") -> Sequence[Message]:
+        """Give back what was reserved for too long; return what to tell of it."""
+        ...
+
+
 class Station:
-    def __init__(self, options: StationOptions, witness: Witness, random: Random) -> None:
+    def __init__(
+        self, options: StationOptions, dialect: Dialect, witness: Witness, random: Random
+    ) -> None:
         self.name = options.name
         self.outbox = Outbox()
         self.random = random
@@ -80,13 +115,10 @@ class Station:
         self._options = options
         self._booted = False
         self._connection: ClientConnection | None = None
-        self._lane = CallLane(options.name, witness, options.answer_timeout_s, options.protocol)
-        self._protocol = options.protocol
-        self._is_16 = options.protocol == "1.6"
-        of_2 = device_2.default_configuration
-        self.configuration = commands.default_configuration() if self._is_16 else of_2()
-        self._heartbeat = "HeartbeatInterval" if self._is_16 else device_2.HEARTBEAT
-        self._subprotocol = Subprotocol(f"ocpp{options.protocol}")
+        self._lane = CallLane(options.name, witness, options.answer_timeout_s, dialect.protocol)
+        self._dialect = dialect
+        self.configuration = dialect.configuration()
+        self._subprotocol = Subprotocol(f"ocpp{dialect.protocol}")
         # Whether a transaction message was answered on this connection.
         self._progressed = False
         self._may_connect = asyncio.Event()
@@ -138,7 +170,7 @@ class Station:
         wait: bool,
     ) -> None:
         """Queue a transaction message; it will be told until it is answered."""
-        if transaction.transaction_id is None and not self._is_16:
+        if transaction.transaction_id is None and self._dialect.names_transactions:
             transaction.transaction_id = str(UUID(int=self.random.getrandbits(128)))
         message = Message(
             action=action,
@@ -180,13 +212,14 @@ class Station:
     async def _connect(self) -> None:
         failures = 0
         loop = asyncio.get_running_loop()
+        url, subprotocol = self._options.url, self._subprotocol
         alive_at = loop.time()
         while True:
             await self._may_connect.wait()
             asked_s = 0.0
             self._lane.answered = self._progressed = False
             try:
-                async with self._handshake() as connection:
+                async with handshake(url, self.name, self.password, subprotocol) as connection:
                     await self._converse(connection)
             except InvalidStatus as error:
                 asked_s = retry_after_s(error.response.headers)
@@ -204,22 +237,6 @@ class Station:
             backoff_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2**failures)
             wait_s = max(backoff_s, min(asked_s, RETRY_AFTER_MAX_S))
             await asyncio.sleep(wait_s * self.random.uniform(0.5, 1.5))
-
-    def _handshake(self) -> connect:
-        headers = {}
-        if self.password is not None:
-            credentials = b64encode(f"{self.name}:{self.password}".encode()).decode()
-            headers["Authorization"] = f"Basic {credentials}"
-        return connect(
-            f"{self._options.url.rstrip('/')}/{quote(self.name, safe='')}",
-            subprotocols=[self._subprotocol],
-            additional_headers=headers,
-            compression=None,
-            proxy=None,
-            open_timeout=OPEN_TIMEOUT_S,
-            close_timeout=1,
-            ping_interval=PING_INTERVAL_S,
-        )
 
     async def _converse(self, connection: ClientConnection) -> None:
         if connection.subprotocol != self._subprotocol:
@@ -246,23 +263,20 @@ class Station:
             await self._boot(connection)
         self.connected = True
         self.introduced.set()
-        announced = [connector.announcement() for connector in self.connectors]
-        if self._is_16:
-            whole = frames.status(0, "Available", self.witness.wall())
-            announced.insert(0, Message(action="StatusNotification", payload=whole))
+        announced = self._dialect.announcements(self.witness.wall())
+        announced += [connector.announcement() for connector in self.connectors]
         self.outbox.put_first(announced)
         while True:
             message = await self.outbox.first()
             await self._deliver(connection, message)
 
     async def _boot(self, connection: ClientConnection) -> None:
-        is_16 = self._is_16
-        boot = frames.boot(self.name) if is_16 else frames_2.boot(self.name, self.boot_reason)
+        boot = self._dialect.boot(self.name, self.boot_reason)
         answer = await self._lane.exchange(connection, self.connections, "BootNotification", boot)
         match answer:
             case {"status": "Accepted", "interval": int(interval)}:
                 self._booted = True
-                self.configuration[self._heartbeat] = (str(interval), False)
+                self.configuration[self._dialect.heartbeat] = (str(interval), False)
             case {"status": "Pending" | "Rejected", "interval": int(interval)}:
                 await asyncio.sleep(min(BOOT_RETRY_MAX_S, max(1, interval)))
             case _:
@@ -286,10 +300,9 @@ class Station:
         self.outbox.settled(message, answer)
 
     async def _told(self, connection: ClientConnection, message: Message) -> Payload | None:
-        number, exchange = self.connections, self._lane.exchange
-        if self._is_16:
-            return await exchange(connection, number, message.action, message.wire_payload())
-        return frames_2.understood(await exchange(connection, number, *frames_2.spoken(message)))
+        dialect, exchange = self._dialect, self._lane.exchange
+        told = await exchange(connection, self.connections, *dialect.spoken(message))
+        return dialect.understood(told)
 
     async def _received(self, connection: ClientConnection, text: str | bytes) -> None:
         try:
@@ -334,18 +347,16 @@ class Station:
         await answer.then()
 
     def _decide(self, action: str, payload: Json) -> Answer:
-        version = self._protocol
-        table = commands.COMMANDS if self._is_16 else commands_2.COMMANDS
-        violation = request_violation(action, payload, version) if action in table else None
+        dialect, violation = self._dialect, None
+        if dialect.is_done(action):
+            violation = request_violation(action, payload, dialect.protocol)
         if violation is not None:
             self.wrong(f"the CALL {action} is wrong: {violation}")
-        if self._is_16:
-            return commands.answer(self, action, payload, valid=violation is None)
-        return commands_2.answer(self, action, payload, version=version, valid=violation is None)
+        return dialect.answer(self, action, payload, valid=violation is None)
 
     async def _beat(self) -> None:
         while True:
-            interval_s = int(self.configuration[self._heartbeat][0])
+            interval_s = int(self.configuration[self._dialect.heartbeat][0])
             if not self._booted or interval_s <= 0:
                 await asyncio.sleep(BEAT_UNKNOWN_S)
                 continue
@@ -366,7 +377,7 @@ class Station:
     async def _give_back(self) -> None:
         while True:
             await self.reserved.wait()
-            self.outbox.put_first(features_2.expired(self))
-            if not features_2.reserved(self):
+            self.outbox.put_first(self._dialect.expired(self))
+            if all(each.reservation is None for each in self.connectors):
                 self.reserved.clear()
             await asyncio.sleep(EXPIRY_LOOK_S)

@@ -11,6 +11,7 @@ from domain.outbound import OUTBOUND
 from infra.simulator import commands_2
 from infra.simulator.answers import Findings
 from infra.simulator.call_lane import Witness
+from infra.simulator.dialects import dialect
 from infra.simulator.oplog import OpLog
 from infra.simulator.reply import Answer, CallError
 from infra.simulator.station import Station, StationOptions
@@ -28,15 +29,10 @@ HEARTBEAT = {
 
 def station_of(version: str) -> Station:
     options = StationOptions(
-        name="SIM-1",
-        url="ws://localhost",
-        protocol=version,
-        password=None,
-        answer_timeout_s=1,
-        give_up_s=None,
+        name="SIM-1", url="ws://localhost", password=None, answer_timeout_s=1, give_up_s=None
     )
     witness = Witness(oplog=OpLog(None, keep=False), findings=Findings(), wall=lambda: NOW)
-    return Station(options, witness, Random(1))
+    return Station(options, dialect(version), witness, Random(1))
 
 
 def asked(station: Station, action: str, **payload: Any) -> Answer:

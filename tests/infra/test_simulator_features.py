@@ -12,6 +12,7 @@ from domain.outbound import OUTBOUND
 from infra.simulator import commands
 from infra.simulator.answers import Findings
 from infra.simulator.call_lane import Witness
+from infra.simulator.dialects import dialect
 from infra.simulator.oplog import OpLog
 from infra.simulator.reply import CallError
 from infra.simulator.station import Station, StationOptions
@@ -29,7 +30,7 @@ def station_without_a_socket() -> Station:
         name="SIM-1", url="ws://localhost", password=None, answer_timeout_s=1, give_up_s=None
     )
     witness = Witness(oplog=OpLog(None, keep=False), findings=Findings(), wall=lambda: NOW)
-    return Station(options, witness, Random(1))
+    return Station(options, dialect("1.6"), witness, Random(1))
 
 
 @pytest.mark.parametrize("action", OUTBOUND["1.6"])
