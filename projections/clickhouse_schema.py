@@ -17,7 +17,8 @@ async def prepare(tables: Tables) -> None:
     """
     await create_tables(tables)
     # Of a deployment that is older than a column of it.
-    await tables.command("tables.add_version", {"table": messages.TABLE.name})
+    for column in ("version", "violations"):
+        await tables.command(f"tables.add_{column}", {"table": messages.TABLE.name})
     for statement in tables.statements("views"):
         await tables.command(statement)
 

@@ -37,6 +37,7 @@ TABLE = Table(
         ("error", "String"),
         ("frame", "String"),
         ("frame_base64", "String"),
+        ("violations", "Array(String)"),
         ("recorded_at", "DateTime64(6, 'UTC')"),
         ("latency_us", "Nullable(Int64)"),
         ("partition", "UInt16"),
@@ -105,6 +106,7 @@ class MessageRows:
                 error,
                 record.frame,
                 record.frame_base64,
+                record.violations,
                 record.recorded_at,
                 latency,
                 partition,
@@ -140,6 +142,7 @@ class MessageRows:
                 error,
                 record.frame,
                 "",
+                (),
                 record.recorded_at,
                 latency,
                 partition,
@@ -190,6 +193,8 @@ class Message(Struct, frozen=True, kw_only=True):
     """Character for character as on the wire."""
     frame_base64: str
     """Of a frame that was no text."""
+    violations: Sequence[str]
+    """What is odd or wrong with it; docs/tolerance.md explains the words."""
     recorded_at: datetime
     latency_us: int | None
     record: str
@@ -241,6 +246,7 @@ def _message(row: Mapping[str, Any]) -> Message:
         error=row["error"],
         frame=row["frame"],
         frame_base64=row["frame_base64"],
+        violations=row["violations"],
         recorded_at=at if at.tzinfo is not None else at.replace(tzinfo=UTC),
         latency_us=None if latency is None else int(latency),
         record=f"{row['partition']}:{row['offset']}",

@@ -67,6 +67,7 @@ class OpenedRow(Struct, frozen=True):
     user_agent: str
     node: str
     registered: bool
+    violations: tuple[str, ...]
     opened_offset: int
     partition: int
     record_offset: int
@@ -222,6 +223,7 @@ def opened_row(partition: int, offset: int, record: ConnectionOpened) -> OpenedR
         record.user_agent,
         record.node,
         record.registered,
+        record.violations,
         offset,
         partition,
         offset,

@@ -10,7 +10,7 @@ import msgspec
 from domain.station import Station, dump, load
 from projections.ports import Positions, RebuildNeeded, SavedState, StationKey
 
-FOLD_VERSION = 23
+FOLD_VERSION = 24
 """Of the rows and the saved states together. Whoever changes what a fold or a row means raises it;
 a projection whose stored version differs says RebuildNeeded and is rebuilt from the log."""
 

@@ -1,5 +1,6 @@
 """Stations, their connectors and their connections, as last known."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -60,6 +61,8 @@ class ConnectionRow(Struct, frozen=True, kw_only=True):
     user_agent: str
     node: str
     registered: bool
+    violations: Sequence[str]
+    """What was odd about its handshake; docs/tolerance.md explains the words."""
     superseded: bool
     """A newer connection had taken its place before it was closed."""
     position: str

@@ -31,7 +31,7 @@ COPY (
 COPY (
     SELECT
         tenant, station, connection, opened_at, closed_at, reason, remote, protocol, proof,
-        user_agent, node, registered, superseded, opened_offset, partition, record_offset
+        user_agent, node, registered, violations, superseded, opened_offset, partition, record_offset
     FROM read.connections ORDER BY tenant, station, connection
 ) TO STDOUT;
 

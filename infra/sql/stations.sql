@@ -33,7 +33,7 @@ ORDER BY evse, connector;
 -- name: newest_connection
 SELECT
     connection, opened_at, closed_at, reason, remote, protocol, proof, user_agent, node,
-    registered, superseded, partition || ':' || record_offset AS position
+    registered, violations, superseded, partition || ':' || record_offset AS position
 FROM read.connections
 WHERE tenant = %(tenant)s AND station = %(station)s
 ORDER BY opened_offset DESC
@@ -99,11 +99,11 @@ ON CONFLICT (tenant, station, evse, connector) DO UPDATE SET
 -- name: write_opened
 INSERT INTO read.connections (
     tenant, station, connection, opened_at, remote, protocol, proof, user_agent, node, registered,
-    opened_offset, partition, record_offset
+    violations, opened_offset, partition, record_offset
 )
 SELECT
     tenant, station, connection, opened_at, remote, protocol, proof, user_agent, node, registered,
-    opened_offset, partition, record_offset
+    violations, opened_offset, partition, record_offset
 FROM json_populate_recordset(NULL::read.connections, %(rows)s)
 ON CONFLICT (tenant, station, connection) DO NOTHING;
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.clickhouse
 
 
 def rows(count: int) -> list[object]:
-    row = ("default", "CP1", 1, 2, "Heartbeat", "m", "c", "1.6", "", "[]", "", 1, None, 1)
+    row = ("default", "CP1", 1, 2, "Heartbeat", "m", "c", "1.6", "", "[]", "", ["odd"], 1, None, 1)
     return [value for offset in range(count) for value in (*row, offset, 0)]
 
 

@@ -9,6 +9,7 @@ from infra.clickhouse import server_client
 from infra.clickhouse_http import serve
 from infra.clickhouse_tables import ClickHouseTables
 from projections.messages import conversation
+from schemas.tolerance import LONG_ID, NUMBER_AS_ID
 from tests.domain.log import NOW, SECOND, working
 from tests.engines import ClickHouseDatabase
 from tests.projections.series import MemoryPositions, Series
@@ -49,6 +50,20 @@ async def test_the_conversation_is_read_newest_first_by_cursor(series: Series) -
     assert items[0].recorded_at == datetime.fromtimestamp(NOW / SECOND, UTC)
     with pytest.raises(ValueError, match="no cursor"):
         await conversation(series.tables, "default", "CP1", before="1 OR 1")
+
+
+async def test_the_conversation_says_what_is_odd_with_a_frame(series: Series) -> None:
+    log, worker = working()
+    log.calls("Heartbeat", {})
+    log.calls("Heartbeat", {}, violations=(NUMBER_AS_ID.flag, LONG_ID.flag))
+    worker.settle()
+    await series.project(log)
+
+    page = await conversation(series.tables, "default", "CP1")
+
+    received = [item.violations for item in reversed(page.items) if item.direction == "in"]
+    assert received == [[], [NUMBER_AS_ID.flag, LONG_ID.flag]]
+    assert series.value("SELECT uniqExact(arrayJoin(violations)) FROM messages FINAL") == 2
 
 
 async def test_the_conversation_is_read_over_http_as_in_production(

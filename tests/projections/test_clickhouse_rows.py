@@ -147,12 +147,13 @@ async def test_every_frame_is_a_row_with_its_version_and_the_latency_of_its_answ
     assert [row["version"] for row in rows] == [version] * 6
 
 
-async def test_a_table_without_the_version_gets_it_at_a_start(series: Series) -> None:
-    series.client.command("ALTER TABLE messages DROP COLUMN version")
+@pytest.mark.parametrize("column", ["version", "violations"])
+async def test_a_table_without_a_column_gets_it_at_a_start(series: Series, column: str) -> None:
+    series.client.command(f"ALTER TABLE messages DROP COLUMN {column}")
 
     await series.prepare()
 
-    assert series.rows("SELECT version FROM messages") == []
+    assert series.rows(f"SELECT {column} FROM messages") == []
 
 
 async def test_a_frame_with_control_characters_is_kept_as_it_is(series: Series) -> None:

@@ -118,7 +118,8 @@ async def test_a_station_is_known_from_its_boot_its_status_and_its_connection(
     store: PostgresReadStore,
 ) -> None:
     world = await World().start()
-    connection = await world.opens("CP1", user_agent="firmware/1")
+    odd = ("url-in-path",)
+    connection = await world.opens("CP1", user_agent="firmware/1", violations=odd)
     await world.calls(
         "CP1",
         "BootNotification",
@@ -141,6 +142,7 @@ async def test_a_station_is_known_from_its_boot_its_status_and_its_connection(
     assert (connector.status, connector.since.hour) == ("Available", 10)
     assert detail.connection is not None
     assert (detail.connection.connection, detail.connection.closed_at) == (connection, None)
+    assert tuple(detail.connection.violations) == odd
 
     await world.calls("CP1", "StatusNotification", {**status, "status": "Faulted"})
     await world.closes("CP1", connection, reason="NUL\0")

@@ -6,7 +6,8 @@ SELECT count() AS n, sum(h) AS total, groupBitXor(h) AS mixed
 FROM
 (
     SELECT sipHash64(formatRow('RowBinary', tenant, station, direction, type, action, message_id,
-        connection, version, error, frame, frame_base64, recorded_at, latency_us, partition, offset, `index`)) AS h
+        connection, version, error, frame, frame_base64, violations, recorded_at, latency_us,
+        partition, offset, `index`)) AS h
     FROM {table:Identifier} FINAL
 )
 

@@ -52,6 +52,7 @@ CREATE TABLE IF NOT EXISTS {table:Identifier}
     error LowCardinality(String) COMMENT 'What is wrong with the frame; of a CALLERROR its code',
     frame String CODEC(ZSTD(1)) COMMENT 'Character for character as on the wire',
     frame_base64 String COMMENT 'Of a frame that was no text',
+    violations Array(String) CODEC(ZSTD(1)) COMMENT 'What is odd or wrong with the frame, in the words of docs/tolerance.md',
     recorded_at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Our clock',
     latency_us Nullable(Int64) CODEC(ZSTD(1)) COMMENT 'Of an answer: since its CALL, by our clock',
     partition UInt16,
@@ -67,6 +68,11 @@ COMMENT 'Every frame of both directions. Rows may stand twice: use the views, or
 ALTER TABLE {table:Identifier}
     ADD COLUMN IF NOT EXISTS version LowCardinality(String)
         COMMENT 'The OCPP version that the connection speaks' AFTER connection
+
+-- name: add_violations
+ALTER TABLE {table:Identifier}
+    ADD COLUMN IF NOT EXISTS violations Array(String) CODEC(ZSTD(1))
+        COMMENT 'What is odd or wrong with the frame, in the words of docs/tolerance.md' AFTER frame_base64
 
 -- name: create_connector_status
 CREATE TABLE IF NOT EXISTS {table:Identifier}
