@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ingress import redaction, rpc
 from ingress.delivery import Delivery
+from ingress.echoes import Echoes
 from ingress.handshake import may_stay
 from ingress.identity import Identity
 from ingress.node import Node
@@ -29,8 +30,8 @@ TRY_AGAIN: Final = 1013
 
 class Connection(Reading):
     __slots__ = (
-        "_code", "_countdown", "_due_us", "_heard", "_held", "_last_id", "_last_said", "_lost",
-        "_node", "_number", "_pinged", "_reason", "_silent_s", "_stream", "_switches",
+        "_code", "_countdown", "_due_us", "_echoes", "_heard", "_held", "_last_id", "_last_said",
+        "_lost", "_node", "_number", "_pinged", "_reason", "_silent_s", "_stream", "_switches",
         "_unreadable", "_unreadable_since", "_unwritten", "_version", "asked", "id", "identity",
         "is_open", "last_offset", "order", "outbox", "owed",
     )  # fmt: skip
@@ -61,6 +62,7 @@ class Connection(Reading):
         self._countdown = 0
         self._number = 0
         self._due_us = 0
+        self._echoes: Echoes | None = None
         self._unreadable = 0
         self._unreadable_since = 0
         self._heard = False
@@ -156,7 +158,7 @@ class Connection(Reading):
             self._bytes_received(message, "not UTF-8", now_us)
             self.close(NOT_UTF8, "not UTF-8")
             return
-        read = redaction.read(self._version, text, self._switches, self._node.digest)
+        read = redaction.read(self._version, text, self._switches, self._node.digest, self._echoes)
         frame, text = read.frame, read.text
         if frame.message_type == CALL and frame.message_id:
             said = hash(text)
@@ -174,7 +176,7 @@ class Connection(Reading):
             self._frame_received(frame, now_us, text, b"", read.redactions)
 
     def _bytes_received(self, data: bytes, what: str, now_us: int) -> None:
-        data, redactions = redaction.redacted_bytes(data, self._node.digest)
+        data, redactions = redaction.redacted_bytes(data, self._node.digest, self._echoes)
         frame = rpc.unreadable(self._version, what)
         self._frame_received(frame, now_us, "", data, redactions)
 
@@ -267,6 +269,11 @@ class Connection(Reading):
         else:
             self._unwritten.append(data)
         return True
+
+    def was_told(self, secret: str) -> None:
+        """It stands in what was sent, and nothing that the station says of it is to be kept."""
+        self._echoes = self._echoes or Echoes(self._node.digest)
+        self._echoes.add(secret)
 
     def flush(self) -> None:
         """Write what was sent."""

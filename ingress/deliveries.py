@@ -134,19 +134,23 @@ class Deliveries:
             delivery = outbox.popleft()
             try:
                 async with asyncio.timeout(SECRET_S):
-                    frame = await self._filled(delivery)
+                    frame, told = await self._filled(delivery)
             except (Unavailable, KeyError, TimeoutError):
                 self._failed(target.id, *target.identity, delivery, "a secret cannot be read")
                 if delivery.message_type != CALL and target.owed:
                     target.owed -= 1
             else:
+                for secret in told:
+                    target.was_told(secret)
                 self._send(target, delivery, frame)
         target.outbox = None
 
-    async def _filled(self, delivery: Delivery) -> str:
-        frame = delivery.frame
+    async def _filled(self, delivery: Delivery) -> tuple[str, list[str]]:
+        """Return the frame with its secrets, and them."""
+        frame, told = delivery.frame, []
         for secret_id in delivery.secrets:
             secret = await self._secrets.reveal(secret_id)
             frame = frame.replace(f'"secret:{secret_id}"', json.dumps(secret, ensure_ascii=False))
             frame = frame.replace(f'"secret-number:{secret_id}"', secret)
-        return frame
+            told.append(secret)
+        return frame, told

@@ -2,8 +2,8 @@
 
 A configuration or a report may give back a password that we set. Its value is replaced by a keyed
 digest before the record is made, and the record says so: beside what we send, that is the only
-place where a frame of the log is not what was on the wire. Only frames that answer us or report
-variables are looked at; and those that nobody could read, where the text names a secret.
+place where a frame of the log is not what was on the wire. Frames that are sent all the time are
+looked at only if they are wrong, or if their connection was told a secret.
 """
 
 import json
@@ -15,13 +15,16 @@ import msgspec
 from msgspec import Struct
 
 from ingress import rpc
-from ingress.rpc import UNREADABLE, Frame
+from ingress.echoes import Echoes
+from ingress.rpc import Frame
 from schemas.frames import UnreadableFrame, parse, parse_mended, reread
-from schemas.records import CALLRESULT
+from schemas.records import CALL, CALLRESULT, SEND
 from schemas.secret_names import is_secret
 from schemas.secret_values import has_secret, names_secret, replaced
 from schemas.switches import Switches
+from schemas.tolerance import MONEY
 
+OFTEN: Final = MONEY | {"Authorize", "BootNotification", "Heartbeat", "StatusNotification"}
 REPORTS: Final = frozenset({"NotifyEvent", "NotifyReport"})
 
 UNREAD_VALUES_MAX: Final = 500
@@ -52,25 +55,27 @@ class Redacted(NamedTuple):
     values: int
 
 
-def read(version: str, text: str, switches: Switches, digest: Digest) -> Reading:
-    """Return the reading of a text; never raises."""
-    frame = rpc.read(version, text, switches)
-    if not is_suspect(frame):
-        return Reading(frame, text, 0)
-    found = redacted(frame, text, digest)
-    if found is None:
-        return Reading(frame, text, 0)
+def read(
+    version: str, text: str, switches: Switches, digest: Digest, echoes: Echoes | None = None
+) -> Reading:
+    """Return the reading of a text; never raises. `echoes`: of what its connection was told."""
+    frame, count = rpc.read(version, text, switches), 0
+    if is_suspect(frame) and (found := redacted(frame, text, digest)) is not None:
+        text, count = found
+    if echoes is not None:
+        text, more = _without(echoes, text, is_money=frame.action in MONEY)
+        count += more
     # What is wrong with it is said of what is kept: a rule that is broken repeats the value.
-    return Reading(rpc.read(version, found.text, switches), found.text, found.values)
+    return Reading(rpc.read(version, text, switches) if count else frame, text, count)
 
 
 def is_suspect(frame: Frame) -> bool:
     """Whether the frame may hold a secret; cheap for the frames that a station sends most."""
-    if frame.message_type == CALLRESULT:
-        return frame.payload is None or has_secret(frame.payload)
+    if frame.action in OFTEN and not frame.error:
+        return False
     if frame.action in REPORTS:
         return names_secret(frame.payload)
-    return frame.message_type == UNREADABLE or not (frame.action or frame.payload)
+    return frame.payload is None or has_secret(frame.payload)
 
 
 def redacted(frame: Frame, text: str, digest: Digest) -> Redacted | None:
@@ -94,10 +99,16 @@ def redacted(frame: Frame, text: str, digest: Digest) -> Redacted | None:
     return Redacted(_in_place(frame, text, marks, masked) or _anew(frame, text, masked), len(found))
 
 
-def redacted_bytes(data: bytes, digest: Digest) -> tuple[bytes, int]:
+def redacted_bytes(data: bytes, digest: Digest, echoes: Echoes | None = None) -> tuple[bytes, int]:
     """The same of a message that is no text."""
-    found = _redacted_unread(data.decode("latin-1"), lambda secret: f"redacted:{digest(secret)}")
-    return (data, 0) if found is None else (found.text.encode("latin-1"), found.values)
+    text, count = data.decode("latin-1"), 0
+    found = _redacted_unread(text, lambda secret: f"redacted:{digest(secret)}")
+    if found is not None:
+        text, count = found
+    if echoes is not None:
+        text, more = echoes.without(text, is_money=False)
+        count += more
+    return (text.encode("latin-1"), count) if count else (data, 0)
 
 
 def _redacted_unread(text: str, mark: Callable[[str], str]) -> Redacted | None:
@@ -117,12 +128,28 @@ def _in_place(frame: Frame, text: str, marks: Mapping[str, str], masked: Any) ->
 
 
 def _anew(frame: Frame, text: str, masked: Any) -> str:
-    try:
-        value = parse(text)
-    except UnreadableFrame:
-        value = parse_mended(text)
+    value = _parsed(text)
+    if frame.message_type not in (CALL, CALLRESULT, SEND):
+        return _encode([*value[:2], *masked]).decode()
     place = 2 if frame.message_type == CALLRESULT else 3
     return _encode([*value[:place], masked, *value[place + 1 :]]).decode()
+
+
+def _without(echoes: Echoes, text: str, *, is_money: bool) -> tuple[str, int]:
+    found = echoes.without(text, is_money=is_money)
+    if found[1] or "\\u" not in text:
+        return found
+    # Any character may be written by its number.
+    plain = _encode(_parsed(text)).decode()
+    there = echoes.without(plain, is_money=is_money)
+    return there if there[1] else found
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return parse(text)
+    except UnreadableFrame:
+        return parse_mended(text)
 
 
 def _json(value: Any) -> str:

@@ -14,7 +14,8 @@ from schemas import secret_names
 NAMES_MAX: Final = 4_096
 """Whose answer is remembered. A station's device model has a few hundred."""
 
-_VALUES: Final = frozenset({"value", "attributeValue", "actualValue"})
+_VALUES: Final = frozenset({"value", "attributevalue", "actualvalue"})
+_SUBJECTS: Final = ("key", "name", "variable")
 _URL_WITH_PASSWORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/@\s]*:[^/@\s]+@")
 
 
@@ -66,18 +67,27 @@ def _replaced(value: Any, instead: Callable[[Any], Any], *, inside: str, is_held
 
 
 def _subjects(value: dict[str, Any]) -> list[str]:
-    """Return the names of what the values in this object are values of."""
-    variable = value.get("variable")
-    named = [value.get("key"), value.get("name"), variable]
-    if isinstance(variable, dict):
-        named += [variable.get("name"), variable.get("instance")]
-    return [name for name in named if isinstance(name, str)]
+    """Return the names of what the values in this object are values of, in whatever case and list
+    they stand.
+    """
+    named = [value[member] for member in _SUBJECTS if member in value]
+    if not named:
+        named = [inner for member, inner in value.items() if member.lower() in _SUBJECTS]
+    found: list[str] = []
+    for name in named:
+        if isinstance(name, str):
+            found.append(name)
+        elif isinstance(name, list):
+            found += [each for each in name if isinstance(each, str)]
+        elif isinstance(name, dict):
+            found += [each for each in name.values() if isinstance(each, str)]
+    return found
 
 
 def _is_secret_here(name: str, inner: Any, inside: str, is_held: bool) -> bool:
     if inner is None or inner == "" or isinstance(inner, bool):
         return False
-    if is_held and name in _VALUES:
+    if is_held and name.lower() in _VALUES:
         return True
     if isinstance(inner, dict | list):
         return False

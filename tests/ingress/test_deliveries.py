@@ -1,6 +1,7 @@
 """Deliveries: on the connection they name, in order, once, in time, with their secrets."""
 
 import asyncio
+import base64
 
 import pytest
 from websockets.asyncio.client import ClientConnection
@@ -162,6 +163,26 @@ class TestSecrets:
             node.server.deliver(connection_of(node), 2, "[3]", message_type=CALLRESULT)
 
             assert await next_texts(station, 1) == ["[3]"]
+
+    async def test_a_secret_that_the_station_gives_back_is_not_kept(self) -> None:
+        async with serving() as node, await node.connect() as station:
+            node.vault.secrets["one"] = "a-long-password"
+            node.vault.opens.set()
+            node.server.deliver(
+                connection_of(node), 1, PASSWORD_FRAME, message_type=CALL, secrets=("one",)
+            )
+            told = await station.recv()
+            await station.send(told)
+            await station.send('[4,"k","GenericError","a-long-password is no key",{}]')
+            await station.send(b'[3,"k",{"was":"a-long-password"}]')
+            records = await node.log.received(3)
+
+            mark = f"redacted:{node.vault.digest('a-long-password')}"
+            assert "a-long-password" in str(told)
+            assert "a-long-password" not in repr(records) + repr(node.log.payloads)
+            assert [record.redactions for record in records] == [1, 1, 1]
+            assert records[1].frame == f'[4,"k","GenericError","{mark} is no key",{{}}]'
+            assert b"a-long-password" not in base64.b64decode(records[2].frame_base64)
 
     async def test_a_secret_that_is_gone_fails_its_call_and_nothing_else(self) -> None:
         async with serving() as node, await node.connect() as station:
