@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from ingress import rpc
 from ingress.rpc import UNREADABLE, Frame
-from schemas.frames import UnreadableFrame, parse, parse_mended, reread
+from schemas.frames import UnreadableFrame, parse, parse_mended, place_of_payload, reread
 from schemas.records import CALLRESULT
 from schemas.secret_names import is_secret
 from schemas.secret_values import has_secret, names_secret, replaced
@@ -121,7 +121,7 @@ def _anew(frame: Frame, text: str, masked: Any) -> str:
         value = parse(text)
     except UnreadableFrame:
         value = parse_mended(text)
-    place = 2 if frame.message_type == CALLRESULT else 3
+    place = place_of_payload(frame.message_type, value)
     return _encode([*value[:place], masked, *value[place + 1 :]]).decode()
 
 

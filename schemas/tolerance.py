@@ -31,9 +31,9 @@ class Rule(Struct, frozen=True, kw_only=True):
 CONTROL_CHARACTERS: Final = Rule(
     oddity="Control characters stand raw in a string, a byte order mark before the frame, NULs"
     " behind it, a comma before a closing bracket.",
-    done="It is read as if they were escaped, and as if mark, NULs and comma were not there. A"
-    " boot, a heartbeat, an authorization, a status and a money message are answered by what they"
-    " say, others by an error.",
+    done="It is read as if they were escaped, and as if mark, NULs and comma were not there. An"
+    " answer counts; a CALL is answered by what it says where broken-schema has it so, others by an"
+    " error.",
     why="An id tag with two bytes of a card's raw data would else cost the energy of its session.",
     flag="$: control characters, a byte order mark or a comma too many in the text",
     kept_in="ingress/rpc.py",
@@ -111,6 +111,14 @@ SEND_AS_CALL: Final = Rule(
     done="It is read, and answered {}.",
     why="Many libraries know no SEND, and a station waits for an answer to its CALL.",
     kept_in="domain/routes.py",
+)
+LONG_RESULT: Final = Rule(
+    oddity="A CALLRESULT has the name of its action before the payload, or more behind it that says"
+    " nothing: an empty text, object or array, null.",
+    done="The payload counts, and the rest is passed over.",
+    why="It has one reading, and an operator waits for it.",
+    flag="$: more than a type, an id and a payload",
+    kept_in="ingress/rpc.py",
 )
 NO_PAYLOAD: Final = Rule(
     oddity="A CALL of three elements: no payload.",

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from domain.commands import Command, CommandMoved
 from domain.conversation import fold
 from domain.station import Station
+from schemas import tolerance
 from schemas.records import CALL
+from tests.domain.holding import Holder
 from tests.domain.log import KEY, Log, working
 
 
@@ -72,3 +75,55 @@ def test_what_is_no_result_at_all_settles_it_too() -> None:
     command = moved(log)
     assert (command.fate, command.answer) == ("answered", b"null")
     assert command.error_description == "$: not a result"
+
+
+@pytest.mark.parametrize("behind", [[""], [{}], [None, []]])
+def test_what_stands_behind_a_result_does_not_cost_its_content(behind: list[Any]) -> None:
+    holder = Holder("1.6")
+    result = {"configurationKey": [{"key": "HeartbeatInterval", "readonly": False, "value": "30"}]}
+    flag = tolerance.LONG_RESULT.flag
+    command_id = holder.ask("GetConfiguration", {})
+    holder.log.says([3, command_id, result, *behind], violations=(flag,))
+    holder.worker.settle()
+
+    command = moved(holder.log)
+    assert (command.fate, command.error_description) == ("answered", flag)
+    assert command.answer is not None
+    assert msgspec.json.decode(command.answer) == result
+    assert command.effect >= 0
+    assert holder.one("variables")["value"] == "30"
+    holder.assert_rebuilt()
+
+
+def test_the_name_of_the_action_before_a_result_does_not_cost_its_content() -> None:
+    holder = Holder("2.0.1")
+    command_id = holder.ask("GetLocalListVersion", {})
+    frame = [3, command_id, "GetLocalListVersion", {"versionNumber": 7}]
+    holder.log.says(frame, violations=(tolerance.LONG_RESULT.flag,))
+    holder.worker.settle()
+
+    assert moved(holder.log).effect >= 0
+    assert holder.one("local-list")["version"] == 7
+
+
+@pytest.mark.parametrize(
+    ("told", "code", "description"),
+    [
+        (["InternalError", None, None], "InternalError", ""),
+        (["InternalError", "no", {}], "InternalError", "no"),
+        (["InternalError"], "InternalError", ""),
+        (["InternalError", 7, {}], "InternalError", "7"),
+        (["", "no", {}], "GenericError", "no"),
+    ],
+)
+def test_an_error_says_what_stands_in_it_and_nothing_for_what_does_not(
+    told: list[Any], code: str, description: str
+) -> None:
+    log, worker = working()
+    log.requests("ClearCache", {})
+    worker.settle()
+    log.says([4, "k1", *told])
+    worker.settle()
+
+    command = moved(log)
+    assert (command.error_code, command.error_description) == (code, description)
