@@ -11,7 +11,7 @@ from domain.station import Station
 from schemas import tolerance
 from schemas.records import CALL
 from tests.domain.holding import Holder
-from tests.domain.log import KEY, Log, working
+from tests.domain.log import KEY, Log, start, working
 
 
 def moved(log: Log) -> Command:
@@ -127,3 +127,71 @@ def test_an_error_says_what_stands_in_it_and_nothing_for_what_does_not(
 
     command = moved(log)
     assert (command.error_code, command.error_description) == (code, description)
+
+
+ITEM = {"component": {"name": "C"}, "variable": {"name": "V"}}
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "without", "having"),
+    [
+        ("1.6", "GetLocalListVersion", [{}, {"listVersion": None}], {"listVersion": 0}),
+        ("1.6", "ClearCache", [{}, {"status": None}], {"status": "accepted"}),
+        ("1.6", "GetInstalledCertificateIds", [{}], {"status": "NotFound"}),
+        ("1.6", "GetCompositeSchedule", [{}], {"status": "Accepted"}),
+        ("2.0.1", "GetLocalListVersion", [{}], {"versionNumber": "7"}),
+        ("2.0.1", "GetTransactionStatus", [{}], {"messagesInQueue": False}),
+        ("2.0.1", "SetChargingProfile", [{}], {"status": "Accepted"}),
+        ("2.0.1", "SetDisplayMessage", [{}], {"status": "Accepted"}),
+        ("2.0.1", "SetVariables",
+         [{}, {"status": "Accepted"}, {"setVariableResult": []}, {"setVariableResult": 5},
+          {"setVariableResult": [ITEM]},
+          {"setVariableResult": [{**ITEM, "attributeStatus": "Accepted"}, 5]},
+          {"setVariableResult": {**ITEM, "attributeStatus": "Rejected"}}],
+         {"setVariableResult": {**ITEM, "attributeStatus": "Accepted"}}),
+        ("2.0.1", "GetVariables", [{}, {"getVariableResult": [ITEM]}],
+         {"getVariableResult": [{**ITEM, "attributeStatus": "Accepted", "attributeValue": "1"}]}),
+        ("2.0.1", "SetVariableMonitoring", [{}],
+         {"setMonitoringResult": [
+             {**ITEM, "status": "Accepted", "type": "Delta", "severity": 5, "id": 1}]}),
+        ("2.0.1", "ClearVariableMonitoring", [{}, {"clearMonitoringResult": [{"id": 1}]}],
+         {"clearMonitoringResult": [{"id": 1, "status": "Accepted"}]}),
+        ("2.0.1", "CostUpdated", [], {}),
+        ("2.1", "ClearTariffs", [{}], {"clearTariffsResult": [{"status": "Accepted"}]}),
+        ("2.1", "GetTariffs", [{}], {"status": "NoTariff"}),
+        ("2.1", "GetPeriodicEventStream", [], {}),
+    ],
+)  # fmt: skip
+def test_an_effect_is_seen_in_an_answer_that_has_it_and_in_no_other(
+    version: str, action: str, without: list[Any], having: Any
+) -> None:
+    for answer, is_shown in [*((each, False) for each in without), (having, True)]:
+        log, worker = working(protocol=version)
+        log.requests(action, {})
+        worker.settle()
+        log.says([3, "k1", answer])
+        worker.settle()
+
+        command = moved(log)
+        assert command.fate == "answered"
+        assert (command.effect >= 0) is is_shown, answer
+        assert worker.owner.poisoned == {}
+
+
+def test_what_is_asked_without_a_report_is_done_only_where_the_answer_says_so() -> None:
+    log, worker = working(protocol="2.0.1")
+    log.requests("CustomerInformation", {"requestId": 1, "report": False, "clear": True})
+    worker.settle()
+    log.says([3, "k1", {}])
+    worker.settle()
+    assert moved(log).effect < 0
+
+
+def test_a_start_that_was_answered_with_nothing_is_seen_when_it_happens() -> None:
+    log, worker = working()
+    log.requests("RemoteStartTransaction", {"idTag": "TAG"})
+    worker.settle()
+    log.says([3, "k1", {}])
+    log.calls("StartTransaction", start())
+    worker.settle()
+    assert moved(log).effect >= 0
