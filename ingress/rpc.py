@@ -150,7 +150,7 @@ def _call(
 
 def _odd_action(version: str, action: str, switches: Switches) -> tuple[str, _Fault]:
     meant = _by_any_case(version).get(action.casefold(), "")
-    if meant in tolerance.MONEY or (meant and switches.any_case_actions):
+    if meant in tolerance.NOT_TO_BE_LOST or (meant and switches.any_case_actions):
         return meant, ("", tolerance.OTHER_CASE.flag)
     return action, ("NotImplemented", "$[2]: no action of this version")
 

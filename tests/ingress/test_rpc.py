@@ -58,6 +58,17 @@ class TestCall:
 
         assert (frame.action, frame.error) == (action, "NotImplemented")
 
+    @pytest.mark.parametrize("version", payloads.VERSIONS)
+    def test_a_boot_in_another_case_is_read_and_flagged(self, version: str) -> None:
+        station = {"vendorName": "V", "model": "M"}
+        payload = {"chargingStation": station, "reason": "PowerUp"}
+        if version == "1.6":
+            payload = {"chargePointVendor": "V", "chargePointModel": "M"}
+        frame = rpc.read(version, text_of([2, "1", "bootNotification", payload]))
+
+        flags = (tolerance.OTHER_CASE.flag,)
+        assert frame == rpc.Frame(CALL, "1", "BootNotification", payload, "", flags)
+
     def test_an_action_of_another_version_is_not_implemented(self) -> None:
         assert rpc.read("1.6", '[2,"1","TransactionEvent",{}]').error == "NotImplemented"
         assert rpc.read("2.0.1", '[2,"1","StartTransaction",{}]').error == "NotImplemented"
