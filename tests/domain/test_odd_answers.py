@@ -8,8 +8,9 @@ import pytest
 from domain.commands import Command, CommandMoved
 from domain.conversation import fold
 from domain.station import Station
+from ingress import rpc
 from schemas import tolerance
-from schemas.records import CALL
+from schemas.records import CALL, MessageReceived
 from tests.domain.holding import Holder
 from tests.domain.log import KEY, Log, start, working
 
@@ -92,6 +93,41 @@ def test_what_stands_behind_a_result_does_not_cost_its_content(behind: list[Any]
     assert msgspec.json.decode(command.answer) == result
     assert command.effect >= 0
     assert holder.one("variables")["value"] == "30"
+    holder.assert_rebuilt()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[3,"k1",{"configurationKey":[{"key":"A","readonly":false,"value":"30\x01"}]}]',
+        '[3,"k1",{"configurationKey":[{"key":"A","readonly":false,"value":"30\\u0001"},]}]',
+        '\ufeff[3,"k1",{"configurationKey":[{"key":"A","readonly":false,"value":"30\\u0001"}]}]',
+    ],
+)
+def test_how_a_result_was_printed_does_not_cost_its_content(text: str) -> None:
+    holder = Holder("1.6")
+    holder.ask("GetConfiguration", {})
+    frame = rpc.read("1.6", text)
+    holder.log.append(
+        MessageReceived(
+            tenant="default",
+            station="CP1",
+            recorded_at=holder.log.now,
+            connection="c1",
+            number=1,
+            frame=text,
+            message_type=frame.message_type,
+            message_id=frame.message_id,
+            error=frame.error,
+            violations=frame.violations,
+        )
+    )
+    holder.worker.settle()
+
+    command = moved(holder.log)
+    assert (command.fate, command.effect >= 0) == ("answered", True)
+    assert command.error_description == tolerance.CONTROL_CHARACTERS.flag
+    assert holder.one("variables")["value"] == "30\x01"
     holder.assert_rebuilt()
 
 
