@@ -23,10 +23,11 @@ from api.command_shape import Command, from_record, from_row
 from api.downgrades import refuse_downgrade
 from api.payloads import secrets_of
 from api.ports import Ports
-from api.problems import FieldError, Invalid, NotFound
+from api.problems import FieldError, Invalid, NotFound, Refused
 from api.stations import StationId, known
 from api.waits import POLL_S, Waits
 from api.wanted import Asked, CommandWanted
+from domain.admission import refusal
 from domain.commands import OPEN_FATES
 from domain.passwords import weakness
 from projections.commands import CommandRow, find_command, find_commands
@@ -77,11 +78,12 @@ async def post_command(
     key = idempotency_key or str(uuid4())
     command_id = asking.command_id(caller.tenant, station, key)
     asked = asking.asked(body, detail.station.version, command_id, ports.now_us())
+    recent: Recent = request.app.state.recent
+    await _refuse_held_back(ports, recent, detail, asked, command_id)
     password = asking.password_in(asked)
     if password is not None and (why := weakness(password, station)) is not None:
         raise Invalid(FieldError("payload", f"the password is {why}"))
     await refuse_downgrade(ports, detail, asked, command_id)
-    recent: Recent = request.app.state.recent
     record = await _request(ports, recent, caller, station, body, asked, key)
     row = await find_command(ports.db, caller.tenant, record.command_id)
     if row is not None:
@@ -146,6 +148,22 @@ async def _seen_soon(ports: Ports, tenant: str, station: str, version: str) -> S
                 return detail
         await asyncio.sleep(POLL_S)
     return await known(ports, tenant, station)
+
+
+async def _refuse_held_back(
+    ports: Ports, recent: Recent, detail: StationDetail, asked: Asked, command_id: str
+) -> None:
+    """
+    Raises:
+        Refused: as its last boot was answered, the station may not be asked this. A command that
+            was taken before is what it was. Whether it still may when its turn comes, the owner
+            sees.
+    """
+    why = refusal(detail.station.boot_status, asked.version, asked.action, asked.payload)
+    if not why or recent.is_appended(command_id):
+        return
+    if await find_command(ports.db, detail.station.tenant, command_id) is None:
+        raise Refused(why)
 
 
 async def _request(

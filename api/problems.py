@@ -44,6 +44,9 @@ class NotFound(ApiError): ...
 class Conflict(ApiError): ...
 
 
+class Refused(ApiError): ...
+
+
 class UnreadableBody(ApiError): ...
 
 
@@ -104,6 +107,7 @@ TABLE: Mapping[type[Exception], _Rule] = {
     Forbidden: _Rule(HTTPStatus.FORBIDDEN, "forbidden", "Not allowed"),
     NotFound: _Rule(HTTPStatus.NOT_FOUND, "not-found", "There is no such thing"),
     Conflict: _Rule(HTTPStatus.CONFLICT, "conflict", "It contradicts what was asked before"),
+    Refused: _Rule(HTTPStatus.CONFLICT, "refused", "The station may not be asked this now"),
     BodyTooSlow: _Rule(HTTPStatus.REQUEST_TIMEOUT, "body-too-slow", "The body did not come"),
     BodyTooLarge: _Rule(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", "The body is too large"

@@ -133,8 +133,9 @@ def answered(station: Station, offset: int, record: MessageReceived) -> list[Fac
 def _error_in(record: MessageReceived, told: Any) -> tuple[str, str]:
     if record.error:
         return "GenericError", record.violations[0] if record.violations else ""
-    code, description = (str(part) for part in [*(told or ()), "", ""][:2])
-    return code, description
+    parts = [*(told or ()), "", ""][:2]
+    code, description = ("" if part is None else str(part) for part in parts)
+    return code or "GenericError", description
 
 
 def _awaiting(station: Station, message_id: str) -> Command | None:
@@ -180,10 +181,11 @@ def _reserving(station: Station, reservation_id: Any) -> list[Command]:
 def _oddity(record: MessageReceived, command: Command, told: Any) -> str:
     # The answer is what the station says, whatever its schema says; nothing is told back to it.
     version = record.protocol
-    if record.error or command.action not in payloads.actions(version):
-        return record.violations[0] if record.violations else ""
-    found = payloads.violations(version, command.action, told, response=True)
-    return f"the answer breaks its schema: {found[0]}" if found else ""
+    if not record.error and command.action in payloads.actions(version):
+        found = payloads.violations(version, command.action, told, response=True)
+        if found:
+            return f"the answer breaks its schema: {found[0]}"
+    return record.violations[0] if record.violations else ""
 
 
 def delivery_failed(station: Station, offset: int, record: DeliveryFailed, _: Any) -> list[Fact]:

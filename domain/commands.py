@@ -6,7 +6,8 @@ annotate. Beside the fate stands whether the effect was seen: a remote start is 
 transaction starts, not when the station says Accepted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Literal
 
 import msgspec
@@ -14,7 +15,9 @@ from msgspec import Struct
 
 from domain.command_effects import Parts, Seen
 from domain.facts import Fact
+from domain.mending import mended
 from domain.outbound import effect_of
+from schemas import payloads
 from schemas.records import VERSION_16, CommandRequested, MessageSent
 
 Fate = Literal["requested", "dispatched", "answered", "timed_out", "undeliverable", "unknown"]
@@ -32,6 +35,7 @@ _ACCEPTED = (
 """What an answer says of what was asked, in any case, as far as it says anything; it may be no
 text at all."""
 
+_STATUSES = ("status", "attributeStatus")
 _NOTHING_THERE = ("notfound", "notariff")
 """An answer to a question, too."""
 
@@ -144,11 +148,7 @@ def answer(command: Command, offset: int, at: int, payload: Any) -> None:
     """The station's CALLRESULT. After the fate is settled it only annotates."""
     _settle(command, offset, at)
     command.answer = msgspec.json.encode(payload)
-    effect = effect_of(command.version, command.action)
-    if (effect.accepts_any and _status(payload) in (*_ACCEPTED, *_NOTHING_THERE)) or (
-        is_accepted(payload)
-        and (effect.rule is None or effect.is_answer(payload_in(command.payload)))
-    ):
+    if _is_effect(command, mended(command.version, command.action, payload, response=True)):
         command.effect, command.effect_at = offset, at
 
 
@@ -189,15 +189,52 @@ def observe(command: Command, seen: Seen, offset: int, at: int) -> bool:
 
 
 def is_accepted(answer: Any) -> bool:
-    """Whether a result accepts what was asked: as a whole, or each item of its list."""
+    """Whether a result accepts what was asked, as a whole and each item of its lists, as far as it
+    says anything."""
     if not isinstance(answer, dict):
         return False
     told = [answer, *(item for each in answer.values() for item in _objects(each))]
-    return all(
-        _lower(item.get(name)) in _ACCEPTED
-        for item in told
-        for name in ("status", "attributeStatus")
-    )
+    return all(_lower(item.get(name)) in _ACCEPTED for item in told for name in _STATUSES)
+
+
+def _is_effect(command: Command, answer: Any) -> bool:
+    if not isinstance(answer, dict) or not _is_complete(command.version, command.action, answer):
+        return False
+    effect = effect_of(command.version, command.action)
+    if effect.accepts_any:
+        return _lower(answer.get("status")) in (*_ACCEPTED, *_NOTHING_THERE)
+    is_shown_by_it = effect.rule is None or effect.is_answer(payload_in(command.payload))
+    return is_shown_by_it and is_accepted(answer)
+
+
+def _is_complete(version: str, action: str, answer: Mapping[str, Any]) -> bool:
+    for name, statuses in _due(version, action).items():
+        told = answer.get(name)
+        if told in (None, "", [], {}):
+            return False
+        if statuses and not (
+            isinstance(told, list) and all(_says(each, statuses) for each in told)
+        ):
+            return False
+    return True
+
+
+def _says(item: Any, statuses: Sequence[str]) -> bool:
+    return isinstance(item, dict) and all(item.get(status) is not None for status in statuses)
+
+
+@cache
+def _due(version: str, action: str) -> Mapping[str, Sequence[str]]:
+    """Return the members that a result must have; of a list, the statuses that its items must."""
+    if action not in payloads.actions(version):
+        return {}
+    whole = payloads.schema(version, action, response=True)
+    due: dict[str, Sequence[str]] = {}
+    for name in whole.get("required", ()):
+        items = whole["properties"][name].get("items", {})
+        item = whole["definitions"][items["$ref"].rpartition("/")[2]] if "$ref" in items else items
+        due[name] = [status for status in _STATUSES if status in item.get("required", ())]
+    return due
 
 
 def _settle(command: Command, offset: int, at: int) -> None:
@@ -211,10 +248,6 @@ def _settle(command: Command, offset: int, at: int) -> None:
 def payload_in(text: bytes) -> Mapping[str, Any]:
     payload = msgspec.json.decode(text)
     return payload if isinstance(payload, dict) else {}
-
-
-def _status(payload: Any) -> Any:
-    return _lower(payload.get("status")) if isinstance(payload, dict) else ""
 
 
 def _lower(value: Any) -> Any:

@@ -96,6 +96,8 @@ def reported(telling: Telling) -> Iterator[Change]:
     for name, inner in _SETTINGS.items():
         for item in objects_of(telling.request, name):
             control_id = text_of(item, "id")
+            if not control_id:
+                continue
             yield _control(
                 control_id,
                 _TYPES.get(name) or text_of(item, "curveType"),

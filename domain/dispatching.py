@@ -1,13 +1,15 @@
 """Which CALL of ours goes to a station next: the oldest command that its connection may take.
 
-A command that asks what only another version of OCPP has is not sent: it is undeliverable. A
-station that was told to wait (Pending) is sent commands too: they are what it waits for (OCPP 1.6,
-4.2; 2.0.1, B02).
+A command that asks what only another version of OCPP has is not sent: it is undeliverable. So is
+one that the station may not be asked, as its last boot was answered (`domain.admission`). Others go
+to a station that was told to wait (Pending), too: they are what it waits for (OCPP 1.6, 4.2; 2.0.1,
+B02).
 """
 
 from domain import batches
+from domain.admission import HELD_BACK, refusal
 from domain.answering import Policy
-from domain.commands import Command
+from domain.commands import Command, payload_in
 from domain.outages import Outages
 from domain.station import Connection, Station
 from schemas.records import CALL, CommandUndeliverable, MessageSent, TimeoutElapsed
@@ -49,7 +51,7 @@ def dispatch(
         return None
     in_flight = station.commands.get(station.in_flight)
     if in_flight is not None:
-        if in_flight.has_more:
+        if in_flight.has_more and not _refusal(station, in_flight):
             expires_at = outages.extended(in_flight.requested_at, in_flight.expires_at)
             return _call(station, connection, in_flight, policy, expires_at, known, now)
         return None
@@ -62,7 +64,11 @@ def dispatch(
         if command.refused_by == connection.id:
             continue
         if command.version != connection.protocol:
-            return _undeliverable(station, connection, command, known[0], now)
+            spoken = f"the station speaks OCPP {connection.protocol}"
+            reason = f"{spoken}, this is OCPP {command.version}"
+            return _undeliverable(station, command, reason, known[0], now)
+        if reason := _refusal(station, command):
+            return _undeliverable(station, command, reason, known[0], now)
         return _call(station, connection, command, policy, expires_at, known, now)
     return None
 
@@ -96,8 +102,15 @@ def _call(
     )
 
 
+def _refusal(station: Station, command: Command) -> str:
+    if station.boot_status not in HELD_BACK:
+        return ""
+    asked = payload_in(command.payload)
+    return refusal(station.boot_status, command.version, command.action, asked)
+
+
 def _undeliverable(
-    station: Station, connection: Connection, command: Command, epoch: int, now: int
+    station: Station, command: Command, reason: str, epoch: int, now: int
 ) -> CommandUndeliverable:
     return CommandUndeliverable(
         tenant=station.tenant,
@@ -107,5 +120,5 @@ def _undeliverable(
         purpose="undeliverable",
         epoch=epoch,
         command_id=command.command_id,
-        reason=f"the station speaks OCPP {connection.protocol}, this is OCPP {command.version}",
+        reason=reason,
     )

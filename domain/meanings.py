@@ -1,7 +1,8 @@
 """The table of meanings: OCPP version → action of a station → what it says. Folds read it.
 
-Answers stand in `domain/routes.py`, beside these. An action that is not here is believed only if it
-keeps its schema, and carries no state.
+Answers stand in `domain/routes.py`, beside these. What a station tells is believed where what it is
+about can be read; what it asks of us, and an action that is not here and carries no state, only if
+it keeps its schema.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,12 @@ from domain import (
     ocpp16,
     reservations,
 )
+from domain.readable import has, inside
 from domain.told import Meaning, both, holds
+
+_OF_A_JOB = has(texts=("status",), perhaps=("requestId",))
+_OF_A_REPORT = has(numbers=("requestId",))
+_OF_AN_EVSE = has(numbers=("evseId",))
 
 OCPP16: Mapping[str, Meaning] = {
     "Authorize": Meaning(ocpp16.token_asked, ocpp16.has_text("idTag")),
@@ -35,7 +41,9 @@ OCPP16: Mapping[str, Meaning] = {
     "Heartbeat": Meaning(None, lambda _: True),
     "LogStatusNotification": Meaning(holds(jobs.progressed("log")), ocpp16.has_text("status")),
     "MeterValues": Meaning(ocpp16.meter_values, ocpp16.has_values),
-    "SecurityEventNotification": Meaning(holds(monitoring.security_event, is_history=True)),
+    "SecurityEventNotification": Meaning(
+        holds(monitoring.security_event, is_history=True), has(texts=("type",))
+    ),
     "SignCertificate": Meaning(holds(certificates.signing_asked)),
     "SignedFirmwareStatusNotification": Meaning(
         holds(jobs.progressed("firmware")), ocpp16.has_text("status")
@@ -47,45 +55,73 @@ OCPP16: Mapping[str, Meaning] = {
 OCPP201: Mapping[str, Meaning] = {
     "Authorize": Meaning(ocpp2.token_asked, ocpp2.names_id_token),
     "BootNotification": Meaning(ocpp2.booted, ocpp2.names_station),
-    "ClearedChargingLimit": Meaning(holds(charging_profiles.limit_cleared)),
-    "FirmwareStatusNotification": Meaning(holds(jobs.progressed("firmware"))),
+    "ClearedChargingLimit": Meaning(
+        holds(charging_profiles.limit_cleared),
+        has(texts=("chargingLimitSource",), perhaps=("evseId",)),
+    ),
+    "FirmwareStatusNotification": Meaning(holds(jobs.progressed("firmware")), _OF_A_JOB),
     "Heartbeat": Meaning(None, lambda _: True),
-    "LogStatusNotification": Meaning(holds(jobs.progressed("log"))),
+    "LogStatusNotification": Meaning(holds(jobs.progressed("log")), _OF_A_JOB),
     "MeterValues": Meaning(ocpp2.meter_values, ocpp2.has_values),
-    "NotifyChargingLimit": Meaning(holds(charging_profiles.limit_told)),
-    "NotifyCustomerInformation": Meaning(holds(customer_information.reported)),
-    "NotifyDisplayMessages": Meaning(holds(display_messages.reported)),
-    "NotifyEVChargingNeeds": Meaning(holds(charging_profiles.needs_told)),
-    "NotifyEVChargingSchedule": Meaning(holds(charging_profiles.schedule_told)),
+    "NotifyChargingLimit": Meaning(
+        holds(charging_profiles.limit_told),
+        inside("chargingLimit", has(texts=("chargingLimitSource",)), has(perhaps=("evseId",))),
+    ),
+    "NotifyCustomerInformation": Meaning(holds(customer_information.reported), ocpp2.names_part),
+    "NotifyDisplayMessages": Meaning(holds(display_messages.reported), _OF_A_REPORT),
+    "NotifyEVChargingNeeds": Meaning(
+        holds(charging_profiles.needs_told),
+        inside("chargingNeeds", has(texts=("requestedEnergyTransfer",)), _OF_AN_EVSE),
+    ),
+    "NotifyEVChargingSchedule": Meaning(
+        holds(charging_profiles.schedule_told),
+        inside("chargingSchedule", has(numbers=("id",)), _OF_AN_EVSE),
+    ),
     "NotifyEvent": Meaning(
         both(holds(monitoring.events, is_history=True), holds(device_model.event_values)),
         ocpp2.has_events,
     ),
     "NotifyMonitoringReport": Meaning(holds(monitoring.reported), ocpp2.names_part),
     "NotifyReport": Meaning(holds(device_model.reported), ocpp2.names_part),
-    "PublishFirmwareStatusNotification": Meaning(holds(jobs.progressed("publish-firmware"))),
-    "ReportChargingProfiles": Meaning(holds(charging_profiles.reported)),
-    "ReservationStatusUpdate": Meaning(holds(reservations.updated)),
-    "SecurityEventNotification": Meaning(holds(monitoring.security_event, is_history=True)),
+    "PublishFirmwareStatusNotification": Meaning(
+        holds(jobs.progressed("publish-firmware")), _OF_A_JOB
+    ),
+    "ReportChargingProfiles": Meaning(holds(charging_profiles.reported), _OF_A_REPORT),
+    "ReservationStatusUpdate": Meaning(
+        holds(reservations.updated),
+        has(numbers=("reservationId",), texts=("reservationUpdateStatus",)),
+    ),
+    "SecurityEventNotification": Meaning(
+        holds(monitoring.security_event, is_history=True), has(texts=("type",))
+    ),
     "SignCertificate": Meaning(holds(certificates.signing_asked)),
     "StatusNotification": Meaning(ocpp2.status_reported, ocpp2.names_connector_status),
     "TransactionEvent": Meaning(ocpp2.transaction_event, ocpp2.names_transaction),
 }
 OCPP21: Mapping[str, Meaning] = {
     **OCPP201,
-    "BatterySwap": Meaning(holds(energy_offers.swapped)),
-    "ClosePeriodicEventStream": Meaning(holds(monitoring.stream_closed)),
-    "NotifyDERAlarm": Meaning(holds(der_controls.alarm, is_history=True)),
-    "NotifyDERStartStop": Meaning(holds(der_controls.started_or_stopped)),
-    "NotifyPeriodicEventStream": Meaning(holds(monitoring.stream_values)),
-    "NotifyPriorityCharging": Meaning(holds(charging_profiles.priority_told)),
-    "NotifySettlement": Meaning(
-        both(holds(energy_offers.settled, is_history=True), ocpp2.settlement_reported)
+    "BatterySwap": Meaning(
+        holds(energy_offers.swapped), has(numbers=("requestId",), texts=("eventType",))
     ),
-    "NotifyWebPaymentStarted": Meaning(holds(energy_offers.web_payment_started)),
+    "ClosePeriodicEventStream": Meaning(holds(monitoring.stream_closed), has(numbers=("id",))),
+    "NotifyDERAlarm": Meaning(
+        holds(der_controls.alarm, is_history=True), has(texts=("controlType",))
+    ),
+    "NotifyDERStartStop": Meaning(
+        holds(der_controls.started_or_stopped), has(texts=("controlId",), truths=("started",))
+    ),
+    "NotifyPeriodicEventStream": Meaning(holds(monitoring.stream_values), has(numbers=("id",))),
+    "NotifyPriorityCharging": Meaning(
+        holds(charging_profiles.priority_told), has(texts=("transactionId",), truths=("activated",))
+    ),
+    "NotifySettlement": Meaning(
+        both(holds(energy_offers.settled, is_history=True), ocpp2.settlement_reported),
+        has(texts=("pspRef", "status")),
+    ),
+    "NotifyWebPaymentStarted": Meaning(holds(energy_offers.web_payment_started), _OF_AN_EVSE),
     "OpenPeriodicEventStream": Meaning(holds(monitoring.stream_opened)),
     "PullDynamicScheduleUpdate": Meaning(holds(charging_profiles.dynamically_updated)),
-    "ReportDERControl": Meaning(holds(der_controls.reported)),
+    "ReportDERControl": Meaning(holds(der_controls.reported), _OF_A_REPORT),
     "VatNumberValidation": Meaning(holds(energy_offers.vat_number_asked)),
 }
 

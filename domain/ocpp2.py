@@ -18,6 +18,7 @@ from domain.facts import (
     TransactionEventReported,
 )
 from domain.meter_values_2 import read_registers, read_samples
+from domain.readable import is_text
 from domain.readings import SCHEMA_DEVIATION, read_decimal, read_integer, read_text, read_time
 from domain.signed_values import signed_texts
 from domain.station import answer_payload
@@ -48,7 +49,7 @@ def token_in(payload: Payload) -> Payload:
 
 def names_station(payload: Payload) -> bool:
     station = object_in(payload, "chargingStation")
-    return _is_text(station.get("vendorName")) and _is_text(station.get("model"))
+    return is_text(station.get("vendorName")) and is_text(station.get("model"))
 
 
 def names_connector_status(payload: Payload) -> bool:

@@ -8,6 +8,7 @@ any other: one is in flight at a time, operators' commands go first, and nothing
 from collections.abc import Iterator
 from uuid import UUID, uuid5
 
+from domain.admission import REJECTED
 from domain.answering import Policy, json_text
 from domain.reference import Reference
 from domain.releasing import Deciding
@@ -48,7 +49,9 @@ def tell(d: Deciding, policy: Policy) -> MessageSent | None:
     """Return the next CALL that tells a cost, if one is due and nothing else is to be sent."""
     station = d.station
     interval = interval_us(station, d.reference)
-    if interval is None or station.in_flight or any(c.is_open for c in station.commands.values()):
+    if interval is None or station.boot_status == REJECTED:
+        return None
+    if station.in_flight or any(c.is_open for c in station.commands.values()):
         return None
     for transaction in _running(station):
         if transaction.cost_told_at + interval > d.now or transaction.registry > d.registry:

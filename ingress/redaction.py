@@ -17,7 +17,7 @@ from msgspec import Struct
 from ingress import rpc
 from ingress.echoes import Echoes
 from ingress.rpc import Frame
-from schemas.frames import UnreadableFrame, parse, parse_mended, reread
+from schemas.frames import UnreadableFrame, parse, parse_mended, place_of_payload, reread
 from schemas.records import CALL, CALLRESULT, SEND
 from schemas.secret_names import is_secret
 from schemas.secret_values import has_secret, names_secret, replaced
@@ -131,7 +131,7 @@ def _anew(frame: Frame, text: str, masked: Any) -> str:
     value = _parsed(text)
     if frame.message_type not in (CALL, CALLRESULT, SEND):
         return _encode([*value[:2], *masked]).decode()
-    place = 2 if frame.message_type == CALLRESULT else 3
+    place = place_of_payload(frame.message_type, value)
     return _encode([*value[:place], masked, *value[place + 1 :]]).decode()
 
 

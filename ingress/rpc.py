@@ -150,7 +150,7 @@ def _call(
 
 def _odd_action(version: str, action: str, switches: Switches) -> tuple[str, _Fault]:
     meant = _by_any_case(version).get(action.casefold(), "")
-    if meant in tolerance.MONEY or (meant and switches.any_case_actions):
+    if meant in tolerance.NOT_TO_BE_LOST or (meant and switches.any_case_actions):
         return meant, ("", tolerance.OTHER_CASE.flag)
     return action, ("NotImplemented", "$[2]: no action of this version")
 
@@ -181,10 +181,16 @@ def _lacks(found: Sequence[payloads.Violation]) -> bool:
 def _answer(
     version: str, message_type: int, message_id: str, value: list[Any], faults: list[_Fault]
 ) -> Frame:
+    # A text that was mended has one reading, and nobody tells an answer that it is wrong.
+    mended = tolerance.CONTROL_CHARACTERS.flag
+    faults = [("" if rule == mended else code, rule) for code, rule in faults]
     payload = frames.payload_in(message_type, value)
     if message_type == CALLRESULT:
-        if type(payload) is not dict or len(value) > 3:
+        behind = value[frames.place_of_payload(message_type, value) + 1 :]
+        if type(payload) is not dict or any(behind):
             faults.append(_formation(version, "$: not a result"))
+        elif len(value) > 3:
+            faults.append(("", tolerance.LONG_RESULT.flag))
     elif not payload or type(payload[0]) is not str or len(value) > 5:
         faults.append(_formation(version, "$: not an error"))
     elif len(value) < 5:

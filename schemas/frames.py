@@ -127,13 +127,21 @@ def reread(message_type: int, text: str) -> Any:
 
 def payload_in(message_type: int, frame: list[Any]) -> Any:
     """Return the payload of a parsed frame; null and an absent one mean {} (OCPP-J 1.6, 4.2.1)."""
-    if message_type in (CALL, SEND):
-        payload = frame[3] if len(frame) > 3 else None
-    elif message_type == CALLRESULT:
-        payload = frame[2] if len(frame) > 2 else None
-    else:
+    if message_type not in (CALL, CALLRESULT, SEND):
         return frame[2:]
+    place = place_of_payload(message_type, frame)
+    payload = frame[place] if len(frame) > place else None
     return {} if payload is None else payload
+
+
+def place_of_payload(message_type: int, frame: list[Any]) -> int:
+    """Return which element of a parsed frame, not an error, is its payload.
+
+    Of a CALLRESULT the third; the fourth where the name of an action stands before it.
+    """
+    if message_type != CALLRESULT:
+        return 3
+    return 3 if len(frame) > 3 and type(frame[2]) is str and type(frame[3]) is dict else 2
 
 
 def _number(text: str) -> Decimal:

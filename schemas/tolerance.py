@@ -31,9 +31,9 @@ class Rule(Struct, frozen=True, kw_only=True):
 CONTROL_CHARACTERS: Final = Rule(
     oddity="Control characters stand raw in a string, a byte order mark before the frame, NULs"
     " behind it, a comma before a closing bracket.",
-    done="It is read as if they were escaped, and as if mark, NULs and comma were not there. A"
-    " boot, a heartbeat, an authorization, a status and a money message are answered by what they"
-    " say, others by an error.",
+    done="It is read as if they were escaped, and as if mark, NULs and comma were not there. An"
+    " answer counts; a CALL is answered by what it says where broken-schema has it so, others by an"
+    " error.",
     why="An id tag with two bytes of a card's raw data would else cost the energy of its session.",
     flag="$: control characters, a byte order mark or a comma too many in the text",
     kept_in="ingress/rpc.py",
@@ -83,8 +83,8 @@ REUSED_ID: Final = Rule(
 )
 OTHER_CASE: Final = Rule(
     oddity="The name of an action in another case.",
-    done="A money message is read; any other is NotImplemented.",
-    why="An action is a name, but energy is not lost for a capital letter.",
+    done="A boot and a money message are read; any other is NotImplemented.",
+    why="An action is a name, but neither energy nor a station is lost for a capital letter.",
     flag="$[2]: the action in another case",
     kept_in="ingress/rpc.py",
     switch="any_case_actions",
@@ -112,6 +112,14 @@ SEND_AS_CALL: Final = Rule(
     why="Many libraries know no SEND, and a station waits for an answer to its CALL.",
     kept_in="domain/routes.py",
 )
+LONG_RESULT: Final = Rule(
+    oddity="A CALLRESULT has the name of its action before the payload, or more behind it that says"
+    " nothing: an empty text, object or array, null.",
+    done="The payload counts, and the rest is passed over.",
+    why="It has one reading, and an operator waits for it.",
+    flag="$: more than a type, an id and a payload",
+    kept_in="ingress/rpc.py",
+)
 NO_PAYLOAD: Final = Rule(
     oddity="A CALL of three elements: no payload.",
     done="It gets a ProtocolError.",
@@ -129,10 +137,11 @@ BROKEN_SCHEMA: Final = Rule(
     oddity="A payload that breaks its schema: longer texts, further members, numbers for texts or"
     " texts for numbers, null, an object for an array, words in another case or none of the list,"
     " times of another form.",
-    done="A boot, a heartbeat, an authorization, a status, a part of a report, events and a money"
-    " message are answered with a result and folded where what they are about can be read, whatever"
-    " else is wrong; what has exactly one reading is read so. Any other CALL gets the error code of"
-    " its version.",
+    done="A boot, a heartbeat, an authorization (of an id token of up to 50 characters, in 2.x 255)"
+    " and a money message are answered with a result and folded where what they are about can be"
+    " read, whatever else is wrong, and so is what a station tells: a status, the state of a job or"
+    " a reservation, a part of a report, an event, a limit. What has exactly one reading is read"
+    " so. What asks us for something else, and any other CALL, gets the error code of its version.",
     why="OCPP 1.6, 4.7, 4.8, 4.10: sanity checks must not keep the answer back.",
     flag="the schema's: JSON path and rule",
     kept_in="domain/mending.py",

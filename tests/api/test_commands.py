@@ -72,6 +72,57 @@ async def test_a_repeated_command_is_the_same_command(
     assert len(await asked(deployment)) == 2
 
 
+async def boots(deployment: Deployment, talk: Talk, status: str) -> None:
+    boot = {"chargePointVendor": "V", "chargePointModel": "M"}
+    answer = {"currentTime": "2026-11-23T10:00:00Z", "interval": 60, "status": status}
+    await talk.call("BootNotification", boot, answer)
+    await deployment.project()
+
+
+START = {"action": "RemoteStartTransaction", "payload": {"idTag": "TAG"}}
+START_IN_WORDS = {"command": "start", "payload": {"id_token": "TAG"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "is_taken"),
+    [
+        ("Pending", START, False),
+        ("Pending", START_IN_WORDS, False),
+        ("Pending", RESET, True),
+        ("Rejected", START, False),
+        ("Rejected", RESET, False),
+        ("Accepted", START, True),
+    ],
+)
+async def test_what_a_station_that_is_held_back_may_not_be_asked_is_refused(
+    deployment: Deployment, client: httpx.AsyncClient, talk: Talk,
+    status: str, body: dict[str, Any], is_taken: bool,
+) -> None:  # fmt: skip
+    await boots(deployment, talk, status)
+    answer = await ask(client, body)
+
+    assert answer.status_code == (202 if is_taken else 409)
+    assert len(await asked(deployment)) == is_taken
+    if not is_taken:
+        problem = answer.json()
+        assert problem["type"] == "urn:chargeledger:problem:refused"
+        assert problem["detail"] == f"refused: the station is {status}"
+        await boots(deployment, talk, "Accepted")
+        assert (await ask(client, body)).status_code == 202
+
+
+async def test_a_command_that_was_taken_is_what_it_was_though_the_station_is_held_back_now(
+    deployment: Deployment, client: httpx.AsyncClient, talk: Talk
+) -> None:
+    first = await ask(client, START)
+    await boots(deployment, talk, "Rejected")
+    again = await ask(client, START)
+
+    assert again.status_code == 202
+    assert again.json()["command_id"] == first.json()["command_id"]
+    assert len(await asked(deployment)) == 1
+
+
 async def test_the_order_of_members_does_not_make_another_command(
     deployment: Deployment, client: httpx.AsyncClient, talk: Talk
 ) -> None:

@@ -477,6 +477,7 @@ def test_what_is_remembered_of_parts_is_bounded() -> None:
     assert len(parts.ahead) == AHEAD_MAX
 
 
+CLEARED = [{"id": 1, "status": "Accepted"}]
 PARTLY = [{"attributeStatus": "Accepted"}, {"attributeStatus": "Rejected"}]
 
 
@@ -492,7 +493,7 @@ PARTLY = [{"attributeStatus": "Accepted"}, {"attributeStatus": "Rejected"}]
         ("2.0.1", "GetVariables", {}, {"getVariableResult": PARTLY}, True),
         ("2.0.1", "SetVariables", {}, {"setVariableResult": PARTLY}, False),
         ("2.0.1", "SetVariables", {}, {"setVariableResult": PARTLY[:1]}, True),
-        ("2.0.1", "ClearVariableMonitoring", {}, {"clearMonitoringResult": PARTLY[:1]}, True),
+        ("2.0.1", "ClearVariableMonitoring", {}, {"clearMonitoringResult": CLEARED}, True),
         ("2.0.1", "UnpublishFirmware", {"checksum": "c"}, {"status": "Unpublished"}, True),
         ("2.0.1", "CostUpdated", {}, {}, True),
         ("2.1", "ClearTariffs", {}, {"clearTariffsResult": [{"status": "Rejected"}]}, False),

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.meanings import MEANINGS
 from domain.mending import is_whole, mended
 from domain.routes import ROUTES
 from schemas.payloads import violations
+from schemas.tolerance import REUSED_ID
 from tests import payload_strategies
 from tests.domain import events
 from tests.domain.holding import Holder, column
@@ -96,26 +98,177 @@ def test_one_odd_entry_does_not_make_the_others_unread() -> None:
     assert holder.one("station-events")["actual_value"] == "9"
 
 
-@pytest.mark.parametrize(
-    ("payload", "code"),
-    [
-        ({"status": "Downloading", "requestId": "four"}, "TypeConstraintViolation"),
-        ({"status": "Loading", "requestId": 4}, "PropertyConstraintViolation"),
-        ({"requestId": 4}, "OccurrenceConstraintViolation"),
-        ({"status": None, "requestId": 4}, "TypeConstraintViolation"),
-        ({"status": "Downloading", "requestId": True}, "TypeConstraintViolation"),
-        ({"status": "downloading", "requestId": 4}, "PropertyConstraintViolation"),
-        ({"status": "Downloading", "requestId": "4"}, "TypeConstraintViolation"),
-        ({"status": "Downloading", "requestId": 4, "vendorId": "x"}, "FormatViolation"),
+PROFILE: dict[str, Any] = {
+    "id": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile",
+    "chargingProfileKind": "Absolute", "chargingSchedule": [
+        {"id": 1, "chargingRateUnit": "A",
+         "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6}]}],
+}  # fmt: skip
+MESSAGE = {"id": 1, "priority": "InFront", "message": {"format": "UTF8", "content": "x"}}
+
+Odd = tuple[str, Any, Any, str, dict[str, Any]]
+"""Action, a payload that is odd, one that says not what it is about; a facet and what it shows."""
+
+TOLD: dict[str, list[Odd]] = {
+    "1.6": [
+        ("SecurityEventNotification", {"type": "A" * 60, "techInfo": "i" * 300}, {"timestamp": AT},
+         "security-events", {"type": "A" * 60, "tech_info": "i" * 300, "at": None}),
+        ("SecurityEventNotification", {"type": "A", "timestamp": "yesterday"}, {"type": ""},
+         "security-events", {"type": "A", "at": None}),
     ],
+    "2.0.1": [
+        ("ClearedChargingLimit", {"chargingLimitSource": "Solar"}, {"evseId": 1}, "", {}),
+        ("FirmwareStatusNotification", {"status": "downloading", "requestId": "31"},
+         {"status": "Downloading", "requestId": "four"},
+         "jobs", {"request_id": 31, "status": "Downloading"}),
+        ("FirmwareStatusNotification", {"status": "Loading", "vendorId": "x"}, {"requestId": 4},
+         "jobs", {"request_id": None, "status": "Loading", "state": "running"}),
+        ("LogStatusNotification", {"status": "uploaded"}, {"status": None},
+         "jobs", {"status": "Uploaded", "state": "done"}),
+        ("NotifyChargingLimit", {"chargingLimit": {"chargingLimitSource": "Solar"}},
+         {"evseId": 1}, "charging-limits", {"source": "Solar"}),
+        ("NotifyCustomerInformation",
+         {"requestId": 63, "seqNo": 0, "generatedAt": "2026-11-26", "data": "x"},
+         {"seqNo": 0, "generatedAt": AT, "data": "x"},
+         "reports", {"kind": "customer-information", "state": "complete"}),
+        ("NotifyDisplayMessages", {"requestId": 62, "messageInfo": [{**MESSAGE, "foo": 1}]},
+         {"messageInfo": [MESSAGE]}, "display-messages", {"message_id": 1, "content": "x"}),
+        ("NotifyEVChargingNeeds",
+         {"evseId": "2", "chargingNeeds": {"requestedEnergyTransfer": "dc"}},
+         {"evseId": 2}, "charging-needs", {"evse_id": 2, "requested_energy_transfer": "DC"}),
+        ("NotifyEVChargingSchedule",
+         {"evseId": 2, "chargingSchedule": PROFILE["chargingSchedule"][0], "timeBase": "now"},
+         {"evseId": 2, "timeBase": AT}, "charging-schedules", {"evse_id": 2}),
+        ("PublishFirmwareStatusNotification", {"status": "published", "requestId": "4"},
+         {"requestId": 4}, "jobs", {"status": "Published", "request_id": 4}),
+        ("ReportChargingProfiles",
+         {"requestId": "61", "chargingLimitSource": "Solar", "evseId": 1,
+          "chargingProfile": [PROFILE]},
+         {"chargingLimitSource": "CSO", "evseId": 1, "chargingProfile": [PROFILE]},
+         "charging-profiles", {"profile_id": 1, "source": "Solar"}),
+        ("SecurityEventNotification", {"type": "A", "more": 1}, {"timestamp": AT},
+         "security-events", {"type": "A"}),
+    ],
+    "2.1": [
+        ("BatterySwap", {"requestId": "5", "eventType": "batteryIn", "batteryData": []},
+         {"requestId": 5}, "battery-swaps", {"request_id": 5, "state": "returned"}),
+        ("NotifyDERAlarm", {"controlType": "FreqDroop"}, {"timestamp": AT},
+         "der-alarms", {"control_type": "FreqDroop"}),
+        ("NotifyDERStartStop", {"controlId": "c", "started": "true"},
+         {"controlId": "c", "timestamp": AT}, "der-controls", {"is_started": True}),
+        ("NotifyPriorityCharging", {"transactionId": 7, "activated": 1}, {"transactionId": "7"},
+         "priority-charging", {"transaction_id": "7", "is_active": True}),
+        ("NotifySettlement", {"pspRef": "p", "status": "settled", "settlementAmount": "1.5"},
+         {"status": "Settled", "settlementAmount": 1, "settlementTime": AT},
+         "settlements", {"psp_ref": "p", "status": "Settled"}),
+        ("NotifyWebPaymentStarted", {"evseId": "2"}, {"timeout": 5},
+         "web-payments", {"evse_id": 2}),
+        ("ReportChargingProfiles",
+         {"requestId": "1", "chargingLimitSource": "Solar", "evseId": 1,
+          "chargingProfile": PROFILE},
+         {"requestId": True, "chargingLimitSource": "CSO", "evseId": 1,
+          "chargingProfile": [PROFILE]},
+         "charging-profiles", {"profile_id": 1}),
+        ("ReportDERControl",
+         {"requestId": "3", "gradient": {"id": "g", "gradient": {"priority": 1}}},
+         {"requestId": "x"}, "der-controls", {"control_id": "g"}),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("version", "told"), [(version, each) for version, odds in TOLD.items() for each in odds]
 )
-def test_what_is_no_report_to_be_kept_gets_the_code_of_its_version(payload: Any, code: str) -> None:
+def test_what_a_station_tells_of_its_state_is_read_where_what_it_is_about_can_be(
+    version: str, told: Odd
+) -> None:
+    action, payload, about_nothing, facet, shown = told
+    holder = Holder(version)
+
+    assert odd(version, action, payload)["error"]
+    assert tells(holder, version, action, about_nothing)[0] == 4
+    assert holder.values == {}
+    assert tells(holder, version, action, payload)[0] == 3
+    if facet:
+        assert shown.items() <= holder.one(facet).items()
+
+
+def test_a_reservation_in_other_words_is_over() -> None:
+    holder = Holder("2.0.1")
+    token = {"idToken": "A", "type": "Central"}
+    request = {"id": 5, "expiryDateTime": "2026-11-24T10:00:00Z", "idToken": token}
+    holder.asked("ReserveNow", request, {"status": "Accepted"})
+    update = {"reservationId": 5, "reservationUpdateStatus": "expired"}
+
+    nameless = {"reservationUpdateStatus": "Expired"}
+    assert tells(holder, "2.0.1", "ReservationStatusUpdate", nameless)[0] == 4
+    assert tells(holder, "2.0.1", "ReservationStatusUpdate", update)[0] == 3
+    assert holder.one("reservations")["state"] == "expired"
+
+
+@pytest.mark.parametrize(
+    ("version", "code"), [("1.6", "GenericError"), ("2.1", "RpcFrameworkError")]
+)
+def test_what_was_queued_under_one_message_id_is_kept(version: str, code: str) -> None:
+    holder = Holder(version)
+    for kind in ("A", "B"):
+        payload = {"type": kind, "timestamp": AT}
+        more = {"error": code, "violations": (REUSED_ID.flag,)}
+        assert holder.tells("SecurityEventNotification", payload, message_id="q", **more) == {}
+
+    assert column(holder.of("security-events"), "type") == ["A", "B"]
+
+
+def test_only_what_asks_us_for_something_is_not_read_unless_it_keeps_its_schema() -> None:
+    strict = {
+        action
+        for meanings in MEANINGS.values()
+        for action, meaning in meanings.items()
+        if meaning.is_readable is None
+    }
+
+    assert strict == {
+        "OpenPeriodicEventStream",
+        "PullDynamicScheduleUpdate",
+        "SignCertificate",
+        "VatNumberValidation",
+    }
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "code"),
+    [
+        ("FirmwareStatusNotification", {"status": "Downloading", "requestId": "four"},
+         "TypeConstraintViolation"),
+        ("FirmwareStatusNotification", {"requestId": 4}, "OccurrenceConstraintViolation"),
+        ("FirmwareStatusNotification", {"status": None, "requestId": 4}, "TypeConstraintViolation"),
+        ("FirmwareStatusNotification", {"status": "Downloading", "requestId": True},
+         "TypeConstraintViolation"),
+        ("SignCertificate", {"csr": "c", "certificateType": "Mine"}, "PropertyConstraintViolation"),
+        ("SignCertificate", {"csr": "c", "vendorId": "x"}, "FormatViolation"),
+        ("GetCertificateStatus", {}, "OccurrenceConstraintViolation"),
+    ],
+)  # fmt: skip
+def test_what_is_no_report_to_be_kept_gets_the_code_of_its_version(
+    action: str, payload: Any, code: str
+) -> None:
     holder = Holder("2.0.1")
 
-    answer = tells(holder, "2.0.1", "FirmwareStatusNotification", payload)
+    answer = tells(holder, "2.0.1", action, payload)
 
     assert (answer[0], answer[2]) == (4, code)
-    assert holder.of("jobs") == {}
+    assert holder.values == {}
+
+
+def test_a_station_of_a_long_name_is_accepted() -> None:
+    holder = Holder("2.0.1")
+    station = {"vendorName": "V" * 300, "model": 7}
+
+    boot = {"reason": "PowerUp", "chargingStation": station}
+    assert tells(holder, "2.0.1", "BootNotification", boot)[2]["status"] == "Accepted"
+    identity = holder.worker.station.identity
+    assert identity is not None
+    assert (identity.vendor, identity.model) == ("V" * 255, "7")
 
 
 def test_an_event_in_other_words_ends_its_transaction_and_is_flagged() -> None:

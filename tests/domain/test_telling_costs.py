@@ -171,3 +171,18 @@ def test_a_tariff_is_changed_from_the_station_s_acceptance_on(
     assert released.cost is not None
     assert released.cost.rounded[1] == cost
     assert set(released.flags) - {"LATE_DELIVERY"} == flags
+
+
+@pytest.mark.parametrize("status", ["Pending", "Rejected"])
+def test_a_station_that_is_rejected_is_told_no_cost(status: str) -> None:
+    registrar = energy_priced()
+    log, worker = running(registrar=registrar)
+    answers(log, worker)
+    before = len(told_to(worker))
+    registrar.station("CP1", **{ATTRIBUTE: EVERY_S, "boot_policy": status})
+    boot = {"reason": "PowerUp", "chargingStation": {"vendorName": "V", "model": "M"}}
+    log.calls("BootNotification", boot)
+    log.now += EVERY_S * SECOND
+    samples(log, worker, 5000, 1)
+
+    assert len(told_to(worker)) - before == (status == "Pending")

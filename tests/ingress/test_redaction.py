@@ -142,6 +142,14 @@ ODD: dict[str, str] = {
             },
         ]
     ),
+    "a result behind the name of its action": json.dumps(
+        [
+            3,
+            "k",
+            "GetConfiguration",
+            {"configurationKey": [{"key": "WifiPassword", "value": SECRET}]},
+        ]
+    ).replace("F00D", "\\u0046\\u00300D", 1),
     "a number": json.dumps([3, "k", {"configurationKey": [{"key": "SimPin", "value": 123456}]}]),
     "a list": json.dumps(
         [3, "k", {"configurationKey": [{"key": "AuthorizationKey", "value": [SECRET]}]}]

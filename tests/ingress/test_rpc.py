@@ -58,6 +58,17 @@ class TestCall:
 
         assert (frame.action, frame.error) == (action, "NotImplemented")
 
+    @pytest.mark.parametrize("version", payloads.VERSIONS)
+    def test_a_boot_in_another_case_is_read_and_flagged(self, version: str) -> None:
+        station = {"vendorName": "V", "model": "M"}
+        payload = {"chargingStation": station, "reason": "PowerUp"}
+        if version == "1.6":
+            payload = {"chargePointVendor": "V", "chargePointModel": "M"}
+        frame = rpc.read(version, text_of([2, "1", "bootNotification", payload]))
+
+        flags = (tolerance.OTHER_CASE.flag,)
+        assert frame == rpc.Frame(CALL, "1", "BootNotification", payload, "", flags)
+
     def test_an_action_of_another_version_is_not_implemented(self) -> None:
         assert rpc.read("1.6", '[2,"1","TransactionEvent",{}]').error == "NotImplemented"
         assert rpc.read("2.0.1", '[2,"1","StartTransaction",{}]').error == "NotImplemented"
@@ -171,7 +182,46 @@ class TestAnswers:
 
         assert (frame.payload[0], frame.error) == ("NotSupported", "")
 
-    @pytest.mark.parametrize("text", ['[3,"7",5]', '[3,"7",{},{}]', '[4,"7"]', '[4,"7",9,"",{}]'])
+    @pytest.mark.parametrize(
+        ("text", "flag"),
+        [
+            ('[3,"7",{"value":"30\x01"}]', tolerance.CONTROL_CHARACTERS.flag),
+            ('[3,"7",{"value":"30\\u0001",}]', tolerance.CONTROL_CHARACTERS.flag),
+            ('\ufeff[3,"7",{"value":"30\\u0001"}]', tolerance.CONTROL_CHARACTERS.flag),
+            ('[3,"7",{"value":"30\\u0001"},""]', tolerance.LONG_RESULT.flag),
+            ('[3,"7",{"value":"30\\u0001"},{}]', tolerance.LONG_RESULT.flag),
+            ('[3,"7",{"value":"30\\u0001"},null,[]]', tolerance.LONG_RESULT.flag),
+            ('[3,"7","GetConfiguration",{"value":"30\\u0001"}]', tolerance.LONG_RESULT.flag),
+        ],
+    )
+    @pytest.mark.parametrize("version", payloads.VERSIONS)
+    def test_a_result_of_one_reading_is_read_and_flagged(
+        self, version: str, text: str, flag: str
+    ) -> None:
+        frame = rpc.read(version, text)
+
+        assert frame == rpc.Frame(CALLRESULT, "7", "", {"value": "30\x01"}, "", (flag,))
+        assert_lawful(version, text)
+
+    def test_an_error_of_one_reading_is_read_and_flagged(self) -> None:
+        frame = rpc.read("1.6", '[4,"7","NotSupported","no\x01",{},]')
+
+        assert frame.payload == ["NotSupported", "no\x01", {}]
+        assert (frame.error, frame.violations) == ("", (tolerance.CONTROL_CHARACTERS.flag,))
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '[3,"7",5]',
+            '[3,"7",[]]',
+            '[3,"7",{},{"a":1}]',
+            '[3,"7","ok"]',
+            '[3,"7","ok",5]',
+            '[3,"7","GetConfiguration",{"a":1},{"a":2}]',
+            '[4,"7"]',
+            '[4,"7",9,"",{}]',
+        ],
+    )
     def test_a_malformed_answer_keeps_its_id(self, text: str) -> None:
         frame = rpc.read("1.6", text)
 
