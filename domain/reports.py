@@ -3,7 +3,8 @@
 A part names the request it belongs to; most say their place (`seqNo`) and whether another follows
 (`tbc`). Parts may come before the station's answer to the request, twice, or out of order. A report
 of everything replaces what was known before its first part, once all its parts have come; a part
-alone, or a report with one missing, only adds.
+alone, or a report with one missing, only adds. Parts are numbered from 0, or from 1 where that is
+the number of the first to come.
 """
 
 from collections.abc import Iterator
@@ -64,6 +65,8 @@ def part(facet: str, telling: Telling, *, numbered: bool = True) -> Iterator[Cha
 
 
 def _count(report: Value, number: int) -> None:
+    if report["parts"] == number == 1:
+        report["_next"] = number
     ahead = set(report["_ahead"])
     if number >= report["_next"] and len(ahead) < AHEAD_MAX:
         ahead.add(number)
