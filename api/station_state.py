@@ -137,11 +137,12 @@ async def list_charging_profiles(
     ports: Needs,
     query: Annotated[ProfilesQuery, QueryParameters()],
 ) -> Response:
-    """Charging profiles in force, by id."""
+    """Charging profiles in force, by id: none whose `valid_to` has passed by our clock."""
     names = ("purpose", "evse_id", "stack_level")
     fitting = {name: getattr(query, name) for name in names}
     fitting["purpose"] = PURPOSES_16.get(query.purpose or "", query.purpose)
-    return await _list(request, ports, caller, station, "charging-profiles", query, fitting)
+    facet, now = "charging-profiles", ports.now_us()
+    return await _list(request, ports, caller, station, facet, query, fitting, valid_at=now)
 
 
 @router.get("/v1/stations/{station}/jobs", responses=documented((200, Items), errors=[404]))
@@ -227,6 +228,7 @@ async def _list(
     query: Page,
     fitting: Mapping[str, Any],
     *,
+    valid_at: int | None = None,
     latest_first: bool = False,
 ) -> Response:
     await known(ports, caller.tenant, station)
@@ -236,6 +238,7 @@ async def _list(
         station,
         facet,
         fitting={name: value for name, value in fitting.items() if value is not None},
+        valid_at=valid_at,
         latest_first=latest_first,
         after=query.after,
         limit=query.limit,

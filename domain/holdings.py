@@ -52,7 +52,10 @@ FACETS: Mapping[str, Facet] = {
     # Stations hold some dozens (ChargingProfileEntries); an EVSE has one of each of the others.
     "charging-profiles": Facet(
         256,
-        ("profile_id", "evse_id", "purpose", "stack_level", "transaction_id", "schedule_update"),
+        (
+            "profile_id", "evse_id", "purpose", "stack_level", "transaction_id", "source",
+            "schedule_update",
+        ),
     ),
     "charging-limits": Facet(64, ("evse_id", "source")),
     "charging-needs": Facet(64, ("evse_id",)),
@@ -90,7 +93,7 @@ FACETS: Mapping[str, Facet] = {
         32,
         (
             "kind", "request_id", "whole", "state", "parts", "asked_at",
-            "_next", "_ahead", "_last", "_first",
+            "_next", "_ahead", "_last", "_first", "_of",
         ),
         frozenset({"asked", "receiving"}),
     ),

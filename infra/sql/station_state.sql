@@ -11,6 +11,8 @@ SELECT
 FROM read.station_state
 WHERE tenant = %(tenant)s AND station = %(station)s AND facet = %(facet)s
     AND value @> %(fitting)s::jsonb
+    AND (%(valid_at)s::text IS NULL
+        OR coalesce(value ->> 'valid_to' COLLATE "C" >= %(valid_at)s, true))
     AND (%(after)s::text IS NULL OR key > %(after)s)
 ORDER BY key
 LIMIT %(limit)s;

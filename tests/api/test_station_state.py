@@ -243,6 +243,32 @@ async def test_a_kit_may_ask_for_charging_profiles_by_name_and_place(
     assert await seen("evse_id=1&stack_level=3") == [2]
 
 
+async def test_a_profile_is_listed_until_it_is_no_longer_valid(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    talk = Talk(deployment, "default", "CS-1", "2.0.1")
+    await talk.open()
+    until = [
+        None, "2026-01-02T03:04:05Z", "2099-01-02T03:04:05+01:00", "2026-01-02T03:04:05.5+01:00",
+    ]  # fmt: skip
+    for number, valid_to in enumerate(until):
+        profile: dict[str, Any] = {
+            "id": number, "stackLevel": number, "chargingProfilePurpose": "TxDefaultProfile",
+            "chargingProfileKind": "Absolute", "validFrom": "2025-01-02T03:04:05Z",
+            "chargingSchedule": [],
+        }  # fmt: skip
+        if valid_to is not None:
+            profile["validTo"] = valid_to
+        asked = {"evseId": 1, "chargingProfile": profile}
+        await talk.ask("SetChargingProfile", asked, ACCEPTED)
+    await deployment.project()
+
+    items = (await client.get("/v1/stations/CS-1/charging-profiles")).json()["items"]
+
+    assert [each["profile_id"] for each in items] == [0, 2]
+    assert [each.get("valid_to") for each in items] == [None, "2099-01-02T02:04:05Z"]
+
+
 async def test_a_station_that_nobody_knows_has_no_lists(client: httpx.AsyncClient) -> None:
     for facet in station_state.ALL:
         assert (await client.get(f"/v1/stations/CS-1/{facet}")).status_code == 404
