@@ -65,9 +65,10 @@ _Text = Annotated[str | None, Field(max_length=255)]
 
 
 class VariablesQuery(Page):
-    component: _Text = None
+    component: Annotated[str | None, Field(max_length=255, description="Without case.")] = None
     variable: Annotated[
-        str | None, Field(max_length=255, description="In 1.6 the configuration key.")
+        str | None,
+        Field(max_length=255, description="Without case; in 1.6 the configuration key."),
     ] = None
 
 
@@ -123,8 +124,8 @@ async def list_variables(
     """Variables of the device model, or configuration keys, as far as the station told them.
 
     Secrets have `is_secret` and no value."""
-    fitting = {"component": query.component, "variable": query.variable}
-    return await _list(request, ports, caller, station, "variables", query, fitting)
+    named = {"component": query.component, "variable": query.variable}
+    return await _list(request, ports, caller, station, "variables", query, {}, named=named)
 
 
 @router.get(
@@ -228,6 +229,7 @@ async def _list(
     query: Page,
     fitting: Mapping[str, Any],
     *,
+    named: Mapping[str, str | None] | None = None,
     valid_at: int | None = None,
     latest_first: bool = False,
 ) -> Response:
@@ -238,6 +240,7 @@ async def _list(
         station,
         facet,
         fitting={name: value for name, value in fitting.items() if value is not None},
+        named={name: value for name, value in (named or {}).items() if value is not None},
         valid_at=valid_at,
         latest_first=latest_first,
         after=query.after,

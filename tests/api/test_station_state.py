@@ -138,7 +138,8 @@ async def test_variables_are_filtered_and_paged(
     assert await seen("component=A") == ["AX", "AY", "AZ"]
     assert await seen("variable=Y") == ["AY", "BY"]
     assert await seen("component=A&variable=Y") == ["AY"]
-    assert await seen("component=a") == []
+    assert await seen("component=a&variable=y") == ["AY"]
+    assert await seen("component=C") == []
     paged, after = [], ""
     while True:
         answer = (await client.get(f"/v1/stations/CS-1/variables?limit=2{after}")).json()
@@ -147,6 +148,27 @@ async def test_variables_are_filtered_and_paged(
             break
         after = f"&after={answer['next'].replace('/', '%2F')}"
     assert paged == ["AX", "AY", "AZ", "BX", "BY", "BZ"]
+
+
+async def test_a_variable_is_found_by_its_name_however_the_station_spells_it(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    talk = Talk(deployment, "default", "CS-1", "2.0.1")
+    await talk.open()
+    for number, name in enumerate(("OCPPCommCtrlr", "ocppcommctrlr")):
+        item = {
+            "component": {"name": name},
+            "variable": {"name": "HeartbeatInterval"},
+            "variableAttribute": [{"value": str(number)}],
+        }
+        told = {"requestId": number, "generatedAt": AT, "seqNo": 0, "reportData": [item]}
+        await talk.call("NotifyReport", told, {})
+    await deployment.project()
+
+    for query in ("component=OCPPCommCtrlr", "component=ocppCOMMctrlr&variable=heartbeatinterval"):
+        answer = (await client.get(f"/v1/stations/CS-1/variables?{query}")).json()
+        [item] = answer["items"]
+        assert (item["component"], item["value"]) == ("ocppcommctrlr", "1")
 
 
 async def test_a_secret_is_in_no_answer_and_no_row(
