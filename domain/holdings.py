@@ -99,7 +99,7 @@ FACETS: Mapping[str, Facet] = {
     ),
     "display-messages": Facet(128, ("priority", "transaction_id")),
     "network-profiles": Facet(16),
-    "der-controls": Facet(128, ("control_type", "is_default")),
+    "der-controls": Facet(128, ("control_id", "control_type", "is_default")),
     "tariffs": Facet(128, ("tariff_id", "kind", "evse_ids", "transaction_id")),
     "costs": Facet(64),
     "event-streams": Facet(64),

@@ -215,6 +215,31 @@ def test_a_report_of_der_controls_replaces_those_known() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("of", "left"),
+    [
+        ({"isDefault": True}, ["b", "v"]),
+        ({"isDefault": False}, ["a", "v"]),
+        ({"controlType": "Gradients"}, ["v"]),
+        ({"controlType": "FreqDroop"}, ["a", "b", "v"]),
+        ({"controlId": "a", "isDefault": False}, ["b", "v"]),
+    ],
+)
+def test_a_report_of_some_der_controls_replaces_those(of: dict[str, Any], left: list[str]) -> None:
+    told, denied = Holder("2.1"), Holder("2.1")
+    for holder in (told, denied):
+        holder.asked("SetDERControl", control("a"), ACCEPTED)
+        holder.asked("SetDERControl", control("b", isDefault=False), ACCEPTED)
+    told.asked("GetDERControl", {"requestId": 5, **of}, ACCEPTED)
+    denied.asked("GetDERControl", {"requestId": 5, **of}, {"status": "NotFound"})
+    item = {"id": "v", "isDefault": True, "isSuperseded": False, "fixedVar": {"priority": 2}}
+    told.tells("ReportDERControl", {"requestId": 5, "fixedVar": [item]})
+
+    assert column(told.of("der-controls"), "control_id") == left
+    assert column(denied.of("der-controls"), "control_id") == left[:-1]
+    told.assert_rebuilt()
+
+
 def test_a_reported_gradient_stays_the_default_that_it_was() -> None:
     holder = Holder("2.1")
     holder.asked("SetDERControl", control("a"), ACCEPTED)
