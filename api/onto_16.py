@@ -29,6 +29,8 @@ def _unlock(want: asked.Unlock, _: Context) -> Call:
 
 
 def _change_availability(want: asked.ChangeAvailability, _: Context) -> Call:
+    if want.evse is None and want.connector is not None:
+        raise Cannot("evse", "a connector is one of an EVSE")
     _only_connector(want.connector)
     kind = "Operative" if want.operative else "Inoperative"
     return "ChangeAvailability", {"connectorId": want.evse or 0, "type": kind}

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from api.problems import FieldError, Invalid
-from schemas.payloads import violations
+from schemas.payloads import Violation, violations
 from schemas.secret_values import has_secret, replaced
 
 _SECRETIVE = frozenset({"ChangeConfiguration", "SetVariables", "SetNetworkProfile"})
@@ -67,9 +67,11 @@ def _refuse(
 ) -> None:
     found = violations(version, action, payload, response)
     if found:
-        raise Invalid(
-            *(
-                FieldError("payload" + each.path[1:], each.code if is_closed else each.rule)
-                for each in found
-            )
-        )
+        raise Invalid(*(_field_error(each, is_closed=is_closed) for each in found))
+
+
+def _field_error(violation: Violation, *, is_closed: bool) -> FieldError:
+    # A name that nobody asked for is the caller's own text, as values are.
+    name = violation.missing or ("" if is_closed else violation.unexpected)
+    path = f"payload{violation.path[1:]}" + (f".{name}" if name else "")
+    return FieldError(path, violation.code if is_closed else violation.rule)

@@ -65,9 +65,10 @@ _Text = Annotated[str | None, Field(max_length=255)]
 
 
 class VariablesQuery(Page):
-    component: _Text = None
+    component: Annotated[str | None, Field(max_length=255, description="Without case.")] = None
     variable: Annotated[
-        str | None, Field(max_length=255, description="In 1.6 the configuration key.")
+        str | None,
+        Field(max_length=255, description="Without case; in 1.6 the configuration key."),
     ] = None
 
 
@@ -123,8 +124,8 @@ async def list_variables(
     """Variables of the device model, or configuration keys, as far as the station told them.
 
     Secrets have `is_secret` and no value."""
-    fitting = {"component": query.component, "variable": query.variable}
-    return await _list(request, ports, caller, station, "variables", query, fitting)
+    named = {"component": query.component, "variable": query.variable}
+    return await _list(request, ports, caller, station, "variables", query, {}, named=named)
 
 
 @router.get(
@@ -137,11 +138,12 @@ async def list_charging_profiles(
     ports: Needs,
     query: Annotated[ProfilesQuery, QueryParameters()],
 ) -> Response:
-    """Charging profiles in force, by id."""
+    """Charging profiles in force, by id: none whose `valid_to` has passed by our clock."""
     names = ("purpose", "evse_id", "stack_level")
     fitting = {name: getattr(query, name) for name in names}
     fitting["purpose"] = PURPOSES_16.get(query.purpose or "", query.purpose)
-    return await _list(request, ports, caller, station, "charging-profiles", query, fitting)
+    facet, now = "charging-profiles", ports.now_us()
+    return await _list(request, ports, caller, station, facet, query, fitting, valid_at=now)
 
 
 @router.get("/v1/stations/{station}/jobs", responses=documented((200, Items), errors=[404]))
@@ -227,6 +229,8 @@ async def _list(
     query: Page,
     fitting: Mapping[str, Any],
     *,
+    named: Mapping[str, str | None] | None = None,
+    valid_at: int | None = None,
     latest_first: bool = False,
 ) -> Response:
     await known(ports, caller.tenant, station)
@@ -236,6 +240,8 @@ async def _list(
         station,
         facet,
         fitting={name: value for name, value in fitting.items() if value is not None},
+        named={name: value for name, value in (named or {}).items() if value is not None},
+        valid_at=valid_at,
         latest_first=latest_first,
         after=query.after,
         limit=query.limit,

@@ -85,7 +85,9 @@ def _listed(kind: str, hashes: Payload, **more: object) -> Change:
 
 
 def _key(hashes: Payload) -> str:
-    return key_of(("hashes", *(text_of(hashes, name).lower() for name in _HASHES)))
+    *names, serial = (text_of(hashes, name).lower() for name in _HASHES)
+    # OCPP writes the serial number without leading zeros; whole bytes of it are the same number.
+    return key_of(("hashes", *names, serial.lstrip("0")))
 
 
 def signing_asked(telling: Telling) -> Iterator[Change]:

@@ -6,6 +6,7 @@ start learns its transaction when that starts.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from domain import reports
 from domain.holdings import Change, Holdings, Telling, gone, merge, put
@@ -15,11 +16,14 @@ from domain.members import (
     integer_of,
     iso,
     key_of,
+    list_of,
     members,
     object_of,
     objects_of,
     plain,
+    snake_case,
     text_of,
+    time_of,
 )
 
 FACET = "charging-profiles"
@@ -34,6 +38,9 @@ def _profile(payload: Payload, evse_id: int | None, **more: object) -> Value:
         payload, "recurrencyKind", "validFrom", "validTo", "maxOfflineDuration",
         "invalidAfterOfflineDuration", "dynUpdateInterval", "dynUpdateTime",
     )  # fmt: skip
+    for name in ("validFrom", "validTo"):
+        if (at := time_of(payload, name)) is not None:
+            told[snake_case(name)] = at
     return {
         "profile_id": _id_of(payload),
         "evse_id": evse_id,
@@ -180,10 +187,17 @@ def dynamically_updated(telling: Telling) -> Iterator[Change]:
 
 
 def report_asked(telling: Telling) -> Iterator[Change]:
-    """GetChargingProfiles."""
-    criteria = object_of(telling.request, "chargingProfile").keys() - {"customData"}
-    whole = not criteria and telling.request.get("evseId") is None
-    yield from reports.asked(FACET, telling, whole=whole)
+    """GetChargingProfiles: all there are, or those of an EVSE, or that are as it says."""
+    criteria = object_of(telling.request, "chargingProfile")
+    of: dict[str, list[Any]] = {
+        "evse_id": [integer_of(telling.request, "evseId")],
+        "purpose": [text_of(criteria, "chargingProfilePurpose") or None],
+        "stack_level": [integer_of(criteria, "stackLevel")],
+        "profile_id": list_of(criteria, "chargingProfileId"),
+        "source": list_of(criteria, "chargingLimitSource"),
+    }
+    asked = {name: values for name, values in of.items() if values not in ([], [None])}
+    yield from reports.asked(FACET, telling, whole=not asked, of=asked)
 
 
 def report_answered(telling: Telling) -> Iterator[Change]:

@@ -25,12 +25,20 @@ AHEAD_MAX = 64
 
 
 class Parts(Struct):
-    """Which parts of a report have come: numbers 0 to n, the last of them known."""
+    """Which parts of a report have come: numbers 0 to n, the last of them known.
 
+    Where the first to come has the number 1, it is 1 to n.
+    """
+
+    first: int = 0
     heard: int = 0
-    """All below this number."""
+    """All from the first up to below this number."""
     ahead: list[int] = []
     last: int = -1
+
+    @property
+    def count(self) -> int:
+        return self.heard - self.first
 
     @property
     def is_complete(self) -> bool:
@@ -39,6 +47,9 @@ class Parts(Struct):
     def hear(self, number: int, is_last: bool) -> None:
         if is_last:
             self.last = number
+        if number == 1 and not self.heard and not self.ahead:
+            self.first = self.heard = number
+        self.first = min(self.first, number)
         if number < self.heard or number in self.ahead:
             return
         if number > self.heard:
@@ -218,7 +229,7 @@ def report(action: str) -> Rule:
         number = seen.payload.get("seqNo")
         # Where parts have no number, they are counted: they come in order.
         parts.hear(number if isinstance(number, int) else parts.heard, is_last)
-        return Step(f"{parts.heard} parts", is_effect=parts.is_complete)
+        return Step(f"{parts.count} parts", is_effect=parts.is_complete)
 
     return rule
 

@@ -1,6 +1,7 @@
 """Control of distributed energy resources (2.1, R): controls in a station, and its alarms."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from domain import reports
 from domain.holdings import Change, Telling, gone, merge, put
@@ -80,10 +81,15 @@ def cleared(telling: Telling) -> Iterator[Change]:
 
 
 def report_asked(telling: Telling) -> Iterator[Change]:
-    """GetDERControl."""
-    criteria = ("isDefault", "controlType", "controlId")
-    whole = not any(telling.request.get(name) is not None for name in criteria)
-    yield from reports.asked(FACET, telling, whole=whole)
+    """GetDERControl: all there are, or one by its id, or those of a type, default ones or not."""
+    control_id = text_of(telling.request, "controlId")
+    kind, is_default = text_of(telling.request, "controlType"), telling.request.get("isDefault")
+    of: dict[str, list[Any]] = {"control_id": [control_id]} if control_id else {}
+    if kind and not control_id:
+        of["control_type"] = [kind]
+    if isinstance(is_default, bool) and not control_id:
+        of["is_default"] = [is_default]
+    yield from reports.asked(FACET, telling, whole=not of, of=of)
 
 
 def report_answered(telling: Telling) -> Iterator[Change]:

@@ -52,7 +52,10 @@ FACETS: Mapping[str, Facet] = {
     # Stations hold some dozens (ChargingProfileEntries); an EVSE has one of each of the others.
     "charging-profiles": Facet(
         256,
-        ("profile_id", "evse_id", "purpose", "stack_level", "transaction_id", "schedule_update"),
+        (
+            "profile_id", "evse_id", "purpose", "stack_level", "transaction_id", "source",
+            "schedule_update",
+        ),
     ),
     "charging-limits": Facet(64, ("evse_id", "source")),
     "charging-needs": Facet(64, ("evse_id",)),
@@ -90,13 +93,13 @@ FACETS: Mapping[str, Facet] = {
         32,
         (
             "kind", "request_id", "whole", "state", "parts", "asked_at",
-            "_next", "_ahead", "_last", "_first",
+            "_next", "_ahead", "_last", "_first", "_of",
         ),
         frozenset({"asked", "receiving"}),
     ),
     "display-messages": Facet(128, ("priority", "transaction_id")),
     "network-profiles": Facet(16),
-    "der-controls": Facet(128, ("control_type", "is_default")),
+    "der-controls": Facet(128, ("control_id", "control_type", "is_default")),
     "tariffs": Facet(128, ("tariff_id", "kind", "evse_ids", "transaction_id")),
     "costs": Facet(64),
     "event-streams": Facet(64),

@@ -2,25 +2,34 @@
 
 A part names the request it belongs to; most say their place (`seqNo`) and whether another follows
 (`tbc`). Parts may come before the station's answer to the request, twice, or out of order. A report
-of everything replaces what was known before its first part, once all its parts have come; a part
-alone, or a report with one missing, only adds.
+of everything, or of everything of a kind, replaces what was known of that before its first part,
+once all its parts have come; a part alone, or a report with one missing, only adds. Parts are
+numbered from 0, or from 1 where that is the number of the first to come.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from domain.holdings import Change, Telling, emptied, put
+from domain.holdings import Change, Telling, emptied, gone, put
 from domain.members import Value, integer_of, iso, key_of
 
 AHEAD_MAX = 64
 """Parts that came before an earlier one did. More are taken in, but the report is never whole."""
 
 
-def asked(facet: str, telling: Telling, *, whole: bool) -> Iterator[Change]:
-    """A request of ours on its way; `whole`: it asks for everything there is in the facet."""
+def asked(
+    facet: str, telling: Telling, *, whole: bool, of: Mapping[str, Sequence[Any]] | None = None
+) -> Iterator[Change]:
+    """A request of ours on its way; `whole`: it asks for everything there is in the facet.
+
+    `of`: it asks for everything of which these members, which the state keeps, have one of these
+    values.
+    """
     request_id = integer_of(telling.request, "requestId")
     if request_id is None:
         return
-    yield put("reports", key_of((facet, request_id)), _new(facet, request_id, telling, whole))
+    report = {**_new(facet, request_id, telling, whole), "_of": of or {}}
+    yield put("reports", key_of((facet, request_id)), report)
 
 
 def refused(facet: str, telling: Telling, *, is_empty: bool = False) -> Iterator[Change]:
@@ -32,8 +41,8 @@ def refused(facet: str, telling: Telling, *, is_empty: bool = False) -> Iterator
     report = telling.held.kept("reports", key)
     if report is not None and report["state"] == "asked":
         yield put("reports", key, {**report, "state": "empty" if is_empty else "refused"})
-        if is_empty and report["whole"]:
-            yield emptied(facet)
+        if is_empty:
+            yield from _replaced(facet, telling, report, None)
 
 
 def part(facet: str, telling: Telling, *, numbered: bool = True) -> Iterator[Change]:
@@ -59,11 +68,25 @@ def part(facet: str, telling: Telling, *, numbered: bool = True) -> Iterator[Cha
     is_complete = last is not None and report["_next"] > last
     report["state"] = "complete" if is_complete else "receiving"
     yield put("reports", key, report)
-    if is_complete and report["whole"]:
-        yield emptied(facet, before=report["_first"])
+    if is_complete:
+        yield from _replaced(facet, telling, report, report["_first"])
+
+
+def _replaced(facet: str, telling: Telling, report: Value, before: int | None) -> Iterator[Change]:
+    """What the report is about, and was last changed before this offset, is gone."""
+    if report["whole"]:
+        yield emptied(facet, before)
+    elif report["_of"]:
+        held, of = telling.held, report["_of"].items()
+        for key, value in held.each(facet):
+            is_old = before is None or held.changed(facet, key) < before
+            if is_old and all(value.get(name) in values for name, values in of):
+                yield gone(facet, key)
 
 
 def _count(report: Value, number: int) -> None:
+    if report["parts"] == number == 1:
+        report["_next"] = number
     ahead = set(report["_ahead"])
     if number >= report["_next"] and len(ahead) < AHEAD_MAX:
         ahead.add(number)
@@ -84,5 +107,6 @@ def _new(facet: str, request_id: int, telling: Telling, whole: bool) -> Value:
         "_ahead": [],
         "_last": None,
         "_first": None,
+        "_of": {},
         "asked_at": iso(telling.recorded_at) if telling.command_id else None,
     }

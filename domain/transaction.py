@@ -75,6 +75,8 @@ class Transaction(Struct, kw_only=True):
     last_register_at: int | None = None
     succeeded: bool = False
     """Another one began on its EVSE before it was told to have ended."""
+    succeeded_told: int = -1
+    """Offset of the CALL that showed so."""
     successor_start_wh: int | Decimal | None = None
     """The register as that one began, and when that was."""
     successor_at: int | None = None
@@ -193,6 +195,12 @@ class Transaction(Struct, kw_only=True):
         return self.transaction_id.partition("~")[0]
 
     @property
+    def is_running(self) -> bool:
+        """Whether nothing shows that it is over: neither its end nor the next start on its EVSE,
+        nor a decision, of ours or a person's, for want of those."""
+        return not (self.is_ended or self.succeeded or self.is_closed or self.released)
+
+    @property
     def is_closed(self) -> bool:
         """Whether we have concluded that it is over; the true end makes that void."""
         return self.closed >= 0
@@ -216,8 +224,10 @@ def touch(transaction: Transaction, offset: int, at: int) -> None:
     transaction.changed_at = at
 
 
-def succeed(transaction: Transaction, by: Transaction) -> None:
+def succeed(transaction: Transaction, by: Transaction, offset: int) -> None:
     """Another transaction began on its EVSE: so it is over, unless its end is still to come."""
+    if not transaction.succeeded:
+        transaction.succeeded_told = offset
     transaction.succeeded = True
     transaction.succeeded_by = by.started
     transaction.successor_start_wh = by.meter_start_wh

@@ -91,7 +91,7 @@ def _is_followed(book: Transactions, first: Transaction, then: Transaction, fact
     """`then` began on the EVSE of `first`: of several the one that began first counts."""
     if first.is_ended or (first.succeeded and (first.successor_at or 0) <= began_at(then)):
         return
-    succeed(first, then)
+    succeed(first, then, fact.offset)
     if first.is_closed:
         touch(first, fact.offset, fact.recorded_at)
     book.closing[first.transaction_id] = None

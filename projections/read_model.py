@@ -160,6 +160,8 @@ class ReadModel:
             if transaction.changed == fact.offset and transaction.transaction_id != but:
                 self._transaction(station, offset, transaction)
                 self._cdr_changed(station, offset, fact, transaction)
+            elif transaction.succeeded_told == fact.offset:
+                self._transaction(station, offset, transaction)
 
     def _sampled(self, station: Station, offset: int, fact: MeterValuesReported, _: Record) -> None:
         transaction = station.transactions.known.get(fact.transaction_id)
@@ -188,8 +190,7 @@ class ReadModel:
         if transaction.changed != fact.offset:
             return
         self._cdr_changed(station, offset, fact, transaction)
-        if fact.offset in (transaction.started, transaction.ended):
-            self._changed_with(station, offset, fact, but=fact.transaction_id)
+        self._changed_with(station, offset, fact, but=fact.transaction_id)
         if transaction.started == fact.offset:
             self._start(station, offset, fact, transaction.evse_id, transaction.id_token)
         if transaction.ended == fact.offset:
@@ -242,6 +243,9 @@ class ReadModel:
             self._new.doubts.pop(cdr.credit_reference_id, None)
             self._new.undoubted[cdr.credit_reference_id] = None
         self._cdr(station, offset, fact, cdr, fact.document)
+        transaction = station.transactions.known.get(fact.transaction_id)
+        if transaction is not None and not transaction.is_ended:
+            self._transaction(station, offset, transaction)
 
     def _cdr(
         self, station: Station, offset: int, fact: Fact, cdr: Cdr, document: bytes | None

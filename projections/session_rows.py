@@ -148,7 +148,7 @@ def transaction_row(
         meter_last_wh=t.last_register_wh,
         energy_wh=energy_wh,
         stop_reason=t.stop_reason,
-        state="ended" if t.is_ended else "active",
+        state="active" if t.is_running else "ended",
         flags=flags,
         partition=station.partition,
         record_offset=offset,
@@ -162,11 +162,10 @@ def running_cost_row(
     tenant, name = station.tenant, station.station
     if not reference.has_tariffs(tenant, t.registry):
         return None
-    is_over = t.is_ended or t.succeeded or t.released
     return RunningCostRow(
         id=cdr_id(tenant, name, t.transaction_id),
         tenant=tenant,
-        body=None if is_over else running_document(tenant, name, t, reference),
+        body=running_document(tenant, name, t, reference) if t.is_running else None,
         partition=station.partition,
         record_offset=offset,
     )

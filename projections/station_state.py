@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 
 from domain.facts import StateChanged
 from domain.holdings import Change
+from domain.members import iso
 from domain.station import Station
 from projections.ports import Database
 
@@ -109,11 +110,17 @@ async def find_state(
     facet: str,
     *,
     fitting: Mapping[str, Any] | None = None,
+    named: Mapping[str, str] | None = None,
+    valid_at: int | None = None,
     latest_first: bool = False,
     after: str | None = None,
     limit: int = 100,
 ) -> list[Found]:
-    """Return what a station holds of a facet, by key; `fitting`: members that it must have."""
+    """Return what a station holds of a facet, by key.
+
+    `fitting`: members that it must have; `named`: those that it must have in any case of letters;
+    `valid_at`: without what was valid until an earlier time.
+    """
     rows = await db.fetch(
         "station_state.find_latest" if latest_first else "station_state.find",
         {
@@ -121,6 +128,8 @@ async def find_state(
             "station": station,
             "facet": facet,
             "fitting": msgspec.json.encode(fitting or {}).decode(),
+            "named": msgspec.json.encode(named or {}).decode(),
+            "valid_at": None if valid_at is None else iso(valid_at),
             "after": after,
             "limit": limit,
         },

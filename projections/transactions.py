@@ -38,6 +38,7 @@ class TransactionRow(Struct, frozen=True, kw_only=True):
     """None until both registers are known and agree."""
     stop_reason: str | None
     state: Literal["active", "ended"]
+    """Ended is also what is over by other evidence: `ended_at` is null until its end is told."""
     flags: tuple[str, ...]
     position: str
     """ "partition:offset" of the last record that told something of it."""

@@ -14,7 +14,7 @@ from importlib.resources import files
 from itertools import islice
 from typing import Any, Final
 
-from jsonschema_rs import ValidationError, Validator, validator_for
+from jsonschema_rs import ValidationError, ValidationErrorKind, Validator, validator_for
 from msgspec import Struct
 
 VERSIONS: Final = ("1.6", "2.0.1", "2.1")
@@ -35,8 +35,15 @@ class Violation(Struct, frozen=True):
     rule: str
     code: str
     """The error code that the version prescribes."""
-    is_of_absence: bool = False
-    """The payload itself lacks a member that must be there."""
+    missing: str = ""
+    """The member that what is at the path lacks."""
+    unexpected: str = ""
+    """A member that it has and must not have."""
+
+    @property
+    def is_of_absence(self) -> bool:
+        """The payload itself lacks a member that must be there."""
+        return self.path == "$" and self.missing != ""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.rule}"
@@ -125,11 +132,15 @@ def _violation(version: str, error: ValidationError) -> Violation:
     path = "$" + "".join(
         f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path
     )
+    kind = error.kind
+    missing = kind.property if isinstance(kind, ValidationErrorKind.Required) else ""
+    too_many = kind.unexpected if isinstance(kind, ValidationErrorKind.AdditionalProperties) else []
     return Violation(
         path=path[:RULE_CHARACTERS_MAX],
         rule=error.message[:RULE_CHARACTERS_MAX],
-        code=_code(version, error.kind.name),
-        is_of_absence=path == "$" and error.kind.name == "required",
+        code=_code(version, kind.name),
+        missing=missing,
+        unexpected="".join(too_many[:1])[:RULE_CHARACTERS_MAX],
     )
 
 

@@ -146,6 +146,13 @@ BROKEN_SCHEMA: Final = Rule(
     flag="the schema's: JSON path and rule",
     kept_in="domain/mending.py",
 )
+PARTS_FROM_ONE: Final = Rule(
+    oddity="The parts of a report are numbered from 1, not from 0.",
+    done="Where the first part to come has the number 1, the report is whole without a part 0; one"
+    " that comes late is taken in.",
+    why="A report that is never whole replaces nothing, and its command waits for ever.",
+    kept_in="domain/reports.py",
+)
 REPEATED_MEMBER: Final = Rule(
     oddity="A member of an object stands there twice.",
     done="The last one counts, as every reader of JSON that we know has it.",

@@ -11,6 +11,12 @@ SELECT
 FROM read.station_state
 WHERE tenant = %(tenant)s AND station = %(station)s AND facet = %(facet)s
     AND value @> %(fitting)s::jsonb
+    AND NOT EXISTS (
+        SELECT FROM jsonb_each_text(%(named)s::jsonb) AS wanted (member, text)
+        WHERE lower(value ->> wanted.member) IS DISTINCT FROM lower(wanted.text)
+    )
+    AND (%(valid_at)s::text IS NULL
+        OR coalesce(value ->> 'valid_to' COLLATE "C" >= %(valid_at)s, true))
     AND (%(after)s::text IS NULL OR key > %(after)s)
 ORDER BY key
 LIMIT %(limit)s;

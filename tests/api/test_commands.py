@@ -197,7 +197,7 @@ async def test_numbers_reach_the_station_as_they_were_written(
         ({"action": "Explode"}, "action"),
         ({"action": "Heartbeat"}, "action"),
         ({"action": "Reset", "payload": {"type": "Maybe"}}, "payload.type"),
-        ({"action": "Reset"}, "payload"),
+        ({"action": "Reset"}, "payload.type"),
         ({"action": "UnlockConnector", "payload": {"connectorId": "1"}}, "payload.connectorId"),
         ({**RESET, "timeout_s": 0}, "timeout_s"),
         ({**RESET, "timeout_s": 86_401}, "timeout_s"),

@@ -360,6 +360,18 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], str]] = {
         {"operative": True, "connector": 1},
         "payload.evse",
     ),
+    "a connector of none in 1.6": (
+        "1.6",
+        "change_availability",
+        {"operative": False, "connector": 1},
+        "payload.evse",
+    ),
+    "a connector of another EVSE": (
+        "1.6",
+        "change_availability",
+        {"operative": False, "evse": 1, "connector": 2},
+        "payload.connector",
+    ),
     "two keys": (
         "1.6",
         "set_configuration",

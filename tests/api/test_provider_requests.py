@@ -201,7 +201,7 @@ async def test_the_same_may_be_posted_again_and_nothing_else(site: Site) -> None
 @pytest.mark.parametrize(
     ("payload", "field"),
     [
-        ({}, "payload"),
+        ({}, "payload.status"),
         ({"status": "Maybe"}, "payload.status"),
         ({"status": "Accepted", "ocspResult": 7}, "payload.ocspResult"),
         ({"status": "Accepted", "ocspResult": "x" * 5_501}, "payload.ocspResult"),

@@ -138,7 +138,8 @@ async def test_variables_are_filtered_and_paged(
     assert await seen("component=A") == ["AX", "AY", "AZ"]
     assert await seen("variable=Y") == ["AY", "BY"]
     assert await seen("component=A&variable=Y") == ["AY"]
-    assert await seen("component=a") == []
+    assert await seen("component=a&variable=y") == ["AY"]
+    assert await seen("component=C") == []
     paged, after = [], ""
     while True:
         answer = (await client.get(f"/v1/stations/CS-1/variables?limit=2{after}")).json()
@@ -147,6 +148,27 @@ async def test_variables_are_filtered_and_paged(
             break
         after = f"&after={answer['next'].replace('/', '%2F')}"
     assert paged == ["AX", "AY", "AZ", "BX", "BY", "BZ"]
+
+
+async def test_a_variable_is_found_by_its_name_however_the_station_spells_it(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    talk = Talk(deployment, "default", "CS-1", "2.0.1")
+    await talk.open()
+    for number, name in enumerate(("OCPPCommCtrlr", "ocppcommctrlr")):
+        item = {
+            "component": {"name": name},
+            "variable": {"name": "HeartbeatInterval"},
+            "variableAttribute": [{"value": str(number)}],
+        }
+        told = {"requestId": number, "generatedAt": AT, "seqNo": 0, "reportData": [item]}
+        await talk.call("NotifyReport", told, {})
+    await deployment.project()
+
+    for query in ("component=OCPPCommCtrlr", "component=ocppCOMMctrlr&variable=heartbeatinterval"):
+        answer = (await client.get(f"/v1/stations/CS-1/variables?{query}")).json()
+        [item] = answer["items"]
+        assert (item["component"], item["value"]) == ("ocppcommctrlr", "1")
 
 
 async def test_a_secret_is_in_no_answer_and_no_row(
@@ -241,6 +263,32 @@ async def test_a_kit_may_ask_for_charging_profiles_by_name_and_place(
     assert await seen("purpose=ChargePointMaxProfile") == [0]
     assert await seen("purpose=ChargingStationMaxProfile") == [0]
     assert await seen("evse_id=1&stack_level=3") == [2]
+
+
+async def test_a_profile_is_listed_until_it_is_no_longer_valid(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    talk = Talk(deployment, "default", "CS-1", "2.0.1")
+    await talk.open()
+    until = [
+        None, "2026-01-02T03:04:05Z", "2099-01-02T03:04:05+01:00", "2026-01-02T03:04:05.5+01:00",
+    ]  # fmt: skip
+    for number, valid_to in enumerate(until):
+        profile: dict[str, Any] = {
+            "id": number, "stackLevel": number, "chargingProfilePurpose": "TxDefaultProfile",
+            "chargingProfileKind": "Absolute", "validFrom": "2025-01-02T03:04:05Z",
+            "chargingSchedule": [],
+        }  # fmt: skip
+        if valid_to is not None:
+            profile["validTo"] = valid_to
+        asked = {"evseId": 1, "chargingProfile": profile}
+        await talk.ask("SetChargingProfile", asked, ACCEPTED)
+    await deployment.project()
+
+    items = (await client.get("/v1/stations/CS-1/charging-profiles")).json()["items"]
+
+    assert [each["profile_id"] for each in items] == [0, 2]
+    assert [each.get("valid_to") for each in items] == [None, "2099-01-02T02:04:05Z"]
 
 
 async def test_a_station_that_nobody_knows_has_no_lists(client: httpx.AsyncClient) -> None:

@@ -81,6 +81,38 @@ def test_a_broken_payload_is_refused_and_its_field_named(
     assert all(error.message for error in refused.value.errors)
 
 
+@pytest.mark.parametrize(
+    ("spoken", "action", "payload", "fields"),
+    [
+        ("1.6", "RemoteStartTransaction", {}, ["payload.idTag"]),
+        (
+            "1.6",
+            "RemoteStartTransaction",
+            {"idTag": "A", "connectorID": 1},
+            ["payload.connectorID"],
+        ),
+        ("1.6", "ChangeConfiguration", {"key": "A"}, ["payload.value"]),
+        (
+            "2.0.1",
+            "GetVariables",
+            {"getVariableData": [{"component": {}, "variable": {"name": "A"}, "x": 1}]},
+            [
+                "payload.getVariableData[0].component.name",
+                "payload.getVariableData[0].x",
+            ],
+        ),
+        ("2.1", "RequestStopTransaction", {"transactionId": 1}, ["payload.transactionId"]),
+    ],
+)
+def test_a_member_that_is_missing_or_too_many_is_the_field_that_is_named(
+    spoken: str, action: str, payload: dict[str, Any], fields: list[str]
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        asked(payload, action=action, spoken=spoken)
+
+    assert sorted(error.field for error in refused.value.errors) == fields
+
+
 def test_the_table_has_every_action_but_those_that_only_stations_send() -> None:
     from domain.routes import ROUTES, SENDS
 

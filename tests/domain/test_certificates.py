@@ -99,6 +99,19 @@ def test_a_deleted_certificate_is_gone(version: str, status: str, left: int) -> 
     assert len(holder.of("certificates")) == left
 
 
+@pytest.mark.parametrize(("listed", "named"), [("0F", "f"), ("F", "0f"), ("00", "0")])
+@VERSIONS
+def test_a_serial_number_is_a_number_however_it_is_written(
+    version: str, listed: str, named: str
+) -> None:
+    holder = Holder(version)
+    listing(holder, version, listed, "F0")
+    holder.asked("DeleteCertificate", {"certificateHashData": hashes(named)}, ACCEPTED)
+
+    assert column(holder.of("certificates"), "serial_number") == ["F0"]
+    holder.assert_rebuilt()
+
+
 @VERSIONS
 def test_a_request_to_sign_is_listed(version: str) -> None:
     holder = Holder(version)

@@ -142,6 +142,63 @@ def test_reported_profiles_replace_those_known_once_all_are_told() -> None:
     holder.assert_rebuilt()
 
 
+def four_profiles() -> Holder:
+    holder = Holder("2.1")
+    for number, level, evse in ((1, 0, 1), (2, 1, 1), (3, 0, 2)):
+        set_2(holder, profile(number, level), evse)
+    set_2(holder, profile(4, purpose="ChargingStationMaxProfile"), evse=0)
+    return holder
+
+
+@pytest.mark.parametrize(
+    ("of", "left"),
+    [
+        ({"evseId": 2}, [1, 2, 4]),
+        ({"evseId": 0}, [1, 2, 3]),
+        ({"evseId": 3}, [1, 2, 3, 4]),
+        ({"chargingProfile": {"chargingProfilePurpose": "TxDefaultProfile"}}, [4]),
+        ({"evseId": 1, "chargingProfile": {"stackLevel": 1}}, [1, 3, 4]),
+        ({"chargingProfile": {"chargingProfileId": [1, 3]}}, [2, 4]),
+        ({"chargingProfile": {"chargingLimitSource": ["EMS", "CSO"]}}, []),
+        ({"chargingProfile": {"chargingLimitSource": ["EMS"]}}, [1, 2, 3, 4]),
+    ],
+)
+def test_where_the_station_has_no_profiles_there_are_none(
+    of: dict[str, Any], left: list[int]
+) -> None:
+    holder = four_profiles()
+    asked = {"requestId": 7, "chargingProfile": {}, **of}
+    holder.asked("GetChargingProfiles", asked, {"status": "NoProfiles"})
+
+    assert ids(holder) == left
+    holder.assert_rebuilt()
+
+
+def test_a_report_of_one_evse_replaces_what_was_known_there_once_all_is_told() -> None:
+    holder = four_profiles()
+    asked = {"requestId": 6, "evseId": 1, "chargingProfile": {}}
+    command_id = holder.ask("GetChargingProfiles", asked)
+    told = {"requestId": 6, "chargingLimitSource": "CSO", "evseId": 1}
+    holder.tells("ReportChargingProfiles", {**told, "tbc": True, "chargingProfile": [profile(50)]})
+    assert ids(holder) == [1, 2, 3, 4, 50]
+    holder.answers(command_id, ACCEPTED)
+    set_2(holder, profile(60))
+
+    holder.tells("ReportChargingProfiles", {**told, "chargingProfile": [profile(2, 1)]})
+
+    assert ids(holder) == [2, 3, 4, 50, 60]
+    assert holder.of("reports")["charging-profiles/6"]["whole"] is False
+    holder.assert_rebuilt()
+
+
+def test_a_refused_report_takes_no_profile_away() -> None:
+    holder = four_profiles()
+    asked = {"requestId": 6, "evseId": 1, "chargingProfile": {}}
+    holder.asked("GetChargingProfiles", asked, {"status": "Rejected"})
+
+    assert ids(holder) == [1, 2, 3, 4]
+
+
 def test_the_profile_of_a_transaction_ends_with_it() -> None:
     holder = Holder()
     started = {

@@ -441,6 +441,27 @@ def test_a_report_is_complete_with_all_its_parts(action: str) -> None:
     assert (as_seen(log).progress, as_seen(log).effect >= 0) == ("3 parts", True)
 
 
+@pytest.mark.parametrize("action", REPORTS)
+def test_a_report_that_is_numbered_from_one_is_complete_with_its_parts(action: str) -> None:
+    shown_by, payload = REPORTS[action]
+    more = {"data": "x"} if action == "CustomerInformation" else {}
+    log, worker = accepted("2.0.1", action, payload)
+    says(log, worker, shown_by, part(1) | more)
+    assert (as_seen(log).progress, as_seen(log).effect < 0) == ("1 parts", True)
+
+    says(log, worker, shown_by, part(2, last=True) | more)
+
+    assert (as_seen(log).progress, as_seen(log).effect >= 0) == ("2 parts", True)
+
+
+def test_a_late_part_0_counts_among_the_parts() -> None:
+    log, worker = accepted("2.0.1", "GetReport", {"requestId": 4})
+    for told in (part(1), part(0), part(2, last=True)):
+        says(log, worker, "NotifyReport", told)
+
+    assert (as_seen(log).progress, as_seen(log).effect >= 0) == ("3 parts", True)
+
+
 def test_an_empty_report_is_none_to_wait_for() -> None:
     log, worker = accepted(
         "2.0.1", "GetMonitoringReport", {"requestId": 4}, {"status": "EmptyResultSet"}
@@ -471,7 +492,7 @@ def test_parts_that_come_in_any_order_are_counted_once() -> None:
 
 def test_what_is_remembered_of_parts_is_bounded() -> None:
     parts = Parts()
-    for number in range(1, AHEAD_MAX + 100):
+    for number in range(2, AHEAD_MAX + 100):
         parts.hear(number, False)
 
     assert len(parts.ahead) == AHEAD_MAX

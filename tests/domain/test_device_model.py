@@ -105,6 +105,65 @@ def test_a_report_with_a_part_missing_only_adds(holder: Holder) -> None:
     assert holder.of("reports")["variables/7"]["state"] == "receiving"
 
 
+def test_a_report_that_is_numbered_from_one_is_whole_without_a_part_0(holder: Holder) -> None:
+    holder.tells("NotifyReport", part(0, variable("Old"), request_id=1))
+    full(holder)
+    holder.tells("NotifyReport", part(1, variable("A"), more=True))
+    assert names(holder) == ["A", "Old"]
+
+    holder.tells("NotifyReport", part(2, variable("B")))
+
+    assert names(holder) == ["A", "B"]
+    report = holder.of("reports")["variables/7"]
+    assert (report["state"], report["parts"]) == ("complete", 2)
+    holder.assert_rebuilt()
+
+
+def test_a_part_0_that_comes_late_belongs_to_the_report(holder: Holder) -> None:
+    holder.tells("NotifyReport", part(0, variable("Old"), request_id=1))
+    full(holder)
+    for number, more in ((1, True), (0, True), (2, False)):
+        holder.tells("NotifyReport", part(number, variable(f"V{number}"), more=more))
+    assert names(holder) == ["V0", "V1", "V2"]
+
+    full(holder, request_id=8)
+    holder.tells("NotifyReport", part(1, variable("B"), request_id=8))
+    holder.tells("NotifyReport", part(0, variable("A"), more=True, request_id=8))
+
+    assert names(holder) == ["A", "B"]
+
+
+def test_a_report_that_begins_in_its_middle_is_not_whole(holder: Holder) -> None:
+    full(holder)
+    holder.tells("NotifyReport", part(2, variable("C"), more=True))
+    holder.tells("NotifyReport", part(3, variable("D")))
+
+    assert holder.of("reports")["variables/7"]["state"] == "receiving"
+
+
+@pytest.mark.parametrize(
+    ("asked", "payload", "told", "key"),
+    [
+        ("GetMonitoringReport", {}, "NotifyMonitoringReport", "monitors/7"),
+        (
+            "CustomerInformation",
+            {"report": True, "clear": False},
+            "NotifyCustomerInformation",
+            "customer-information/7",
+        ),
+    ],
+)
+def test_any_report_in_numbered_parts_may_be_numbered_from_one(
+    holder: Holder, asked: str, payload: dict[str, Any], told: str, key: str
+) -> None:
+    holder.asked(asked, {"requestId": 7, **payload}, {"status": "Accepted"})
+    for number, more in ((1, True), (2, False)):
+        of = {"generatedAt": "2026-11-23T10:00:00Z", "seqNo": number, "tbc": more, "data": ""}
+        holder.tells(told, {"requestId": 7, **of})
+
+    assert holder.of("reports")[key]["state"] == "complete"
+
+
 def test_a_report_of_some_of_it_replaces_nothing(holder: Holder) -> None:
     holder.tells("NotifyReport", part(0, variable("Old"), request_id=1))
     asked = {"requestId": 7, "reportBase": "ConfigurationInventory"}

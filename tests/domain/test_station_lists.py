@@ -215,6 +215,31 @@ def test_a_report_of_der_controls_replaces_those_known() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("of", "left"),
+    [
+        ({"isDefault": True}, ["b", "v"]),
+        ({"isDefault": False}, ["a", "v"]),
+        ({"controlType": "Gradients"}, ["v"]),
+        ({"controlType": "FreqDroop"}, ["a", "b", "v"]),
+        ({"controlId": "a", "isDefault": False}, ["b", "v"]),
+    ],
+)
+def test_a_report_of_some_der_controls_replaces_those(of: dict[str, Any], left: list[str]) -> None:
+    told, denied = Holder("2.1"), Holder("2.1")
+    for holder in (told, denied):
+        holder.asked("SetDERControl", control("a"), ACCEPTED)
+        holder.asked("SetDERControl", control("b", isDefault=False), ACCEPTED)
+    told.asked("GetDERControl", {"requestId": 5, **of}, ACCEPTED)
+    denied.asked("GetDERControl", {"requestId": 5, **of}, {"status": "NotFound"})
+    item = {"id": "v", "isDefault": True, "isSuperseded": False, "fixedVar": {"priority": 2}}
+    told.tells("ReportDERControl", {"requestId": 5, "fixedVar": [item]})
+
+    assert column(told.of("der-controls"), "control_id") == left
+    assert column(denied.of("der-controls"), "control_id") == left[:-1]
+    told.assert_rebuilt()
+
+
 def test_a_reported_gradient_stays_the_default_that_it_was() -> None:
     holder = Holder("2.1")
     holder.asked("SetDERControl", control("a"), ACCEPTED)
@@ -303,6 +328,91 @@ def test_tariffs_that_the_station_has_are_got_and_cleared() -> None:
     holder.asked("ClearTariffs", {}, {"clearTariffsResult": [ACCEPTED]})
 
     assert holder.of("tariffs") == {}
+
+
+def where(holder: Holder) -> dict[str, list[int]]:
+    return {each["tariff_id"]: each["evse_ids"] for each in holder.of("tariffs").values()}
+
+
+def assigned(name: str, *evse_ids: int) -> dict[str, Any]:
+    return {"tariffId": name, "tariffKind": "DefaultTariff", "evseIds": list(evse_ids)}
+
+
+def get_tariffs(holder: Holder, evse_id: int, *told: dict[str, Any]) -> None:
+    result = {**ACCEPTED, "tariffAssignments": told} if told else {"status": "NoTariff"}
+    holder.asked("GetTariffs", {"evseId": evse_id}, result)
+
+
+def clear_tariffs(holder: Holder, asked: dict[str, Any], **results: str) -> None:
+    told = [{"tariffId": name, "status": status} for name, status in results.items()]
+    holder.asked("ClearTariffs", asked, {"clearTariffsResult": told})
+
+
+def test_a_tariff_is_at_the_evses_that_the_station_names() -> None:
+    holder = Holder("2.1")
+    holder.asked("SetDefaultTariff", {"evseId": 1, "tariff": tariff("d")}, ACCEPTED)
+    get_tariffs(holder, 0, assigned("d", 1, 2), assigned("e", 3, 4))
+    assert where(holder) == {"d": [1, 2], "e": [3, 4]}
+    assert holder.of("tariffs")["DefaultTariff/d/1"]["currency"] == "EUR"
+
+    get_tariffs(holder, 0, assigned("d", 2), assigned("e", 3, 4))
+    assert where(holder) == {"d": [2], "e": [3, 4]}
+    get_tariffs(holder, 3)
+    assert where(holder) == {"d": [2], "e": [4]}
+    get_tariffs(holder, 1, assigned("e", 1))
+    assert where(holder) == {"d": [2], "e": [1, 4]}
+    holder.assert_rebuilt()
+
+
+def test_a_tariff_of_all_evses_is_at_those_that_the_station_names() -> None:
+    holder = Holder("2.1")
+    holder.asked("SetDefaultTariff", {"evseId": 0, "tariff": tariff("d")}, ACCEPTED)
+    get_tariffs(holder, 1, assigned("d", 1))
+    assert where(holder) == {"d": [0]}
+    get_tariffs(holder, 0, {"tariffId": "d", "tariffKind": "DefaultTariff"})
+    assert where(holder) == {"d": [0]}
+
+    get_tariffs(holder, 0, assigned("d", 1, 2))
+
+    assert where(holder) == {"d": [1, 2]}
+    assert holder.one("tariffs")["currency"] == "EUR"
+
+
+@pytest.mark.parametrize("ids", [{"tariffIds": ["d"]}, {}])
+def test_a_tariff_is_cleared_at_one_evse(ids: dict[str, Any]) -> None:
+    holder = Holder("2.1")
+    for evse in (1, 2):
+        holder.asked("SetDefaultTariff", {"evseId": evse, "tariff": tariff("d")}, ACCEPTED)
+    get_tariffs(holder, 0, assigned("d", 1, 2, 3))
+
+    clear_tariffs(holder, {**ids, "evseId": 1}, d="Accepted")
+    assert sorted(column(holder.of("tariffs"), "evse_ids")) == [[2], [3]]
+    clear_tariffs(holder, {**ids, "evseId": 3}, d="Accepted")
+    assert column(holder.of("tariffs"), "evse_ids") == [[2]]
+    clear_tariffs(holder, ids, d="Accepted")
+    assert holder.of("tariffs") == {}
+    holder.assert_rebuilt()
+
+
+def test_what_is_cleared_at_one_evse_stays_at_the_others() -> None:
+    holder = Holder("2.1")
+    holder.asked("SetDefaultTariff", {"evseId": 0, "tariff": tariff("all")}, ACCEPTED)
+    holder.tells("TransactionEvent", events.started())
+    changed = {"transactionId": "T-1", "tariff": tariff("driver")}
+    holder.asked("ChangeTransactionTariff", changed, ACCEPTED)
+
+    clear_tariffs(holder, {"evseId": 1}, all="Accepted", driver="NoTariff")
+    assert column(holder.of("tariffs"), "tariff_id") == ["all", "driver"]
+    clear_tariffs(holder, {"evseId": 2}, all="Rejected", driver="Accepted")
+    assert column(holder.of("tariffs"), "tariff_id") == ["all"]
+
+
+def test_a_new_default_tariff_takes_the_place_of_another_at_its_evse_only() -> None:
+    holder = Holder("2.1")
+    get_tariffs(holder, 0, assigned("d", 1, 2))
+    holder.asked("SetDefaultTariff", {"evseId": 1, "tariff": tariff("e")}, ACCEPTED)
+
+    assert where(holder) == {"d": [2], "e": [1]}
 
 
 # The smaller ones of 2.1

@@ -1,6 +1,6 @@
 """Records in, rows out: what each view says of a conversation."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -15,6 +15,7 @@ from schemas.records import (
     StationRegistered,
     decode,
 )
+from tests.domain import events as events_of_2
 from tests.projections.projecting import project
 from tests.projections.world import NOW, SECOND, World
 
@@ -61,6 +62,77 @@ async def test_a_running_session_is_active_and_its_cdr_open(store: PostgresReadS
     [item] = (await cdrs.feed(store, "default")).items
     assert (item.cdr.state, item.cdr.revision) == ("OPEN", 1)
     assert await transactions.find_transactions(store, "default", ended) == []
+
+
+async def test_of_two_starts_on_a_connector_only_the_later_is_active(
+    store: PostgresReadStore,
+) -> None:
+    world = await World(settle_us=900 * SECOND).start()
+    await world.opens("CP1")
+    first = await world.starts("CP1", meter=1000)
+    await project(world, store)
+    second = await world.starts("CP1", meter=4000, idTag="OTHER")
+    await world.starts("CP1", meter=1, idTag="THIRD", connectorId=2)
+    await project(world, store)
+
+    async def listed(state: Literal["active", "ended"]) -> list[tuple[str, Any]]:
+        rows = await transactions.find_transactions(
+            store, "default", transactions.Wanted(state=state)
+        )
+        return sorted((row.id_token, row.ended_at) for row in rows)
+
+    assert await listed("active") == [("OTHER", None), ("THIRD", None)]
+    [(token, ended_at)] = await listed("ended")
+    assert (token, ended_at) == ("TAG", None)
+    assert (await progress.count(store, "default")).transactions_active == 2
+    assert [item.cdr.state for item in (await cdrs.feed(store, "default")).items] == ["OPEN"] * 3
+
+    world.now += 1000 * SECOND
+    await world.stops("CP1", first, meter=3000)
+    await world.stops("CP1", second, meter=5000)
+    await project(world, store)
+
+    assert [token for token, _ in await listed("active")] == ["THIRD"]
+    assert None not in [at for _, at in await listed("ended")]
+
+
+async def test_of_two_transactions_of_2_on_an_evse_only_the_later_is_active(
+    store: PostgresReadStore,
+) -> None:
+    world = await World(settle_us=900 * SECOND).start()
+    await world.opens("CP1", protocol="2.0.1")
+    later = "2026-11-23T09:30:00Z"
+    nowhere: dict[str, Any] = {"id": "T-2", "at": later}
+    for told in (
+        events_of_2.started(),
+        {**events_of_2.started(**nowhere), "evse": {}},
+        events_of_2.event("Updated", 1, **nowhere, evse={"id": 2, "connectorId": 1}),
+    ):
+        await world.calls("CP1", "TransactionEvent", told, protocol="2.0.1")
+        await project(world, store)
+
+    rows = await transactions.find_transactions(store, "default")
+    assert sorted((row.transaction_id, row.state) for row in rows) == [
+        ("T-1", "ended"),
+        ("T-2", "active"),
+    ]
+
+
+async def test_a_transaction_that_was_closed_without_an_end_is_not_active(
+    store: PostgresReadStore,
+) -> None:
+    world = await World().start()
+    await world.opens("CP1")
+    await world.starts("CP1", meter=1000)
+    await world.starts("CP1", meter=4000, idTag="OTHER")
+
+    await project(world, store)
+
+    rows = await transactions.find_transactions(store, "default")
+    assert [(row.id_token, row.state, row.ended_at) for row in rows] == [
+        ("OTHER", "active", None),
+        ("TAG", "ended", None),
+    ]
 
 
 async def test_a_start_ends_another_and_the_record_that_says_so_holds_that_one(
@@ -280,7 +352,7 @@ async def test_the_counts_follow_the_rows(store: PostgresReadStore) -> None:
     await project(world, store)
 
     counts = await progress.count(store, "default")
-    assert (counts.stations, counts.stations_online, counts.transactions_active) == (2, 2, 2)
+    assert (counts.stations, counts.stations_online, counts.transactions_active) == (2, 2, 1)
     assert (counts.cdrs_open, counts.cdrs_held, counts.cdrs_final) == (1, 1, 2)
     assert counts.energy_wh == 8500
     assert await progress.count(store) == counts
