@@ -18,15 +18,16 @@ from api.bodies import documented as body_documented
 from api.ports import Ports
 from api.problems import FieldError, Invalid, NotFound
 from domain.admission import STATUSES
+from domain.readings import read_time
 from domain.signing import ACCEPT, ATTRIBUTE, REFUSE
 from projections.messages import Page as MessagePage
 from projections.messages import conversation
 from projections.stations import StationDetail, find_station, find_stations
+from schemas.attributes import fault_of
 from schemas.names import NAME_CHARACTERS_MAX, is_name
 from schemas.provided import ATTRIBUTE as PROVIDED
 from schemas.provided import MEANT, actions_in
 from schemas.records import StationDeregistered, StationRegistered
-from schemas.switches import fault_of
 
 ATTRIBUTES_MAX = 64
 ATTRIBUTE_CHARACTERS_MAX = 1_000
@@ -64,6 +65,9 @@ def _meant(attributes: dict[str, Any]) -> dict[str, Any]:
             actions_in(str(provided))
         except ValueError:
             raise ValueError(f"{PROVIDED}: {MEANT}") from None
+    commissioned = attributes.get("commissioned_at")
+    if commissioned is not None and read_time(commissioned)[0] is None:
+        raise ValueError("commissioned_at: a time of RFC 3339")
     for name, value in attributes.items():
         if fault := fault_of(name, value):
             raise ValueError(fault)
@@ -94,8 +98,8 @@ class Registration(Body):
             description="Text, whole numbers, booleans or null. boot_policy (Accepted, Pending or"
             " Rejected) is what a BootNotification is answered, certificate_requests (accept or"
             " refuse) what a SignCertificate is, provided (actions with commas between them, or"
-            " none) what a provider answers; switch_… tell of a make's habits"
-            " (docs/tolerance.md).",
+            " none) what a provider answers; blocked (true) has it refused; switch_… tell of a"
+            " make's habits (docs/tolerance.md).",
         ),
     ]
     password: Annotated[

@@ -14,9 +14,10 @@ from msgspec import Struct
 from domain import signatures
 from domain.readings import read_time
 from domain.signed_values import SignedValue, container, digest
+from schemas.attributes import EICHRECHT
 from schemas.signatures import SignatureVerdict
 
-NAMES = ("eichrecht", "public_key_hex", "public_keys")
+NAMES = (EICHRECHT, "public_key_hex", "public_keys")
 """Of the attributes that are read here."""
 
 
@@ -42,7 +43,7 @@ def calibration_of(attributes: Mapping[str, Any]) -> Calibration:
     if type(single) is str:
         keys.append(MeterKey(key=single))
     return Calibration(
-        attributes.get("eichrecht") is True,
+        attributes.get(EICHRECHT) is True,
         tuple(key for key in keys if key is not None and signatures.is_key(key.key)),
     )
 

@@ -24,6 +24,7 @@ from domain.pricing_session import Activity, Exact, PricedSession, Reservation
 from domain.pricing_totals import Cost
 from domain.reference import AppliedLocation, AppliedTariff, Reference
 from domain.tariff import Dimension, Tariff
+from schemas.attributes import EICHRECHT
 from schemas.cdr_cost import CdrCost, CdrPeriod, LocationSnapshot, TariffSnapshot
 from schemas.journal import REGISTRY_PARTITION
 from schemas.location import encode_location
@@ -110,7 +111,7 @@ def price_facts(facts: PricedFacts, reference: Reference) -> Priced:
     zone = located.location.time_zone if located else ""
     cost = _cost(f, applied.tariff, zone)
     flags = _flags(f, applied.tariff, zone, cost)
-    calibrated = reference.attributes_at(f.tenant, f.station, f.registry).get("eichrecht") is True
+    calibrated = reference.attributes_at(f.tenant, f.station, f.registry).get(EICHRECHT) is True
     return replace(
         priced,
         flags=frozenset(flags),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from domain.readings import read_integer, read_time
+from schemas.attributes import CONNECTORS, MAX_POWER_W, REGISTER_MODULUS_WH
 
 EARLIEST_US = 1_420_070_400_000_000
 """2015-01-01. No transaction that is told to us was before it: such a clock was never set."""
@@ -28,9 +29,9 @@ def limits_of(attributes: Mapping[str, Any]) -> Limits:
         return UNKNOWN
     commissioned = read_time(attributes.get("commissioned_at"))[0]
     return Limits(
-        _positive(attributes.get("max_power_w")),
-        _positive(attributes.get("register_modulus_wh")),
-        _positive(attributes.get("connectors")),
+        _positive(attributes.get(MAX_POWER_W)),
+        _positive(attributes.get(REGISTER_MODULUS_WH)),
+        _positive(attributes.get(CONNECTORS)),
         EARLIEST_US if commissioned is None else max(commissioned, EARLIEST_US),
     )
 

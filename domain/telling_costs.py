@@ -15,9 +15,9 @@ from domain.releasing import Deciding
 from domain.running import cost_so_far
 from domain.station import Station
 from domain.transaction import Transaction
+from schemas.attributes import COST_UPDATES_S
 from schemas.records import CALL, VERSION_16, MessageSent
 
-ATTRIBUTE = "cost_updates_s"
 INTERVAL_MIN_S = 10
 """More often than a display is read costs a station's radio more than it is worth."""
 
@@ -31,7 +31,7 @@ def interval_us(station: Station, reference: Reference) -> int | None:
     if connection is None or connection.protocol == VERSION_16:
         return None
     told = reference.attributes_at(station.tenant, station.station, reference.position)
-    wanted = told.get(ATTRIBUTE)
+    wanted = told.get(COST_UPDATES_S)
     if type(wanted) is not int or wanted <= 0:
         return None
     return max(wanted, INTERVAL_MIN_S) * 1_000_000

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from domain.registry import Registry
 from ingress.ports import UNKNOWN, Admission
+from schemas.attributes import is_blocked
 from schemas.journal import Unavailable
 from schemas.switches import switches_of
 
 SECRET = "secret:"
-BLOCKED = "blocked"
 """The attribute of a registration that keeps its station out."""
 
 
@@ -46,7 +46,7 @@ class RegistryDirectory:
             verifiers=tuple(self._verifier_of(credential) for credential in credentials),
             credentials=tuple(credentials),
             may_come_without=not registered.credential,
-            refused="blocked" if registered.attributes.get(BLOCKED) is True else "",
+            refused="blocked" if is_blocked(registered.attributes) else "",
             switches=switches,
         )
 

@@ -63,14 +63,19 @@ def fault_of(name: str, value: Any) -> str:
     if switch not in Switches.__struct_fields__:
         known = ", ".join(PREFIX + known for known in Switches.__struct_fields__)
         return f"{name}: no such switch; there are {known}"
-    is_flag = type(getattr(NONE, switch)) is bool
-    if type(value) is not (bool if is_flag else str):
-        return f"{name}: {'true or false' if is_flag else 'a text'}"
+    wanted = bool if is_flag(name) else str
+    if type(value) is not wanted:
+        return f"{name}: {'true or false' if wanted is bool else 'a text'}"
     if switch == "speaks" and value not in _VERSIONS:
         return f"{name}: one of {', '.join(_VERSIONS[1:])}"
     if switch == "id_token_until" and len(str(value)) > SEPARATOR_CHARACTERS_MAX:
         return f"{name}: at most {SEPARATOR_CHARACTERS_MAX} characters"
     return ""
+
+
+def is_flag(name: str) -> bool:
+    """Whether the attribute of this name is a switch that is true or false."""
+    return name.startswith(PREFIX) and type(getattr(NONE, name[len(PREFIX) :], "")) is bool
 
 
 def table() -> str:

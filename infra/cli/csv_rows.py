@@ -11,6 +11,7 @@ from api.id_tokens import UID_CHARACTERS_MAX, IdToken
 from api.stations import Registration
 from infra.cli.failures import Failed
 from infra.csv_file import UnreadableCsv, read_csv
+from schemas.attributes import typed
 from schemas.names import is_name
 
 WRONG_SHOWN = 20
@@ -79,7 +80,7 @@ def _station(cells: dict[str, str]) -> Registration:
         if not all("!" <= character <= "~" for character in password):
             raise ValueError("password: only visible ASCII characters")
         members["password"] = password
-    attributes = {name: value for name, value in cells.items() if value}
+    attributes = {name: typed(name, value) for name, value in cells.items() if value}
     return Registration.model_validate({**members, "attributes": attributes})
 
 

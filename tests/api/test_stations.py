@@ -69,6 +69,13 @@ async def test_the_boot_policy_is_an_attribute(
         ("provided", "Heartbeat"),
         ("provided", "DataTransfer;GetCertificateStatus"),
         ("provided", True),
+        *product(["blocked", "eichrecht"], ["true", "", 1]),
+        *product(
+            ["cost_updates_s", "max_power_w", "register_modulus_wh", "connectors"],
+            ["30", 0, -1, True],
+        ),
+        ("commissioned_at", "yesterday"),
+        ("commissioned_at", 2026),
     ],
 )
 async def test_a_policy_that_is_none_is_refused(

@@ -115,6 +115,23 @@ class Place:
         return directory.admission(*KEY).credentials
 
 
+@pytest.mark.parametrize(
+    ("value", "refused"),
+    [(True, "blocked"), ("true", "blocked"), ("yes", "blocked"), (1, "blocked")]
+    + [(value, "") for value in (False, None, "false", "")],
+)
+def test_a_station_is_blocked_by_whatever_is_not_no(value: Any, refused: str) -> None:
+    registry = Registry()
+    registered = StationRegistered(
+        tenant="default", station="CP1", recorded_at=1, actor="a", attributes={"blocked": value}
+    )
+    registry.fold(0, registered)
+
+    admission = RegistryDirectory(registry, lambda _: None).admission("default", "CP1")
+
+    assert admission.refused == refused
+
+
 def test_both_work_until_the_station_has_answered() -> None:
     place = Place()
     assert place.works() == (OLD,)

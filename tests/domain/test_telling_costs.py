@@ -8,7 +8,8 @@ import pytest
 
 from domain.answering import Policy
 from domain.readings import read_time
-from domain.telling_costs import ACTION, ATTRIBUTE
+from domain.telling_costs import ACTION
+from schemas.attributes import COST_UPDATES_S
 from schemas.cdr import Cdr
 from schemas.payloads import violations
 from schemas.records import CdrReleased
@@ -28,7 +29,7 @@ def running(
     version: str = "2.0.1", every_s: Any = EVERY_S, registrar: Registrar | None = None
 ) -> tuple[Log, Worker]:
     registrar = registrar or energy_priced()
-    registrar.station("CP1", **{ATTRIBUTE: every_s})
+    registrar.station("CP1", **{COST_UPDATES_S: every_s})
     policy = Policy(accept_unknown_tokens=True, settle_us=0)
     log, worker = working(policy, registrar.registry, protocol=version)
     log.calls("TransactionEvent", started())
@@ -179,7 +180,7 @@ def test_a_station_that_is_rejected_is_told_no_cost(status: str) -> None:
     log, worker = running(registrar=registrar)
     answers(log, worker)
     before = len(told_to(worker))
-    registrar.station("CP1", **{ATTRIBUTE: EVERY_S, "boot_policy": status})
+    registrar.station("CP1", **{COST_UPDATES_S: EVERY_S, "boot_policy": status})
     boot = {"reason": "PowerUp", "chargingStation": {"vendorName": "V", "model": "M"}}
     log.calls("BootNotification", boot)
     log.now += EVERY_S * SECOND

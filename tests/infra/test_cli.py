@@ -287,6 +287,36 @@ def test_columns_that_are_not_known_become_attributes(tmp_path: Path) -> None:
     assert body.password is not None
 
 
+def test_cells_of_attributes_that_decide_something_have_their_type(tmp_path: Path) -> None:
+    names = "station,blocked,switch_never_pinged,cost_updates_s,max_power_w,site,floor"
+    file = tmp_path / "stations.csv"
+    file.write_text(f"{names}\nCP1,true,False,30,22000,true,3\nCP2,FALSE,,,,,\n")
+
+    first, second = (dict(body.attributes) for _, body in read_stations(file))
+
+    assert first == {
+        "blocked": True,
+        "switch_never_pinged": False,
+        "cost_updates_s": 30,
+        "max_power_w": 22000,
+        "site": "true",
+        "floor": "3",
+    }
+    assert second == {"blocked": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [("blocked", "yes"), ("eichrecht", "1"), ("max_power_w", "22 kW"), ("cost_updates_s", "-5")],
+)
+def test_a_cell_that_would_decide_nothing_is_refused(name: str, cell: str, tmp_path: Path) -> None:
+    file = tmp_path / "stations.csv"
+    file.write_text(f"station,{name}\nCP1,{cell}\n")
+
+    with pytest.raises(Failed, match=f"line 2: attributes: .*{name}"):
+        read_stations(file)
+
+
 @pytest.mark.parametrize("row", ["CP:1,", "CP1,short", "CP1,sixteen-letters-ör-more"])
 def test_a_station_that_nobody_could_connect_as_is_refused(row: str, tmp_path: Path) -> None:
     file = tmp_path / "stations.csv"
