@@ -57,7 +57,7 @@ async def list_id_tokens(
     return read(request, Items(found, more))
 
 
-@router.get("/v1/id-tokens/{uid}", responses=documented((200, IdTokenRow), errors=[404]))
+@router.get("/v1/id-tokens/{uid:path}", responses=documented((200, IdTokenRow), errors=[404]))
 async def get_id_token(
     request: Request,
     uid: Uid,
@@ -72,7 +72,7 @@ async def get_id_token(
 
 
 @router.put(
-    "/v1/id-tokens/{uid}",
+    "/v1/id-tokens/{uid:path}",
     responses=documented((200, IdTokenWritten), errors=[413, 415]),
     openapi_extra=dict(body_documented(IdToken)),
 )
@@ -113,7 +113,7 @@ async def put_id_token(
     )
 
 
-@router.delete("/v1/id-tokens/{uid}", status_code=204, responses=documented())
+@router.delete("/v1/id-tokens/{uid:path}", status_code=204, responses=documented())
 async def delete_id_token(
     uid: Uid, caller: Writer, ports: Needs, query: Annotated[Query, QueryParameters()]
 ) -> Response:

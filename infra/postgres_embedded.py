@@ -128,9 +128,11 @@ class EmbeddedPostgres:
         # The database is the last thing made, so its presence says that everything is there.
         sql = statements("postgres_embedded")
         if connection.execute(sql["database_exists"]).fetchone() is not None:
+            connection.execute(sql["bound_billing"])
             return
         password = psycopg.sql.Literal(self._cluster.passwords()[OWNER])
         connection.execute(sql["create_roles"])
+        connection.execute(sql["bound_billing"])
         connection.execute(psycopg.sql.SQL(sql["set_password"]).format(password=password))
         with psycopg.connect(self._cluster.dsn(SUPERUSER, self.port, "template1")) as template:
             template.execute(sql["close_template"])

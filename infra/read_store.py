@@ -46,6 +46,8 @@ _FILES = (
 )
 LOCK_ATTEMPTS, LOCK_DELAY_S = 100, 0.05
 # Whoever projects now holds the lock for one batch at a time.
+READERS_ATTEMPTS, READERS_DELAY_S = 60, 2.0
+# Of billing, Postgres ends a transaction in which nothing happens for a minute.
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_checkpoint = msgspec.msgpack.Decoder(Checkpoint).decode
@@ -192,12 +194,30 @@ class PostgresReadStore:
         return (_numbers(row[2]) if row else {}), found
 
     async def forget(self, name: str, *, tables: bool) -> None:
-        """Drop a projection's position, states and poison; with `tables`, the read model's rows."""
-        async with self._transaction() as connection:
-            for statement in ("forget_positions", "forget_states", "forget_poison"):
-                await self._run(connection, f"progress.{statement}", {"name": name})
-            if tables:
-                await self._run(connection, "progress.empty_tables", {})
+        """Drop a projection's position, states and poison; with `tables`, the read model's rows.
+
+        Waits for whoever reads them in a transaction that stays open, and lets others read.
+        """
+        readers: list[Any] = []
+        for _ in range(READERS_ATTEMPTS):
+            async with self._transaction() as connection:
+                if not tables or await self._emptied(connection):
+                    for statement in ("forget_positions", "forget_states", "forget_poison"):
+                        await self._run(connection, f"progress.{statement}", {"name": name})
+                    return
+                readers = await (await self._run(connection, "progress.readers", {})).fetchall()
+            await asyncio.sleep(READERS_DELAY_S)
+        held_by = ", ".join(reader for (reader,) in readers)
+        raise StoreUnavailable(f"the tables are read in a transaction that stays open: {held_by}")
+
+    async def _emptied(self, connection: AsyncConnection) -> bool:
+        await self._run(connection, "progress.give_up_soon", {})
+        try:
+            await self._run(connection, "progress.empty_tables", {})
+        except psycopg.errors.LockNotAvailable:
+            await connection.rollback()
+            return False
+        return True
 
     @asynccontextmanager
     async def rebuilding(self, name: str) -> AsyncIterator[None]:

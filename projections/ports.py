@@ -228,7 +228,11 @@ class RebuildStore(RowStore, Positions, Protocol):
         ...
 
     async def forget(self, name: str, *, tables: bool) -> None:
-        """Drop a projection's position, states and poison; with `tables`, the read model's rows."""
+        """Drop a projection's position, states and poison; with `tables`, the read model's rows.
+
+        Raises:
+            StoreUnavailable: somebody reads the rows, for minutes; nothing was dropped.
+        """
         ...
 
     async def digests(self, name: str) -> tuple[Mapping[int, int], Mapping[str, str]]:

@@ -2,6 +2,7 @@
 and shows where it came from.
 """
 
+import errno
 import importlib
 
 SAYABLE = {
@@ -21,6 +22,9 @@ SAYABLE = {
     "schemas.journal": ("AppendUnknown", "AppenderFailed", "Unavailable", "WrongJournal"),
 }
 
+UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""What a disk says that a person can do something about."""
+
 
 class Failed(Exception):
     """A command cannot do what it was asked; the message says why and what to do."""
@@ -36,6 +40,9 @@ def told(error: BaseException) -> str | None:
             return str(error)
     if type(error).__module__.startswith("pydantic") and type(error).__name__ == "ValidationError":
         return _told_of_settings(error)
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        where = f": {error.filename}" if error.filename else ""
+        return f"a file cannot be written ({error.strerror}){where}"
     return None
 
 

@@ -92,7 +92,8 @@ def _print_postgres(dsn: str, query: str, form: str) -> None:
     read_only = "-c default_transaction_read_only=on -c search_path=billing,read,public"
     try:
         with closing(psycopg.connect(dsn, options=read_only)) as connection:
-            cursor = connection.execute(query.encode())
+            # Prepared, it is one statement: a second one could undo what the session begins with.
+            cursor = connection.execute(query.encode(), prepare=True)
             if cursor.description is None:
                 raise Failed("that is no query")
             names = [column.name for column in cursor.description]

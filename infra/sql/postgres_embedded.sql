@@ -1,4 +1,4 @@
--- Run by the superuser at the first start of the embedded Postgres. In production a DBA does this.
+-- Run by the superuser when the embedded Postgres starts. In production a DBA does this.
 
 -- name: database_exists
 SELECT 1 FROM pg_database WHERE datname = 'chargeledger';
@@ -12,12 +12,17 @@ BEGIN
     IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'billing') THEN
         CREATE ROLE billing LOGIN CONNECTION LIMIT 20;
     END IF;
-    ALTER ROLE billing SET default_transaction_read_only = on;
-    ALTER ROLE billing SET statement_timeout = '60s';
-    ALTER ROLE billing SET idle_in_transaction_session_timeout = '60s';
-    ALTER ROLE billing SET search_path = billing;
 END
 $$;
+
+-- name: bound_billing
+-- At every start: Postgres lets each role change its own.
+ALTER ROLE billing RESET ALL;
+ALTER ROLE billing PASSWORD NULL;
+ALTER ROLE billing SET default_transaction_read_only = on;
+ALTER ROLE billing SET statement_timeout = '60s';
+ALTER ROLE billing SET idle_in_transaction_session_timeout = '60s';
+ALTER ROLE billing SET search_path = billing;
 
 -- name: set_password
 ALTER ROLE chargeledger PASSWORD {password};

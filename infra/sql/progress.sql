@@ -113,6 +113,17 @@ DELETE FROM read.station_states WHERE name = %(name)s;
 -- name: forget_poison
 DELETE FROM read.poison WHERE name = %(name)s;
 
+-- name: give_up_soon
+-- Before the deadlock detector of Postgres begins: who waits for us behind a reader goes on.
+SET LOCAL lock_timeout = '500ms';
+
+-- name: readers
+SELECT DISTINCT a.usename || ' (process ' || a.pid || ')'
+FROM pg_locks AS l
+JOIN pg_class AS c ON c.oid = l.relation
+JOIN pg_stat_activity AS a ON a.pid = l.pid
+WHERE c.relnamespace = 'read'::regnamespace AND c.relkind = 'r' AND l.pid <> pg_backend_pid();
+
 -- name: empty_tables
 TRUNCATE read.stations, read.station_state, read.connectors, read.connections,
     read.transactions, read.cdrs, read.cdr_doubts, read.cdr_revisions, read.cdr_totals, read.cdr_requests, read.running_costs,

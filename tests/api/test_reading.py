@@ -241,6 +241,22 @@ async def test_an_id_token_is_put_read_listed_and_deleted(
     assert len(await deployment.records(IdTokenRemoved)) == 2
 
 
+async def test_an_id_token_may_hold_a_slash(
+    deployment: Deployment, client: httpx.AsyncClient
+) -> None:
+    put = await client.put("/v1/id-tokens/04%2FA1", json={"status": "Blocked"})
+    await deployment.project()
+    found = await client.get("/v1/id-tokens/04%2FA1")
+    gone = await client.delete("/v1/id-tokens/04%2FA1")
+    await deployment.project()
+
+    assert (put.status_code, put.json()["uid"]) == (200, "04/A1")
+    assert (found.status_code, found.json()["uid"]) == (200, "04/A1")
+    assert gone.status_code == 204
+    assert (await client.get("/v1/id-tokens/04%2FA1")).status_code == 404
+    assert (await client.get("/v1/id-tokens/")).status_code == 404
+
+
 async def test_the_document_of_the_interface_is_whole(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     text = str(document)

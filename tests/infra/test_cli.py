@@ -1,6 +1,7 @@
 """The command line: it teaches, it is quick, and it says in one sentence what is wrong."""
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -16,12 +17,14 @@ from api.roles import ROLES
 from infra.cli.csv_rows import read_stations, read_tokens
 from infra.cli.failures import SAYABLE, Failed, told
 from infra.cli.program import app
+from infra.cli.querying import run_sql
 from infra.cli.registering import KeyRole
 from infra.cli.simulating import Troubles
 from infra.csv_file import UnreadableCsv
 from infra.deployment import DeploymentInUse, Layout
 from infra.journal_sqlite import SqliteJournal
 from infra.simulator.csv_sessions import UnreadableSessions, read_rows
+from tests.engines import PostgresDatabase
 
 COMMANDS = [
     *("up", "ingress", "domain", "projections", "api"),
@@ -275,6 +278,42 @@ def test_a_file_of_other_sessions_is_told_with_its_line(
 
     with pytest.raises(UnreadableSessions, match=f"sessions.csv, {reason}"):
         read_rows(file)
+
+
+def test_a_full_disk_is_told_in_a_sentence() -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "/data/deployment.new")
+
+    assert told(ExceptionGroup("", [full])) == (
+        "a file cannot be written (No space left on device): /data/deployment.new"
+    )
+    assert told(OSError(errno.EBADF, "Bad file descriptor")) is None
+
+
+@pytest.mark.postgres
+def test_a_statement_for_postgres_reads_and_is_one(
+    postgres_database: PostgresDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("CHARGELEDGER_JOURNAL", "kafka")
+    monkeypatch.setenv("CHARGELEDGER_POSTGRES_DSN", postgres_database.dsn)
+
+    def ask(query: str) -> str:
+        run_sql(query, postgres=True, form="csv", data=tmp_path)
+        return capsys.readouterr().out
+
+    assert ask("SELECT count(*) AS n FROM billing.cdrs") == "n\n0\n"
+    for refused in (
+        "CREATE TABLE read.mine (a int)",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE; COMMIT; CREATE TABLE read.mine ()",
+        "SELECT 1; SELECT 2",
+        "DO $$ BEGIN SET TRANSACTION READ WRITE; CREATE TABLE read.mine (); END $$",
+        "SELECT set_config('transaction_read_only', 'off', false)",
+    ):
+        with pytest.raises(Failed):
+            ask(refused)
+    assert ask("SELECT to_regclass('read.mine') AS t") == 't\n""\n'
 
 
 def test_columns_that_are_not_known_become_attributes(tmp_path: Path) -> None:

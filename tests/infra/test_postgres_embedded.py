@@ -90,6 +90,25 @@ def heap_bytes(pid: int) -> int:
     return sum(each.rss for each in mappings if each.path == "[heap]")
 
 
+def test_what_billing_changed_of_its_own_role_ends_with_the_next_start(tmp_path: Path) -> None:
+    shown = "SELECT current_setting('search_path'), current_setting('statement_timeout')"
+    found = []
+    for _ in range(2):
+        process = start(server := EmbeddedPostgres(tmp_path / "postgres"))
+        try:
+            with psycopg.connect(server.billing_dsn, autocommit=True) as connection:
+                found.append(connection.execute(shown).fetchone())
+                connection.execute("SET default_transaction_read_only = off")
+                connection.execute("ALTER ROLE billing SET search_path = pg_catalog")
+                connection.execute("ALTER ROLE billing SET statement_timeout = 0")
+                connection.execute("ALTER ROLE billing SET work_mem = '1GB'")
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=30)
+
+    assert found == [("billing", "1min")] * 2
+
+
 def test_after_a_kill_of_every_process_it_recovers(tmp_path: Path) -> None:
     server = EmbeddedPostgres(tmp_path / "postgres")
     process = start(server)

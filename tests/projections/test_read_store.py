@@ -1,17 +1,29 @@
 """The store of the read model when the database is away or somebody else was there."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from psycopg import AsyncConnection
 
 from infra.migrations import migrate
 from infra.postgres import Postgres
 from infra.postgres_embedded import embedded_postgres
 from infra.read_store import PostgresReadStore
 from projections.ports import Checkpoint, PositionMoved, Progress, SavedState, StoreUnavailable
+from tests.engines import PostgresDatabase
 
 pytestmark = pytest.mark.postgres
+
+ALL_STATIONS = {
+    "tenant": "default",
+    "online": None,
+    "faulted": None,
+    "version": None,
+    "after": None,
+    "limit": 1,
+}
 
 FIRST = Progress(
     name="clickhouse",
@@ -79,6 +91,28 @@ async def test_a_second_rebuild_is_refused(
 
     async with store.rebuilding("read"):
         pass
+
+
+async def test_a_reader_that_stays_holds_up_the_rebuild_and_no_other_reader(
+    store: PostgresReadStore,
+    postgres_database: PostgresDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("infra.read_store.READERS_DELAY_S", 0.1)
+    async with await AsyncConnection.connect(postgres_database.dsn) as reader:
+        await reader.execute("SELECT count(*) FROM read.cdrs")
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            forgetting = group.create_task(store.forget("read", tables=True))
+            for _ in range(3):
+                await asyncio.sleep(0.3)
+                assert await store.fetch("stations.find", ALL_STATIONS) == []
+            assert not forgetting.done()
+            await reader.commit()
+
+        await reader.execute("SELECT count(*) FROM read.cdrs")
+        monkeypatch.setattr("infra.read_store.READERS_ATTEMPTS", 1)
+        with pytest.raises(StoreUnavailable, match=rf"\(process {reader.info.backend_pid}\)"):
+            await store.forget("read", tables=True)
 
 
 async def test_a_database_that_is_away_is_unavailable(tmp_path: Path) -> None:
