@@ -34,6 +34,7 @@ from api.metrics import Measured, Metrics
 from api.ports import Ports
 from api.read_your_write import NotingLog, ReadYourWrite
 from api.transactions import Counted
+from api.vitals import Vitals
 from api.waits import Waits
 from projections.cdr_requests import CdrRequestRow
 from projections.completeness import Completeness
@@ -92,6 +93,7 @@ def create_app(ports: Ports, *, version: str = "0") -> FastAPI:
     app.state.closing = asyncio.Event()
     app.state.waits = Waits(app.state.closing)
     app.state.metrics = Metrics()
+    app.state.vitals = Vitals(ports)
     app.state.recent = Recent()
     app.state.recent_answers = Recent()
     app.state.streams = Streams()

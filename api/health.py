@@ -8,10 +8,10 @@ import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from msgspec import Struct
 
-from api.access import Caller, Needs, allowed
-from api.lag import Lag, find_lag
+from api.access import Caller, allowed
+from api.lag import Lag
 from api.metrics import CONTENT_TYPE, Metrics
-from api.ports import Ports
+from api.vitals import Vitals
 from projections.ports import StoreUnavailable
 from projections.read_model import NAME as READ
 from schemas.journal import Unavailable
@@ -41,32 +41,30 @@ async def healthz() -> Response:
 
 
 @router.get("/readyz")
-async def readyz(ports: Needs) -> Response:
+async def readyz(request: Request) -> Response:
     """Whether commands can be taken and what is read is fresh; 503 says what is not so."""
-    readiness = await _readiness(ports)
+    readiness = await _readiness(request.app.state.vitals)
     body = msgspec.json.encode(readiness)
     return Response(body, 200 if readiness.ready else 503, media_type="application/json")
 
 
 @router.get("/metrics")
 async def metrics(
-    request: Request,
-    ports: Needs,
-    caller: Annotated[Caller, Depends(allowed("read-metrics"))],
+    request: Request, caller: Annotated[Caller, Depends(allowed("read-metrics"))]
 ) -> Response:
     """Prometheus' text format: of the whole deployment, naming no tenant and no station."""
     figures: Metrics = request.app.state.metrics
-    return Response(await figures.text(ports), media_type=CONTENT_TYPE)
+    return Response(await figures.text(request.app.state.vitals), media_type=CONTENT_TYPE)
 
 
-async def _readiness(ports: Ports) -> Readiness:
+async def _readiness(vitals: Vitals) -> Readiness:
     postgres = projections = owners = "ok"
-    trouble = await ports.log.trouble()
+    trouble = await vitals.trouble()
     if trouble:
         _log.info("not ready: %s", trouble)
     journal = "not writable" if trouble else "ok"
     try:
-        lags = await find_lag(ports)
+        lags = await vitals.lags()
         slow = [each for each in lags if each.seconds > LAG_READY_S]
         if slow:
             projections = "; ".join(map(_told, slow))

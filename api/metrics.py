@@ -3,6 +3,7 @@
 Names of tenants and stations are never labels: the figures are the deployment's, and bounded.
 """
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Iterable
@@ -12,10 +13,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.lag import find_lag
-from api.ports import Ports
+from api.vitals import Vitals
 from projections.ports import StoreUnavailable
-from projections.progress import count
 from projections.read_model import NAME as READ
 from schemas.journal import Unavailable
 
@@ -46,11 +45,11 @@ class Metrics:
         self._requests.labels(known, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    async def text(self, ports: Ports) -> bytes:
+    async def text(self, vitals: Vitals) -> bytes:
         """Return all the figures; those whose source does not answer are left out."""
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collected(await _gauges(ports)))
-        edge = await ports.edge_metrics() or b""
+        gauges, edge = await asyncio.gather(_gauges(vitals), vitals.edge_metrics())
+        registry.register(_Collected(gauges))
         return generate_latest(self._registry) + generate_latest(registry) + edge
 
 
@@ -85,11 +84,11 @@ class Measured:
         await self._app(scope, receive, sent)
 
 
-async def _gauges(ports: Ports) -> list[GaugeMetricFamily]:
+async def _gauges(vitals: Vitals) -> list[GaugeMetricFamily]:
     try:
-        found = await _counts(ports)
+        found = await _counts(vitals)
         with contextlib.suppress(Unavailable):
-            found += await _lags(ports)
+            found += await _lags(vitals)
     except StoreUnavailable:
         return [_up(0)]
     return [_up(1), *found]
@@ -99,7 +98,7 @@ def _up(value: int) -> GaugeMetricFamily:
     return _gauge("chargeledger_postgres_up", "0: the read side cannot be asked.", value)
 
 
-async def _lags(ports: Ports) -> list[GaugeMetricFamily]:
+async def _lags(vitals: Vitals) -> list[GaugeMetricFamily]:
     seconds = GaugeMetricFamily(
         "chargeledger_projection_lag_seconds",
         "Age of the records that wait to be projected; rises while a projection is stuck.",
@@ -121,7 +120,7 @@ async def _lags(ports: Ports) -> list[GaugeMetricFamily]:
         " stuck, or gone.",
         labels=["partition"],
     )
-    for lag in await find_lag(ports):
+    for lag in await vitals.lags():
         seconds.add_metric([lag.name], lag.seconds)
         records.add_metric([lag.name], lag.records)
         poison.add_metric([lag.name], lag.poison)
@@ -131,8 +130,8 @@ async def _lags(ports: Ports) -> list[GaugeMetricFamily]:
     return [seconds, records, poison, owners]
 
 
-async def _counts(ports: Ports) -> list[GaugeMetricFamily]:
-    counts = await count(ports.db)
+async def _counts(vitals: Vitals) -> list[GaugeMetricFamily]:
+    counts = await vitals.counts()
     cdrs = GaugeMetricFamily("chargeledger_cdrs", "CDRs by state.", labels=["state"])
     cdrs.add_metric(["OPEN"], counts.cdrs_open)
     cdrs.add_metric(["HELD"], counts.cdrs_held)

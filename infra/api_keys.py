@@ -7,11 +7,13 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import uuid4
 
 import psycopg.errors
 
 from api.ports import ApiKey
+from api.questions import Question
 from api.roles import Role
 from infra.postgres import Postgres
 from infra.statements import statements
@@ -57,6 +59,7 @@ class ApiKeysInVault:
         self._database = database
         self._monotonic_s = monotonic_s
         self._found: dict[bytes, tuple[float, ApiKey | None]] = {}
+        self._asked: dict[bytes, Question[ApiKey | None]] = {}
         self._configured = False
         self._asked_s = -FIRST_KEY_TTL_S
 
@@ -111,16 +114,27 @@ class ApiKeysInVault:
         cached = self._found.get(digest)
         if cached is not None and now_s - cached[0] < CACHE_TTL_S:
             return cached[1]
+        if len(self._asked) >= CACHED_MAX:
+            self._asked = {each: asked for each, asked in self._asked.items() if asked.is_open}
+            if len(self._asked) >= CACHED_MAX:
+                raise StoreUnavailable("too many keys are looked up")
+        asked = self._asked.setdefault(digest, Question(partial(self._look_up, digest)))
         try:
-            async with transaction(self._database) as connection:
-                cursor = await connection.execute(_SQL["key_by_hash"], {"hash": digest})
-                row = await cursor.fetchone()
+            key = await asked.answer()
         except StoreUnavailable:
             if cached is None or cached[1] is None or now_s - cached[0] > OUTAGE_TTL_S:
                 raise
             return cached[1]
-        key = ApiKey(*row) if row else None
+        finally:
+            if not asked.is_open:
+                self._asked.pop(digest, None)
         if len(self._found) >= CACHED_MAX:
             self._found.clear()
         self._found[digest] = now_s, key
         return key
+
+    async def _look_up(self, digest: bytes) -> ApiKey | None:
+        async with transaction(self._database) as connection:
+            cursor = await connection.execute(_SQL["key_by_hash"], {"hash": digest})
+            row = await cursor.fetchone()
+        return ApiKey(*row) if row else None

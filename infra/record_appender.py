@@ -7,7 +7,7 @@ by every reader.
 
 import asyncio
 import secrets as randomness
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from api.ports import Place
@@ -40,8 +40,16 @@ class Batches(Protocol):
 class RecordAppender:
     """`api.ports.Appender`."""
 
-    def __init__(self, journal: Batches, partitions: int) -> None:
+    def __init__(
+        self,
+        journal: Batches,
+        partitions: int,
+        *,
+        ask: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
+        """`ask`: whoever writes for us, whether it is there; the journal's reader may not know."""
         self._journal = journal
+        self._ask = ask or (lambda: journal.head(REGISTRY_PARTITION))
         self._partitions = partitions
         self._incarnation = randomness.token_hex(6)
         self._sequences = [0] * (partitions + 1)
@@ -60,7 +68,7 @@ class RecordAppender:
     async def trouble(self) -> str:
         """Return why the last append failed, or why the journal cannot be asked; empty if fine."""
         try:
-            await self._journal.head(REGISTRY_PARTITION)
+            await self._ask()
         except Unavailable as error:
             return f"not reachable: {error}"
         return self._trouble

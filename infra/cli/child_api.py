@@ -44,7 +44,7 @@ async def run_api(settings: Settings, layout: Layout, deployment: Deployment) ->
         clickhouse(deployment.clickhouse_url, settings.clickhouse_database) as frames,
     ):
         keys = ApiKeysInVault(database)
-        log = RecordAppender(journal, journal.partitions)
+        log = RecordAppender(journal, journal.partitions, ask=journal.metrics)
         ports = Ports(
             log=log,
             db=PostgresReadStore(database),

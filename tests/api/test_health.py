@@ -1,5 +1,6 @@
 """Readiness and figures: true, and naming what is not so."""
 
+import asyncio
 import re
 
 import httpx
@@ -131,6 +132,40 @@ def unanswered(recorded_at: int) -> MessageReceived:
         message_id="m99",
         action="Heartbeat",
     )
+
+
+async def test_a_part_that_says_nothing_is_not_waited_for(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.questions.ANSWER_WITHIN_S", 0.1)
+    log = SilentLog()
+    async with deployment.client(app=deployment.app_with(log)) as client:
+        answers = [await client.get("/readyz") for _ in range(3)]
+        assert log.questions == 1
+        log.says.set()
+        await asyncio.sleep(0)
+        again = await client.get("/readyz")
+
+    assert [(each.status_code, each.json()["journal"]) for each in answers] == [
+        (503, "not writable")
+    ] * 3
+    assert again.json()["journal"] == "ok"
+
+
+class SilentLog:
+    """Hangs until it is told to say that nothing is wrong."""
+
+    def __init__(self) -> None:
+        self.says = asyncio.Event()
+        self.questions = 0
+
+    async def heads(self) -> dict[int, int]:
+        return {}
+
+    async def trouble(self) -> str:
+        self.questions += 1
+        await self.says.wait()
+        return ""
 
 
 class ClosedLog:
