@@ -152,10 +152,14 @@ ODD_VALUE: Final = Rule(
     kept_in="domain/readings.py",
 )
 ODD_UNIT: Final = Rule(
-    oddity="Units spelled otherwise: Celcius, C, Hertz.",
-    done="The series have the unit of the specification; the frame keeps the station's.",
-    why="The official schema itself spelled Celcius.",
-    kept_in="domain/meter_values_16.py",
+    oddity="Units spelled otherwise (Celcius, C, Hertz, KWH), told where another version of OCPP"
+    " has them, or none that measures energy in Wh (MWh, J, kVAh).",
+    done="The series have the unit of the specification where it is known, elsewhere value and unit"
+    " as told. Energy counts in Wh, kWh or without a unit, in any case and with blanks; in any"
+    " other unit it is no value: BAD_SAMPLE, and a CDR that needs it is held.",
+    why="The official schema itself spelled Celcius. Of MWh and mWh only the case differs, and a"
+    " station's cannot be trusted.",
+    kept_in="domain/units.py",
 )
 DRAFT_NAMES: Final = Rule(
     oddity="transactionData.id, as drafts of 2.0 had it, for transactionInfo.transactionId.",
