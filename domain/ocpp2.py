@@ -3,6 +3,7 @@
 No policy here: a value that is odd but readable is passed on, with its flags.
 """
 
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -11,13 +12,15 @@ import msgspec
 from domain.facts import (
     ConnectorStatusReported,
     Fact,
+    MessageOrphaned,
     MeterValuesReported,
     SettlementReported,
     StationBooted,
     TokenAsked,
     TransactionEventReported,
 )
-from domain.meter_values_2 import read_registers, read_samples
+from domain.meter_values_2 import Readings, read_registers, read_samples
+from domain.orphan_energy import UNKNOWN, event_detail
 from domain.readings import SCHEMA_DEVIATION, read_decimal, read_integer, read_text, read_time
 from domain.signed_values import signed_texts
 from domain.station import answer_payload
@@ -61,7 +64,12 @@ def names_id_token(payload: Payload) -> bool:
 
 
 def names_transaction(payload: Payload) -> bool:
-    return bool(transaction_id_in(payload)[0])
+    """One that names none but tells a register is an event of some session all the same."""
+    if transaction_id_in(payload)[0]:
+        return True
+    return _is_text(payload.get("eventType")) and bool(
+        read_registers(payload.get("meterValue")).registers
+    )
 
 
 def has_values(payload: Payload) -> bool:
@@ -144,18 +152,18 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
     info, evse = object_in(told.payload, "transactionInfo"), object_in(told.payload, "evse")
     transaction_id, id_flag = transaction_id_in(told.payload)
-    if not transaction_id:
-        return ()
     presented = token_in(told.payload)
     id_token, token_flag = read_text(presented.get("idToken"), ID_TOKEN_MAX)
     seq_no, seq_flag = read_integer(get("seqNo"))
     at, time_flag = read_time(get("timestamp"))
     event_type = _shown(get("eventType", ""))
+    values = get("meterValue")
+    readings = read_registers(values)
+    if not transaction_id:
+        return (_orphaned(told, (event_type, seq_no, at, id_token), readings),)
     kept_as = told.transactions.event_id(transaction_id, event_type, at)
     reuse_flag = "TXID_REUSED" if kept_as != transaction_id else ""
     type_flag = "" if event_type in EVENT_TYPES else SCHEMA_DEVIATION
-    values = get("meterValue")
-    readings = read_registers(values)
     answered = object_in(_answer(told) if presented else {}, "idTokenInfo")
     return (
         TransactionEventReported(
@@ -196,6 +204,17 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
     )
 
 
+def _orphaned(told: Told, said: tuple[object, ...], readings: Readings) -> MessageOrphaned:
+    return MessageOrphaned(
+        offset=told.offset,
+        recorded_at=told.recorded_at,
+        superseded=told.superseded,
+        reason=UNKNOWN,
+        transaction_id="",
+        detail=event_detail((*said, readings.registers), readings.begin, readings.end),
+    )
+
+
 def settlement_reported(told: Told) -> tuple[Fact, ...]:
     """NotifySettlement (2.1); one without an amount, or that failed, settles nothing."""
     get = told.payload.get
@@ -218,13 +237,15 @@ def settlement_reported(told: Told) -> tuple[Fact, ...]:
 def transaction_id_in(payload: Payload) -> tuple[str, str]:
     """Return (transaction id, flag)."""
     value = object_in(payload, "transactionInfo").get("transactionId")
+    flag = ""
     if value is None:
-        # Drafts of 2.0 had it so.
-        value = object_in(payload, "transactionData").get("id")
-    if type(value) is int:
-        return str(value), SCHEMA_DEVIATION
-    text, flag = read_text(value, TRANSACTION_ID_MAX)
-    return (text, flag) if len(text) <= _TEXT_MAX else ("", SCHEMA_DEVIATION)
+        # Drafts of 2.0 had it in transactionData; some makes have it as other messages do.
+        value = object_in(payload, "transactionData").get("id", payload.get("transactionId"))
+        flag = SCHEMA_DEVIATION
+    if type(value) is Decimal:
+        value = read_integer(value)[0]
+    text, odd = read_text(value, TRANSACTION_ID_MAX)
+    return (text, flag or odd) if len(text) <= _TEXT_MAX else ("", SCHEMA_DEVIATION)
 
 
 def _answer(told: Told) -> Payload:

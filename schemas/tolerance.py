@@ -162,16 +162,18 @@ ODD_UNIT: Final = Rule(
     kept_in="domain/units.py",
 )
 DRAFT_NAMES: Final = Rule(
-    oddity="transactionData.id, as drafts of 2.0 had it, for transactionInfo.transactionId.",
-    done="It names the transaction.",
+    oddity="transactionData.id, as drafts of 2.0 had it, or transactionId beside it, for"
+    " transactionInfo.transactionId.",
+    done="It names the transaction; its CDR is flagged SCHEMA_DEVIATION.",
     why="The energy of a session belongs to it, whatever the member is called.",
     flag="the schema's: JSON path and rule",
     kept_in="domain/ocpp2.py",
 )
 NO_TRANSACTION: Final = Rule(
-    oddity="A transaction id of 0 or below, or one that nobody gave out, or a stop without any.",
-    done="It is answered. One that means exactly one open transaction ends that; any other is kept"
-    " as an orphan for a person.",
+    oddity="A transaction id of 0 or below, or one that nobody gave out, or a stop without any; an"
+    " event (2.x) whose id is empty, or without one where it tells a register.",
+    done="It is answered. A stop that means exactly one open transaction ends that; any other is"
+    " kept as an orphan for a person.",
     why="Sessions that began offline, and makes that always send 0.",
     kept_in="domain/ocpp16.py",
 )
