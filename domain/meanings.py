@@ -23,7 +23,7 @@ from domain import (
 from domain.told import Meaning, both, holds
 
 OCPP16: Mapping[str, Meaning] = {
-    "Authorize": Meaning(ocpp16.token_asked, ocpp16.has_text("idTag")),
+    "Authorize": Meaning(ocpp16.token_asked, ocpp16.names_id_token),
     "BootNotification": Meaning(ocpp16.booted, ocpp16.names_station),
     "DataTransfer": Meaning(None, ocpp16.names_vendor),
     "DiagnosticsStatusNotification": Meaning(

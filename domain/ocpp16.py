@@ -20,7 +20,7 @@ from domain.facts import (
     TransactionStarted,
 )
 from domain.meter_values_16 import ends_in, read_energy, read_samples
-from domain.readings import read_integer, read_text, read_time
+from domain.readings import SCHEMA_DEVIATION, read_integer, read_text, read_time
 from domain.signed_values import signed_texts
 from domain.station import answer_payload
 from domain.told import Payload, Told
@@ -28,6 +28,10 @@ from domain.transactions import MATCHED, NamelessStop, Transactions, start_key
 
 _TEXT_MAX = 50
 """The longest that 1.6 has for any of these; a longer one is none of them."""
+
+
+def names_id_token(payload: Payload) -> bool:
+    return _is_text(id_token_in(payload)[0])
 
 
 def has_text(name: str) -> Callable[[Payload], bool]:
@@ -48,8 +52,11 @@ def names_connector_status(payload: Payload) -> bool:
 
 
 def names_start(payload: Payload) -> bool:
+    """One that tells where its meter stood began a session, whoever charges and wherever."""
+    if read_integer(payload.get("meterStart"))[0] is not None:
+        return True
     known = read_integer(payload.get("connectorId"))[0] is not None
-    return known and type(payload.get("idTag")) in (str, int)
+    return known and id_token_in(payload)[0] != ""
 
 
 def names_transaction(payload: Payload) -> bool:
@@ -72,12 +79,20 @@ def _is_text(value: Any) -> bool:
     return type(value) is str and 0 < len(value) <= _TEXT_MAX
 
 
+def id_token_in(payload: Payload) -> tuple[str, str]:
+    """Return (id token, flag); an object, as 2.x has it, presents the one that stands in it."""
+    value = payload.get("idTag")
+    if isinstance(value, dict) and _is_text(value.get("idToken")):
+        return value["idToken"], SCHEMA_DEVIATION
+    return read_text(value, 20)
+
+
 def key_of_start(payload: Payload) -> tuple[str, int | None]:
     """Return (key, time of the start)."""
     evse_id = read_integer(payload.get("connectorId"))[0] or 0
     started_at = read_time(payload.get("timestamp"))[0]
-    id_token, meter_start = payload.get("idTag"), read_integer(payload.get("meterStart"))[0]
-    return start_key(evse_id, read_text(id_token, 20)[0], started_at, meter_start), started_at
+    id_token, meter_start = id_token_in(payload)[0], read_integer(payload.get("meterStart"))[0]
+    return start_key(evse_id, id_token, started_at, meter_start), started_at
 
 
 def transaction_of_stop(
@@ -105,14 +120,14 @@ def nameless_stop(payload: Payload, group: str = "") -> NamelessStop:
     return NamelessStop(
         read_integer(payload.get("meterStop"))[0],
         read_time(payload.get("timestamp"))[0],
-        read_text(payload.get("idTag"), 20)[0],
+        id_token_in(payload)[0],
         group,
         None if begin is None else begin[1],
     )
 
 
 def token_asked(told: Told) -> tuple[Fact, ...]:
-    id_token = read_text(told.payload.get("idTag"), 20)[0]
+    id_token = id_token_in(told.payload)[0]
     return (TokenAsked(offset=told.offset, recorded_at=told.recorded_at, id_token=id_token),)
 
 
@@ -164,7 +179,7 @@ def started(told: Told) -> tuple[Fact, ...]:
     evse_id, connector_flag = read_integer(get("connectorId"))
     meter_start, meter_flag = read_integer(get("meterStart"))
     started_at, time_flag = read_time(get("timestamp"))
-    id_token, token_flag = read_text(get("idTag"), 20)
+    id_token, token_flag = id_token_in(told.payload)
     answer = msgspec.json.decode(answer_payload(told.answer)) if told.answer is not None else {}
     transaction_id = str(answer["transactionId"])
     info = answer["idTagInfo"]
@@ -184,7 +199,13 @@ def started(told: Told) -> tuple[Fact, ...]:
             meter_start_wh=meter_start,
             started_at=started_at,
             reservation_id=read_integer(get("reservationId"))[0] or None,
-            flags=_flags(told.flag, connector_flag, meter_flag, time_flag, token_flag),
+            flags=_flags(
+                told.flag,
+                connector_flag,
+                meter_flag,
+                time_flag,
+                token_flag if id_token else SCHEMA_DEVIATION,
+            ),
             repeated=told.transactions.is_known_start(transaction_id, started_at),
         ),
     )
@@ -242,7 +263,7 @@ def ended(told: Told) -> tuple[Fact, ...]:
             meter_stop_wh=meter_stop,
             ended_at=ended_at,
             reason=read_text(get("reason"), 50)[0] or "Local",
-            id_token=read_text(get("idTag"), 20)[0],
+            id_token=id_token_in(told.payload)[0],
             token_status=str(info.get("status", "")),
             group=group,
             registry=told.answer.registry if told.answer is not None else -1,

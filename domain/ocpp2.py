@@ -242,8 +242,8 @@ def transaction_id_in(payload: Payload) -> tuple[str, str]:
         # Drafts of 2.0 had it in transactionData; some makes have it as other messages do.
         value = object_in(payload, "transactionData").get("id", payload.get("transactionId"))
         flag = SCHEMA_DEVIATION
-    if type(value) is Decimal:
-        value = read_integer(value)[0]
+    if type(value) is Decimal and value == value.to_integral_value():
+        value = int(value)
     text, odd = read_text(value, TRANSACTION_ID_MAX)
     return (text, flag or odd) if len(text) <= _TEXT_MAX else ("", SCHEMA_DEVIATION)
 

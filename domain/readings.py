@@ -10,6 +10,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from schemas.frames import digits_of
+
 SCHEMA_DEVIATION = "SCHEMA_DEVIATION"
 TZ_ASSUMED_UTC = "TZ_ASSUMED_UTC"
 
@@ -81,10 +83,8 @@ def whole(value: Decimal) -> int | Decimal:
 def read_text(value: Any, length_max: int) -> tuple[str, str]:
     """Return (text, flag): a whole number is its digits, what else is no text is "", and one that
     is too long is kept, all flagged."""
-    if type(value) is int:
-        return str(value), SCHEMA_DEVIATION
     if type(value) is not str:
-        return "", "" if value is None else SCHEMA_DEVIATION
+        return digits_of(value), "" if value is None else SCHEMA_DEVIATION
     return value, "" if len(value) <= length_max else SCHEMA_DEVIATION
 
 

@@ -228,9 +228,9 @@ def _odd_id(
 ) -> tuple[str, _Fault]:
     action = value[2] if len(value) > 2 else None
     matters = type(action) is str and action in tolerance.ANSWERED_UNDER_ANY_ID
-    if type(message_id) is int:
+    if digits := frames.digits_of(message_id):
         is_let = matters or switches.numbers_as_ids or value[0] not in (CALL, SEND)
-        return str(message_id), ("" if is_let else "ProtocolError", tolerance.NUMBER_AS_ID.flag)
+        return digits, ("" if is_let else "ProtocolError", tolerance.NUMBER_AS_ID.flag)
     if (version == "1.6" or matters) and _is_id(message_id, TOLERATED_ID_CHARACTERS_MAX):
         return message_id, ("", tolerance.LONG_ID.flag)
     return "", (_framework_error(version), "$[1]: not a message id")

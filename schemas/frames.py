@@ -1,8 +1,8 @@
 """The one way to read the JSON of a frame: at the edge, and again whenever the log is folded anew.
 
 A frame is untrusted. What is refused here is refused for ever and by everybody: nesting deeper than
-`DEPTH_MAX`, integers past 64 bits, numbers whose exponent runs away, NUL characters and lone
-surrogates (RFC 8259, 8.2; 9). Decimals stay exact (`Decimal`).
+`DEPTH_MAX`, numbers of too many digits or whose exponent runs away, NUL characters and lone
+surrogates (RFC 8259, 8.2; 9). Decimals stay exact (`Decimal`), and so do integers past 64 bits.
 """
 
 import re
@@ -17,7 +17,7 @@ DEPTH_MAX = 32
 """OCPP's own payloads nest nine deep (2.1, charging schedules)."""
 
 INTEGER_BOUND = 2**63
-"""Integers stay below it: they fit a 64-bit column of any store."""
+"""An `int` stays below it: it fits a 64-bit column of any store. Past it there is a `Decimal`."""
 
 DECIMAL_CHARACTERS_MAX = 40
 """A double printed with every digit it has takes 24."""
@@ -53,16 +53,24 @@ def parse(text: str) -> Any:
     try:
         raw = text.encode()
         value = _decode(raw)
+        shape = raw.translate(_SHAPE)
+        if b"\\u" in raw or _LONG_RUN in shape:
+            return _inspected(value)
     except RecursionError as error:
         raise UnreadableFrame(f"nested deeper than {DEPTH_MAX}") from error
-    except ValueError as error:  # Both msgspec's errors and an unencodable surrogate.
+    except ValueError as error:  # msgspec's errors, those of `_number`, an unencodable surrogate.
         raise UnreadableFrame(str(error)[:120]) from error
-    shape = raw.translate(_SHAPE)
-    if b"\\u" in raw or _LONG_RUN in shape:
-        _inspect(value)
-    elif shape.count(b"[") > DEPTH_MAX:
+    if shape.count(b"[") > DEPTH_MAX:
         _inspect_depth(value)
     return value
+
+
+def digits_of(value: Any) -> str:
+    """Return the digits of what was told as a whole number, however long; "" for anything else."""
+    if type(value) is int:
+        return str(value)
+    is_whole = type(value) is Decimal and value.as_tuple().exponent == 0
+    return str(value) if is_whole else ""
 
 
 def parse_mended(text: str) -> Any:
@@ -151,23 +159,26 @@ def _number(text: str) -> Decimal:
 _decode = msgspec.json.Decoder(float_hook=_number).decode
 
 
-def _inspect(value: Any) -> None:
-    level: list[Any] = [value]
-    for _ in range(DEPTH_MAX):
+def _inspected(value: Any) -> Any:
+    """Return the value, integers past 64 bits as decimals: no store writes them otherwise."""
+    whole = [value]
+    level: list[Any] = [whole]
+    for _ in range(DEPTH_MAX + 1):
         deeper: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                deeper.extend(item)
-                deeper.extend(item.values())
-            elif isinstance(item, list):
-                deeper.extend(item)
-            else:
-                _inspect_scalar(item)
+        for holder in level:
+            for place, item in holder.items() if type(holder) is dict else enumerate(holder):
+                if type(place) is str:
+                    _inspect_text(place)
+                if type(item) is dict or type(item) is list:
+                    deeper.append(item)
+                elif type(item) is str:
+                    _inspect_text(item)
+                elif type(item) is int and not -INTEGER_BOUND < item < INTEGER_BOUND:
+                    holder[place] = _number(str(item))
         level = deeper
-    for item in level:
-        if isinstance(item, (dict, list)):
-            raise UnreadableFrame(f"nested deeper than {DEPTH_MAX}")
-        _inspect_scalar(item)
+    if level:
+        raise UnreadableFrame(f"nested deeper than {DEPTH_MAX}")
+    return whole[0]
 
 
 def _inspect_depth(value: Any) -> None:
@@ -185,11 +196,8 @@ def _inspect_depth(value: Any) -> None:
     raise UnreadableFrame(f"nested deeper than {DEPTH_MAX}")
 
 
-def _inspect_scalar(item: Any) -> None:
-    if isinstance(item, str):
-        if "\x00" in item:
-            raise UnreadableFrame("a NUL character")
-        if not item.isascii() and any("\ud800" <= character <= "\udfff" for character in item):
-            raise UnreadableFrame("a lone surrogate")
-    elif isinstance(item, int) and not -INTEGER_BOUND < item < INTEGER_BOUND:
-        raise UnreadableFrame("an integer of too many digits")
+def _inspect_text(text: str) -> None:
+    if "\x00" in text:
+        raise UnreadableFrame("a NUL character")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise UnreadableFrame("a lone surrogate")

@@ -144,10 +144,11 @@ REPEATED_MEMBER: Final = Rule(
     kept_in="schemas/frames.py",
 )
 ODD_VALUE: Final = Rule(
-    oddity="A number in quotes or with .0, a number as id token, a time without a zone or with a"
-    " short one.",
+    oddity="A number in quotes or with .0, a number or an object as id token, a time without a zone"
+    " or with a short one, a whole number of up to 31 digits where 19 are many.",
     done="What has exactly one reading is read; the CDR is flagged SCHEMA_DEVIATION or"
-    " TZ_ASSUMED_UTC. Anything else is no value, and a CDR that needs it is held.",
+    " TZ_ASSUMED_UTC. Anything else is no value, and a CDR that needs it is held: for want of a"
+    " register, of a token, of a connector.",
     why="Doubt about a reading is kept and flagged, never made up.",
     kept_in="domain/readings.py",
 )
