@@ -97,16 +97,22 @@ def _as_printed_well(found: re.Match[str]) -> str:
 
 
 def pointed_at(text: str, pointer: str) -> Any:
-    """Return what a JSON pointer (RFC 6901) means in a frame; None: nothing is there."""
+    """Return what a JSON pointer (RFC 6901) means in a frame; None: nothing is there.
+
+    One object stands for an array of it, and an array of one for the object, as frames are read.
+    """
     try:
         found = parse(text)
     except UnreadableFrame:
         found = parse_mended(text)
     for step in pointer.split("/")[1:]:
         if isinstance(found, list):
-            found = found[int(step)] if step.isdecimal() and int(step) < len(found) else None
-        else:
-            found = found.get(step) if isinstance(found, dict) else None
+            at = int(step) if step.isdecimal() else 0
+            is_there = at < len(found) and (step.isdecimal() or len(found) == 1)
+            found = found[at] if is_there else None
+            if step.isdecimal():
+                continue
+        found = found.get(step, found if step == "0" else None) if isinstance(found, dict) else None
     return found
 
 

@@ -127,8 +127,8 @@ NULL_PAYLOAD: Final = Rule(
 )
 BROKEN_SCHEMA: Final = Rule(
     oddity="A payload that breaks its schema: longer texts, further members, numbers for texts or"
-    " texts for numbers, null, an object for an array, words in another case or none of the list,"
-    " times of another form.",
+    " texts for numbers, null, an object for an array or an array of one for it, names of members"
+    " and words in another case or none of the list, times of another form.",
     done="A boot, a heartbeat, an authorization, a status, a part of a report, events and a money"
     " message are answered with a result and folded where what they are about can be read, whatever"
     " else is wrong; what has exactly one reading is read so. Any other CALL gets the error code of"

@@ -172,3 +172,21 @@ def test_a_record_alone_says_what_the_payload_was(
 @given(st.integers(0, 9), st.text())
 def test_reread_never_raises(message_type: int, text: str) -> None:
     frames.reread(message_type, text)
+
+
+@pytest.mark.parametrize(
+    ("payload", "pointer", "found"),
+    [
+        ('{"a":[{"b":5},{"b":6}]}', "/3/a/1/b", 6),
+        ('{"a":[{"b":5},{"b":6}]}', "/3/a/2/b", None),
+        ('{"a":[{"b":5},{"b":6}]}', "/3/a/b", None),
+        ('{"a":{"b":5}}', "/3/a/0/b", 5),
+        ('{"a":{"b":5}}', "/3/a/1/b", None),
+        ('[{"a":[{"b":5}]}]', "/3/a/0/b", 5),
+        ('{"a":{"0":{"b":5}}}', "/3/a/0/b", 5),
+        ('{"a":5}', "/3/a/0", None),
+        ("[]", "/3/a", None),
+    ],
+)
+def test_a_pointer_means_what_was_read_there(payload: str, pointer: str, found: object) -> None:
+    assert frames.pointed_at(f'[2,"m","A",{payload}]', pointer) == found
