@@ -47,6 +47,14 @@ json_values = st.recursive(
         ("2026-11-23T10:00:00.1234567Z", 0.123456, ""),
         ("2026-11-23T10:00:00", 0, TZ_ASSUMED_UTC),
         (" 2026-11-23T10:00:00Z ", 0, ""),
+        ("2026-11-23t10:00:00z", 0, ""),
+        ("2026-11-23t10:00:00.123456789z", 0.123456, ""),
+        ("2026-11-23T11:00:00.5+01:00", 0.5, ""),
+        ("2026-11-23T09:59:60Z", 0, SCHEMA_DEVIATION),
+        ("2026-11-23t10:59:60.999+01:00", 0, SCHEMA_DEVIATION),
+        ("2026-11-23T09:59:60", 0, TZ_ASSUMED_UTC),
+        ("2026-11-23T24:00:00Z", 14 * 3600, SCHEMA_DEVIATION),
+        ("2026-11-23T24:00:00.000+01:00", 13 * 3600, SCHEMA_DEVIATION),
     ],
 )
 def test_a_time_is_read_to_the_microsecond(text: str, seconds: float, flag: str) -> None:
@@ -54,7 +62,21 @@ def test_a_time_is_read_to_the_microsecond(text: str, seconds: float, flag: str)
 
 
 @pytest.mark.parametrize(
-    "value", ["", "yesterday", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00Z", 1_795_428_000, None]
+    "value",
+    [
+        "",
+        "yesterday",
+        "2026-13-01T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        1_795_428_000,
+        None,
+        "2026-11-23T24:00:01Z",
+        "2026-11-23T10:00:61Z",
+        "2026-11-23T10:60:60Z",
+        "2026-11-23T24:00:00 noon",
+        "9999-12-31T24:00:00Z",
+        "2026-11-23T10:00:60.x",
+    ],
 )
 def test_what_is_no_time_is_none(value: object) -> None:
     assert read_time(value) == (None, "")
