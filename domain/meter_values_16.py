@@ -11,7 +11,7 @@ from typing import Any
 
 from domain.facts import OtherRegisters, Register, Registers, SampledValue
 from domain.phases import PHASES, Phases
-from domain.readings import read_time
+from domain.readings import SCHEMA_DEVIATION, read_time
 from domain.units import WH, deviation, scaled, watt_hours
 
 _REGISTER = "Energy.Active.Import.Register"
@@ -128,7 +128,10 @@ def _take_phase(
 def _sampled(values: Any) -> Iterator[tuple[tuple[int | None, str], list[Any]]]:
     for value in _listed(values):
         if isinstance(value, dict):
-            yield read_time(value.get("timestamp")), _listed(value.get("sampledValue"))
+            at, flag = read_time(value.get("timestamp"))
+            # Without a time it is taken to be read when it was told.
+            odd = flag or (SCHEMA_DEVIATION if at is None else "")
+            yield (at, odd), _listed(value.get("sampledValue"))
 
 
 def _listed(values: Any) -> list[Any]:

@@ -5,7 +5,7 @@ station. No policy here: a value that is odd but readable is passed on, with its
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -25,6 +25,7 @@ from domain.signed_values import signed_texts
 from domain.station import answer_payload
 from domain.told import Payload, Told
 from domain.transactions import MATCHED, NamelessStop, Transactions, start_key
+from schemas import payloads
 
 _TEXT_MAX = 50
 """The longest that 1.6 has for any of these; a longer one is none of them."""
@@ -248,7 +249,9 @@ def ended(told: Told) -> tuple[Fact, ...]:
     info = answer.get("idTagInfo") or {}
     group = str(info.get("parentIdTag", ""))
     transaction_id, id_flag = transaction_of_stop(told.payload, told.transactions, group)
+    number_flag = read_integer(get("transactionId"))[1]
     meter_stop, meter_flag = read_integer(get("meterStop"))
+    reason, reason_flag = _reason_in(told.payload)
     ended_at, time_flag = read_time(get("timestamp"))
     values = get("transactionData")
     registers, sample_flags, others = read_energy(values)
@@ -262,7 +265,7 @@ def ended(told: Told) -> tuple[Fact, ...]:
             transaction_id=transaction_id,
             meter_stop_wh=meter_stop,
             ended_at=ended_at,
-            reason=read_text(get("reason"), 50)[0] or "Local",
+            reason=reason,
             id_token=id_token_in(told.payload)[0],
             token_status=str(info.get("status", "")),
             group=group,
@@ -271,12 +274,26 @@ def ended(told: Told) -> tuple[Fact, ...]:
             others=others,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/transactionData"),
-            flags=_flags(told.flag, id_flag, meter_flag, time_flag) + sample_flags,
+            flags=_flags(
+                told.flag, number_flag, id_flag, meter_flag, time_flag, reason_flag, *sample_flags
+            ),
             repeated=known.is_ended
             if known is not None
             else told.transactions.is_archived(transaction_id),
         ),
     )
+
+
+def _reason_in(payload: Payload) -> tuple[str, str]:
+    reason, flag = read_text(payload.get("reason"), _TEXT_MAX)
+    if not reason:
+        return "Local", flag
+    return reason, flag if reason in _reasons() else SCHEMA_DEVIATION
+
+
+@cache
+def _reasons() -> frozenset[str]:
+    return frozenset(payloads.schema("1.6", "StopTransaction")["properties"]["reason"]["enum"])
 
 
 def _shown(value: Any) -> str:

@@ -4,7 +4,7 @@ No policy here: a value that is odd but readable is passed on, with its flags.
 """
 
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -25,6 +25,7 @@ from domain.readings import SCHEMA_DEVIATION, read_decimal, read_integer, read_t
 from domain.signed_values import signed_texts
 from domain.station import answer_payload
 from domain.told import Payload, Told
+from schemas import payloads
 
 EVENT_TYPES = ("Started", "Updated", "Ended")
 TRANSACTION_ID_MAX = 36
@@ -163,7 +164,10 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
         return (_orphaned(told, (event_type, seq_no, at, id_token), readings),)
     kept_as = told.transactions.event_id(transaction_id, event_type, at)
     reuse_flag = "TXID_REUSED" if kept_as != transaction_id else ""
-    type_flag = "" if event_type in EVENT_TYPES else SCHEMA_DEVIATION
+    is_odd = event_type not in EVENT_TYPES or seq_no is None
+    stopped_reason = _shown(info.get("stoppedReason", ""))
+    is_odd |= stopped_reason != "" and stopped_reason not in _reasons()
+    form_flag = SCHEMA_DEVIATION if is_odd else ""
     answered = object_in(_answer(told) if presented else {}, "idTokenInfo")
     return (
         TransactionEventReported(
@@ -179,7 +183,7 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
             trigger_reason=_shown(get("triggerReason", "")),
             offline=get("offline") is True,
             charging_state=_shown(info.get("chargingState", "")),
-            stopped_reason=_shown(info.get("stoppedReason", "")),
+            stopped_reason=stopped_reason,
             evse_id=read_integer(evse.get("id"))[0],
             connector_id=read_integer(evse.get("connectorId"))[0],
             id_token=id_token,
@@ -196,7 +200,7 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
             end=readings.end,
             registers=readings.registers,
             others=readings.others,
-            flags=_flags(told.flag, id_flag, reuse_flag, type_flag, token_flag, seq_flag, time_flag)
+            flags=_flags(told.flag, id_flag, reuse_flag, form_flag, token_flag, seq_flag, time_flag)
             + readings.flags,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/meterValue"),
@@ -246,6 +250,13 @@ def transaction_id_in(payload: Payload) -> tuple[str, str]:
         value = int(value)
     text, odd = read_text(value, TRANSACTION_ID_MAX)
     return (text, flag or odd) if len(text) <= _TEXT_MAX else ("", SCHEMA_DEVIATION)
+
+
+@cache
+def _reasons() -> frozenset[str]:
+    # Of 2.1, which has all that 2.0.1 has.
+    definitions = payloads.schema("2.1", "TransactionEvent")["definitions"]
+    return frozenset(definitions["ReasonEnumType"]["enum"])
 
 
 def _answer(told: Told) -> Payload:

@@ -145,7 +145,8 @@ REPEATED_MEMBER: Final = Rule(
 )
 ODD_VALUE: Final = Rule(
     oddity="A number in quotes or with .0, a number or an object as id token, a time without a zone"
-    " or with a short one, at 24:00:00 or at second 60, a whole number of up to 31 digits.",
+    " or with a short one, at 24:00:00 or at second 60, a whole number of up to 31 digits;"
+    " a reason of no list; an event (2.x) without a number, a meter value without a time.",
     done="What has exactly one reading is read; the CDR is flagged SCHEMA_DEVIATION or"
     " TZ_ASSUMED_UTC. Anything else is no value, and a CDR that needs it is held: for want of a"
     " register, of a token, of a connector.",
