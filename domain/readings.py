@@ -24,7 +24,9 @@ _BEYOND = re.compile(
 
 _SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
 _DIGITS_MAX = 30
-_NUMBER = re.compile(rf"[+-]?\d{{1,{_DIGITS_MAX}}}(\.\d{{1,{_DIGITS_MAX}}})?", re.ASCII)
+_NUMBER = re.compile(
+    rf"[+-]?(\d{{1,{_DIGITS_MAX}}}(\.\d{{0,{_DIGITS_MAX}}})?|\.\d{{1,{_DIGITS_MAX}}})", re.ASCII
+)
 _MICROSECONDS_PER_DAY = 86_400_000_000
 _TIME_MIN, _TIME_MAX = -2_208_988_800_000_000, 253_402_300_799_999_999
 """1900 to 9999: what a database and a calendar can hold."""

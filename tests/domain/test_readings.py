@@ -111,6 +111,7 @@ def test_whole_seconds_are_written_as_they_are_read(seconds: int) -> None:
         ("9000", 9000, SCHEMA_DEVIATION),
         (" 9000 ", 9000, SCHEMA_DEVIATION),
         ("+9000", 9000, SCHEMA_DEVIATION),
+        ("9000.", 9000, SCHEMA_DEVIATION),
         (2**63 - 1, 2**63 - 1, ""),
     ],
 )
@@ -126,7 +127,17 @@ def test_what_is_no_integer_is_none_and_not_a_zero(value: Any) -> None:
     assert read_integer(value) == (None, "")
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "-inf", "1_000", "١٢", "1" * 31, "1e3"])
+@pytest.mark.parametrize(
+    ("text", "number"), [(".5", "0.5"), ("-.5", "-0.5"), ("5.", "5"), ("5.50", "5.50")]
+)
+def test_a_digit_may_be_missing_at_one_side_of_the_point(text: str, number: str) -> None:
+    assert str(read_decimal(text)) == number
+
+
+@pytest.mark.parametrize(
+    "value",
+    [".", "-.", "", "+", "1.25E1", "NaN", "Infinity", "-inf", "1_000", "١٢", "1" * 31, "1e3"],
+)
 def test_what_is_no_plain_number_is_none(value: str) -> None:
     assert read_decimal(value) is None
 
