@@ -19,6 +19,7 @@ from domain.facts import (
     TransactionEnded,
     TransactionStarted,
 )
+from domain.limits import is_place
 from domain.meter_values_16 import ends_in, read_energy, read_samples
 from domain.readings import SCHEMA_DEVIATION, read_integer, read_text, read_time
 from domain.signed_values import signed_texts
@@ -156,7 +157,7 @@ def _boot_status(told: Told) -> str:
 def status_reported(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
     evse_id = read_integer(get("connectorId"))[0]
-    if evse_id is None:
+    if evse_id is None or not is_place(evse_id):
         return ()
     return (
         ConnectorStatusReported(

@@ -19,6 +19,7 @@ from domain.facts import (
     TokenAsked,
     TransactionEventReported,
 )
+from domain.limits import is_place
 from domain.meter_values_2 import Readings, read_registers, read_samples
 from domain.orphan_energy import UNKNOWN, event_detail
 from domain.readings import SCHEMA_DEVIATION, read_decimal, read_integer, read_text, read_time
@@ -110,7 +111,7 @@ def status_reported(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
     evse_id = read_integer(get("evseId"))[0]
     connector_id = read_integer(get("connectorId"))[0]
-    if evse_id is None or connector_id is None:
+    if evse_id is None or connector_id is None or not is_place(evse_id, connector_id):
         return ()
     return (
         ConnectorStatusReported(

@@ -179,6 +179,13 @@ NO_TRANSACTION: Final = Rule(
     why="Sessions that began offline, and makes that always send 0.",
     kept_in="domain/ocpp16.py",
 )
+NO_CONNECTOR: Final = Rule(
+    oddity="The number of an EVSE or a connector is negative or past 65,535.",
+    done="A status is kept and answered, and is no connector's state; a session that began there is"
+    " flagged CONNECTOR_INVALID and held.",
+    why="It is what an unset number looks like; no station has so many.",
+    kept_in="domain/limits.py",
+)
 OLD_STATUS: Final = Rule(
     oddity="A status that is hours old and older than what the connector said last.",
     done="Kept and answered; the connector's state stays as it is.",
