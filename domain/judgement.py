@@ -13,11 +13,13 @@ from domain.clocks import Moment, Times, times_of
 from domain.limits import UNKNOWN, Limits, is_place
 from domain.meter_rules import CURRENT, MeterRule
 from domain.metering import UNMETERED, Bounds, Reading, Registers, Wh, meter
+from domain.repeats import AMBIGUOUS_VALUE
 from domain.reserved_time import UNCLEAR
 from domain.transaction import Transaction
 
 HOLDING = frozenset(
     {
+        AMBIGUOUS_VALUE,
         "CLOCK_STEP",
         "CONFLICTING_STOP",
         "CONNECTOR_INVALID",

@@ -202,7 +202,7 @@ def started(told: Told) -> tuple[Fact, ...]:
             started_at=started_at,
             reservation_id=read_integer(get("reservationId"))[0] or None,
             flags=_flags(
-                told.flag,
+                *told.flags,
                 connector_flag,
                 meter_flag,
                 time_flag,
@@ -239,7 +239,7 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
             others=others,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/meterValue"),
-            flags=_flags(told.flag, *flags) if told.flag else flags,
+            flags=_flags(*told.flags, *flags) if told.flags else flags,
         ),
     )
 
@@ -276,7 +276,7 @@ def ended(told: Told) -> tuple[Fact, ...]:
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/transactionData"),
             flags=_flags(
-                told.flag, number_flag, id_flag, meter_flag, time_flag, reason_flag, *sample_flags
+                *told.flags, number_flag, id_flag, meter_flag, time_flag, reason_flag, *sample_flags
             ),
             repeated=known.is_ended
             if known is not None

@@ -145,7 +145,7 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
             registers=readings.registers,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/meterValue"),
-            flags=_flags(told.flag, *readings.flags),
+            flags=_flags(*told.flags, *readings.flags),
         ),
     )
 
@@ -201,7 +201,9 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
             end=readings.end,
             registers=readings.registers,
             others=readings.others,
-            flags=_flags(told.flag, id_flag, reuse_flag, form_flag, token_flag, seq_flag, time_flag)
+            flags=_flags(
+                *told.flags, id_flag, reuse_flag, form_flag, token_flag, seq_flag, time_flag
+            )
             + readings.flags,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/meterValue"),

@@ -91,7 +91,10 @@ def read(version: str, text: str, switches: Switches = NONE) -> Frame:
         message_id, fault = _odd_id(version, message_id, value, switches)
         faults.insert(0, fault)
     if message_type in (CALL, SEND):
-        return _call(version, message_type, message_id, value, faults, switches)
+        frame = _call(version, message_type, message_id, value, faults, switches)
+        if frame.action in tolerance.MONEY and frames.repeats_member(text, value):
+            return _doubted(text, frame)
+        return frame
     return _answer(version, message_type, message_id, value, faults)
 
 
@@ -190,6 +193,13 @@ def _answer(
     elif len(value) < 5:
         faults.append(("", "$: no description or no details"))
     return _faulty(message_type, message_id, "", payload, faults)
+
+
+def _doubted(text: str, frame: Frame) -> Frame:
+    if not frames.repeated_members(text):
+        return frame
+    others = frame.violations[: payloads.VIOLATIONS_MAX - 1]
+    return replace(frame, violations=(*others, tolerance.REPEATED_MEMBER.flag))
 
 
 def _faulty(

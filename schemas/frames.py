@@ -5,6 +5,7 @@ A frame is untrusted. What is refused here is refused for ever and by everybody:
 surrogates (RFC 8259, 8.2; 9). Decimals stay exact (`Decimal`), and so do integers past 64 bits.
 """
 
+import json
 import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -79,17 +80,53 @@ def parse_mended(text: str) -> Any:
     Read are a byte order mark before it, NULs behind it, raw control characters in its strings, a
     comma before a closing bracket. Real stations send a StopTransaction so; its energy is readable.
     """
-    bare = text.removeprefix("\ufeff").rstrip("\0 \t\r\n")
-    escaped = bare.translate(_CONTROLS)
-    if len(escaped) - len(bare) > _MENDED_GROWTH_MAX:
-        return None
-    escaped = _STRING_OR_COMMA.sub(_as_printed_well, escaped)
-    if text == escaped:
+    escaped = _printed_well(text)
+    if escaped in (None, text):
         return None
     try:
         return parse(escaped)
     except UnreadableFrame:
         return None
+
+
+def repeats_member(text: str, value: Any) -> bool:
+    """Whether a member may stand twice in an object of this text, of which the value was read.
+
+    A member that was lost took its colon along. Never no where one does; `repeated_members` knows.
+    """
+    return text.count(":") != _encode(value).count(b":") or "\\u003" in text
+
+
+def repeated_members(text: str) -> dict[str, bool]:
+    """Return the names of members that stand twice in an object, and whether their values differ.
+
+    Of a text that `parse` or `parse_mended` reads. A number in quotes is that number.
+    """
+    found: dict[str, bool] = {}
+
+    def take(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        taken: dict[str, Any] = {}
+        for name, value in members:
+            if name in taken:
+                found[name] = found.get(name, False) or taken[name] != value
+            taken[name] = value
+        return taken
+
+    try:
+        json.loads(
+            _printed_well(text) or "", object_pairs_hook=take, parse_int=str, parse_float=str
+        )
+    except ValueError:
+        return {}
+    return found
+
+
+def _printed_well(text: str) -> str | None:
+    bare = text.removeprefix("\ufeff").rstrip("\0 \t\r\n")
+    escaped = bare.translate(_CONTROLS)
+    if len(escaped) - len(bare) > _MENDED_GROWTH_MAX:
+        return None
+    return _STRING_OR_COMMA.sub(_as_printed_well, escaped)
 
 
 def _as_printed_well(found: re.Match[str]) -> str:
@@ -162,6 +199,7 @@ def _number(text: str) -> Decimal:
     return number
 
 
+_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(float_hook=_number).decode
 
 

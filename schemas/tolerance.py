@@ -139,8 +139,11 @@ BROKEN_SCHEMA: Final = Rule(
 )
 REPEATED_MEMBER: Final = Rule(
     oddity="A member of an object stands there twice.",
-    done="The last one counts, as every reader of JSON that we know has it.",
+    done="The last one counts, as every reader of JSON that we know has it. The CDR of a money"
+    " message is flagged SCHEMA_DEVIATION, and where the two differ and a bill may depend on it, it"
+    " is AMBIGUOUS_VALUE and held.",
     why="RFC 8259, 4 leaves it open; the log keeps both.",
+    flag="$: a member twice in an object",
     kept_in="schemas/frames.py",
 )
 ODD_VALUE: Final = Rule(

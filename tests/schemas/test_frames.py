@@ -190,3 +190,41 @@ def test_reread_never_raises(message_type: int, text: str) -> None:
 )
 def test_a_pointer_means_what_was_read_there(payload: str, pointer: str, found: object) -> None:
     assert frames.pointed_at(f'[2,"m","A",{payload}]', pointer) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"a":1,"b":{"a":1}}', {}),
+        ('{"a":1,"a":1}', {"a": False}),
+        ('{"a":1,"a":2}', {"a": True}),
+        ('{"a":1,"a":2,"a":2}', {"a": True}),
+        ('[{"b":{"a":{},"a":[]}},{"a":"x:y"}]', {"a": True}),
+        ('{"a" : 1, "a"\n:\t"1"}', {"a": False}),
+        ('{"\\u003a":"\\u003A","a":1,"a":1}', {"a": False}),
+        ('\ufeff{"a":1,"a":"\x01",}\0', {"a": True}),
+        ('{"a":"b:c","d":"\\"e\\":f"}', {}),
+        ('{"a":18446744073709551616,"a":18446744073709551617}', {"a": True}),
+        ("5", {}),
+    ],
+)
+def test_members_that_stand_twice_are_found(text: str, found: dict[str, bool]) -> None:
+    try:
+        value = frames.parse(text)
+    except frames.UnreadableFrame:
+        value = frames.parse_mended(text)
+
+    assert frames.repeated_members(text) == found
+    assert frames.repeats_member(text, value) or not found
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.text() | st.integers(-10**30, 10**30),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+))  # fmt: skip
+def test_where_none_stands_twice_none_is_found(value: object) -> None:
+    text = json.dumps(value)
+    with suppress(frames.UnreadableFrame):
+        read = frames.parse(text)
+        assert frames.repeated_members(text) == {}
+        assert frames.repeats_member(text, read) == ("\\u003" in text)
