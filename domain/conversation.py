@@ -16,6 +16,7 @@ from domain.facts import ConnectionChanged, Fact
 from domain.meanings import MEANINGS
 from domain.mending import is_whole, mended
 from domain.readings import SCHEMA_DEVIATION
+from domain.repeats import doubts_of
 from domain.station import OUTBOX_MAX, UNREADABLE_ID, Connection, OpenCall, Station, payload_of
 from domain.told import Told
 from schemas.frames import reread
@@ -47,6 +48,7 @@ from schemas.records import (
     TransactionAsked,
     TransactionClosed,
 )
+from schemas.tolerance import REPEATED_MEMBER
 
 UNSEEN_US = 60_000_000
 """So long a station may wait for an answer of ours, and a new owner hands it over again."""
@@ -128,6 +130,7 @@ def _received(station: Station, offset: int, record: MessageReceived, payload: A
             not station.is_newest(record.connection),
             record.protocol,
             payload,
+            is_doubted=REPEATED_MEMBER.flag in record.violations,
         )
         if station.outbox:
             _confirm(station, record.recorded_at)
@@ -228,7 +231,7 @@ def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) ->
                 record,
                 station.transactions,
                 "" if call.is_changed else call.frame,
-                SCHEMA_DEVIATION if call.is_changed else "",
+                _flags_of(call),
             )
         )
         told += [take_effect(station, fact, record) for fact in facts]
@@ -238,6 +241,11 @@ def _told(station: Station, offset: int, call: OpenCall, record: MessageSent) ->
     if station.commands:
         told += command_lane.observe(station, told, call)
     return told
+
+
+def _flags_of(call: OpenCall) -> tuple[str, ...]:
+    changed = (SCHEMA_DEVIATION,) if call.is_changed else ()
+    return (*changed, *doubts_of(call.frame)) if call.is_doubted else changed
 
 
 _FOLDERS: dict[type[Record], Callable[[Station, int, Any, Any], list[Fact]]] = {

@@ -6,8 +6,8 @@ An answer to a repeat is the first answer.
 from domain import admission
 from domain.answering import Context, json_text
 from domain.authorization import standing_of
-from domain.ocpp16 import key_of_start, transaction_of_stop
-from domain.readings import read_text, to_iso
+from domain.ocpp16 import id_token_in, key_of_start, transaction_of_stop
+from domain.readings import to_iso
 from domain.transaction import Transaction
 
 _STATUS = {"Unknown": "Invalid"}
@@ -25,7 +25,7 @@ def heartbeat(c: Context) -> str:
 
 
 def authorize(c: Context) -> str:
-    return f'{{"idTagInfo":{_token_info(c, read_text(c.payload.get("idTag"), 20)[0])}}}'
+    return f'{{"idTagInfo":{_token_info(c, id_token_in(c.payload)[0])}}}'
 
 
 def start(c: Context) -> str:
@@ -34,7 +34,7 @@ def start(c: Context) -> str:
         return known.start_answer
     if known is not None:
         return f'{{"idTagInfo":{{"status":"Accepted"}},"transactionId":{known}}}'
-    info = _token_info(c, read_text(c.payload.get("idTag"), 20)[0])
+    info = _token_info(c, id_token_in(c.payload)[0])
     return f'{{"idTagInfo":{info},"transactionId":{c.draw_id()}}}'
 
 
@@ -43,7 +43,7 @@ def stop(c: Context) -> str:
     known = c.station.transactions.known.get(transaction_id)
     if known is not None and known.stop_answer:
         return known.stop_answer
-    id_token = read_text(c.payload.get("idTag"), 20)[0]
+    id_token = id_token_in(c.payload)[0]
     return f'{{"idTagInfo":{_token_info(c, id_token)}}}' if id_token else "{}"
 
 

@@ -10,14 +10,16 @@ from msgspec import Struct
 
 from domain import signed_values
 from domain.clocks import Moment, Times, times_of
-from domain.limits import UNKNOWN, Limits
+from domain.limits import UNKNOWN, Limits, is_place
 from domain.meter_rules import CURRENT, MeterRule
 from domain.metering import UNMETERED, Bounds, Reading, Registers, Wh, meter
+from domain.repeats import AMBIGUOUS_VALUE
 from domain.reserved_time import UNCLEAR
 from domain.transaction import Transaction
 
 HOLDING = frozenset(
     {
+        AMBIGUOUS_VALUE,
         "CLOCK_STEP",
         "CONFLICTING_STOP",
         "CONNECTOR_INVALID",
@@ -149,7 +151,7 @@ def _said(t: Transaction, times: Times, limits: Limits) -> set[str]:
         flags.add("TOKEN_NOT_ACCEPTED")
     if over and t.started < 0:
         flags.add("MISSING_START")
-    is_nowhere = t.evse_id <= 0 and t.started >= 0
+    is_nowhere = t.started >= 0 and (t.evse_id == 0 or not is_place(t.evse_id))
     if is_nowhere or (limits.connectors is not None and t.evse_id > limits.connectors):
         flags.add("CONNECTOR_INVALID")
     if (t.started >= 0 and t.started_at is None) or (t.is_ended and t.ended_at is None):

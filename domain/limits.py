@@ -13,6 +13,9 @@ from schemas.attributes import CONNECTORS, MAX_POWER_W, REGISTER_MODULUS_WH
 EARLIEST_US = 1_420_070_400_000_000
 """2015-01-01. No transaction that is told to us was before it: such a clock was never set."""
 
+CONNECTOR_MAX = 65_535
+"""Of a station, as it numbers its EVSEs and connectors. What is past it, or negative, is none."""
+
 
 class Limits(NamedTuple):
     max_power_w: int | None = None
@@ -22,6 +25,11 @@ class Limits(NamedTuple):
 
 
 UNKNOWN = Limits()
+
+
+def is_place(*numbers: int) -> bool:
+    """Whether these may number EVSEs or connectors; 0 is the station as a whole."""
+    return all(0 <= number <= CONNECTOR_MAX for number in numbers)
 
 
 def limits_of(attributes: Mapping[str, Any]) -> Limits:

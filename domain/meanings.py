@@ -29,7 +29,7 @@ _OF_A_REPORT = has(numbers=("requestId",))
 _OF_AN_EVSE = has(numbers=("evseId",))
 
 OCPP16: Mapping[str, Meaning] = {
-    "Authorize": Meaning(ocpp16.token_asked, ocpp16.has_text("idTag")),
+    "Authorize": Meaning(ocpp16.token_asked, ocpp16.names_id_token),
     "BootNotification": Meaning(ocpp16.booted, ocpp16.names_station),
     "DataTransfer": Meaning(None, ocpp16.names_vendor),
     "DiagnosticsStatusNotification": Meaning(

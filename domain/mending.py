@@ -1,13 +1,15 @@
 """Payloads that break their schema, with all that has exactly one reading put as the schema has it.
 
 Words of an enumeration in another case; a number or a truth in quotes, a number for a text; null
-for a member that may be absent; one object for an array of them; a time that is none of RFC 3339.
-Anything else stays as it is, and so do members that the schema does not know: some say something.
+for a member that may be absent; one object for an array of them and an array of one for that; the
+name of a member in another case; a time that is none of RFC 3339. Anything else stays as it is, and
+so do members that the schema does not know: some say something.
 
-Of a money message only the words are put so: what else is odd in it is read where it is needed,
-and flagged on its CDR.
+Of a money message only words, names and arrays are put so: what else is odd in it is read where it
+is needed, and flagged on its CDR.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
@@ -69,8 +71,10 @@ def _object_reader(part: Part, definitions: Part, words_only: bool) -> Reader | 
     }
     readers = [(name, reader) for name, reader in found.items() if reader is not None]
     omitted = () if words_only else tuple(found.keys() - set(part.get("required", ())))
+    names = {name.casefold(): name for name in found}
 
     def read(value: Any) -> Any:
+        value = _named(_one_of(value), names)
         if type(value) is not dict:
             return value
         changed: dict[str, Any] = {}
@@ -85,7 +89,25 @@ def _object_reader(part: Part, definitions: Part, words_only: bool) -> Reader | 
             return value
         return {name: each for name, each in {**value, **changed}.items() if name not in absent}
 
-    return read if readers or omitted else None
+    return read
+
+
+def _one_of(value: Any) -> Any:
+    """Return the object that is alone in an array, where an object is due."""
+    is_alone = type(value) is list and len(value) == 1 and type(value[0]) is dict
+    return value[0] if is_alone else value
+
+
+def _named(value: Any, names: Mapping[str, str]) -> Any:
+    """Return the object with the names of its members in their case; two for one stay as they are.
+
+    `names`: those that the schema has, by any case.
+    """
+    if type(value) is not dict or all(names.get(name.casefold()) in (name, None) for name in value):
+        return value
+    meant = {name: names.get(name.casefold(), name) for name in value}
+    told = Counter(meant.values())
+    return {name if told[meant[name]] > 1 else meant[name]: each for name, each in value.items()}
 
 
 def _array_reader(reader: Reader | None, words_only: bool) -> Reader | None:

@@ -1,8 +1,8 @@
 """OCPP 1.6 MeterValue and SampledValue (7.33, 7.43) to sampled values of the domain.
 
 Absent fields mean what 7.43 says: Sample.Periodic, Raw, Energy.Active.Import.Register, Outlet, Wh;
-an absent phase is the overall value. Values are normalised to base units (kWh to Wh, kW to W);
-what is no number is kept as text.
+an absent phase is the overall value. Values are normalised to base units
+(`domain.units`); what is no number is kept as text.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,8 @@ from typing import Any
 
 from domain.facts import OtherRegisters, Register, Registers, SampledValue
 from domain.phases import PHASES, Phases
-from domain.readings import read_decimal, read_time
+from domain.readings import SCHEMA_DEVIATION, read_time
+from domain.units import WH, deviation, scaled, watt_hours
 
 _REGISTER = "Energy.Active.Import.Register"
 _OTHERS = {
@@ -23,15 +24,6 @@ _ENERGY = (None, _REGISTER, *_OTHERS)
 _IS_REGISTER = (_REGISTER, None)
 _IS_OUTLET = ("Outlet", None)
 _IS_RAW = ("Raw", None)
-_DEFAULT_UNIT = {"Energy": "Wh", "Power": "W", "Current": "A", "Voltage": "V", "SoC": "Percent"}
-_SCALED = {
-    "kWh": ("Wh", Decimal(1000)),
-    "kW": ("W", Decimal(1000)),
-    "kvar": ("var", Decimal(1000)),
-    "kvarh": ("varh", Decimal(1000)),
-    "kVA": ("VA", Decimal(1000)),
-}
-_SPELLED = {"Celcius": "Celsius", "C": "Celsius", "Hertz": "Hz"}
 SAMPLES_MAX = 20_000
 """More than any frame within the edge's size limit can hold; a bound all the same."""
 
@@ -72,13 +64,13 @@ def read_energy(values: Any) -> tuple[Registers, tuple[str, ...], OtherRegisters
             if one.get("phase"):
                 phases = _take_phase(one, at, phases or Phases(), flags)
                 continue
-            if (value := _energy(one)) is None:
+            if (value := watt_hours(one)) is None:
                 flags["BAD_SAMPLE"] = None
                 continue
+            if odd := deviation(one, "unitOfMeasure"):
+                flags[odd] = None
             registers.append((at, value))
-            context = one.get("context")
-            if context is not None and (end := _END_OF.get(str(context))):
-                others.append((end, at, value))
+            _take_end(one, (at, value), others)
     if phases is not None:
         sums = phases.sums(frozenset(at for at, _ in registers))
         registers.extend((each.at, each.wh) for each in sums)
@@ -92,7 +84,7 @@ def ends_in(samples: Iterable[SampledValue]) -> tuple[Register | None, Register 
     for one in samples:
         if one.measurand != _REGISTER or one.phase or one.location != "Outlet":
             continue
-        if one.value is None:
+        if one.value is None or one.unit != WH:
             continue
         if one.context == "Transaction.Begin" and begin is None:
             begin = (one.at, one.value)
@@ -106,10 +98,18 @@ def _is_of_outlet(sampled: dict[str, Any]) -> bool:
     return get("location") in _IS_OUTLET and get("format") in _IS_RAW
 
 
+def _take_end(
+    sampled: dict[str, Any], reading: Register, others: list[tuple[str, int | None, Decimal]]
+) -> None:
+    context = sampled.get("context")
+    if context is not None and (end := _END_OF.get(str(context))):
+        others.append((end, *reading))
+
+
 def _take_other(
     sampled: dict[str, Any], at: int | None, others: list[tuple[str, int | None, Decimal]]
 ) -> None:
-    value, kind = _energy(sampled), _OTHERS.get(sampled["measurand"])
+    value, kind = watt_hours(sampled), _OTHERS.get(sampled["measurand"])
     if value is not None and kind is not None and not sampled.get("phase"):
         others.append((kind, at, value))
 
@@ -117,7 +117,7 @@ def _take_other(
 def _take_phase(
     sampled: dict[str, Any], at: int | None, phases: Phases, flags: dict[str, None]
 ) -> Phases:
-    value, phase = _energy(sampled), sampled.get("phase")
+    value, phase = watt_hours(sampled), sampled.get("phase")
     if type(phase) is str and phase in PHASES:
         phases.take(at, phase, value, sampled.get("context"))
     if value is None:
@@ -125,15 +125,13 @@ def _take_phase(
     return phases
 
 
-def _energy(sampled: dict[str, Any]) -> Decimal | None:
-    value = read_decimal(sampled.get("value"))
-    return value * 1000 if value is not None and sampled.get("unit") == "kWh" else value
-
-
 def _sampled(values: Any) -> Iterator[tuple[tuple[int | None, str], list[Any]]]:
     for value in _listed(values):
         if isinstance(value, dict):
-            yield read_time(value.get("timestamp")), _listed(value.get("sampledValue"))
+            at, flag = read_time(value.get("timestamp"))
+            # Without a time it is taken to be read when it was told.
+            odd = flag or (SCHEMA_DEVIATION if at is None else "")
+            yield (at, odd), _listed(value.get("sampledValue"))
 
 
 def _listed(values: Any) -> list[Any]:
@@ -148,15 +146,10 @@ def _sample(sampled: dict[str, Any], at: int | None) -> SampledValue:
     raw = get("value")
     form = _text(get("format"), "Raw")
     measurand = _text(get("measurand"), _REGISTER)
-    unit = _text(get("unit"), _DEFAULT_UNIT.get(measurand.partition(".")[0], ""))
-    value = read_decimal(raw) if form == "Raw" else None
-    unit = _SPELLED.get(unit, unit)
-    if unit in _SCALED:
-        unit, factor = _SCALED[unit]
-        value = value * factor if value is not None else None
+    value, unit = scaled(sampled)
     return SampledValue(
         at=at,
-        value=value,
+        value=value if form == "Raw" else None,
         raw=_text(raw, ""),
         measurand=measurand,
         phase=_text(get("phase"), ""),

@@ -1,34 +1,24 @@
 """OCPP 2.0.1 and 2.1 MeterValueType and SampledValueType to sampled values of the domain.
 
 Absent fields mean what 2.0.1, part 2, 2.43 says: Sample.Periodic, Energy.Active.Import.Register,
-Outlet, Wh; an absent phase is the overall value. A value counts 10^multiplier of its unit and is
-normalised to base units; the signed data that may stand beside it are passed on as told.
+Outlet, Wh; an absent phase is the overall value. Values are normalised to base units
+(`domain.units`); the signed data that may stand beside them are passed on as told.
 """
 
 from collections.abc import Collection, Iterator
 from decimal import Decimal
-from itertools import product
 from typing import Any, NamedTuple
 
 from domain.facts import OtherRegisters, Register, Registers, SampledValue
 from domain.phases import PHASES, Phases
-from domain.readings import read_decimal, read_integer, read_time
+from domain.readings import SCHEMA_DEVIATION, read_time
+from domain.units import deviation, scaled, watt_hours
 
 _REGISTER = "Energy.Active.Import.Register"
 _OTHERS = {
     "Energy.Active.Import.Interval": "interval",
     "Energy.Active.Export.Register": "export",
 }
-_DEFAULT_UNIT = {"Energy": "Wh", "Power": "W", "Current": "A", "Voltage": "V", "SoC": "Percent"}
-_BASE_UNIT = {
-    "".join(letters): unit.removeprefix("k")
-    for unit in ("kWh", "kW", "kvar", "kvarh", "kVA", "kVAh")
-    for letters in product(*((letter.lower(), letter.upper()) for letter in unit))
-}
-"""In any case: the unit is a text of no list, and nothing else is spelled like these."""
-
-_MULTIPLIER_MAX = 12
-"""Tera. A multiplier past it is none: no meter counts so, and no column holds it."""
 
 SAMPLES_MAX = 20_000
 """More than any frame within the edge's size limit can hold; a bound all the same."""
@@ -66,8 +56,8 @@ def read_registers(values: Any) -> Readings:
                 continue
             if not _is_import(one):
                 _take_other(one, at, found.others)
-            elif not found.take(one, at):
-                flags["BAD_SAMPLE"] = None
+            elif flag := found.take(one, at):
+                flags[flag] = None
     found.add_up()
     return Readings(
         tuple(found.registers), found.begin, found.end, tuple(flags), tuple(found.others)
@@ -84,16 +74,16 @@ class _Found:
         self.others: list[tuple[str, int | None, Decimal]] = []
         self._phases: Phases | None = None
 
-    def take(self, sampled: dict[str, Any], at: int | None) -> bool:
-        """Take what an import register shows; return whether it is a number."""
-        value, phase = _scaled(sampled)[0], sampled.get("phase")
+    def take(self, sampled: dict[str, Any], at: int | None) -> str:
+        """Take what an import register shows; return a flag, if there is something odd in it."""
+        value, phase = watt_hours(sampled), sampled.get("phase")
         if phase:
             self._phases = self._phases or Phases()
             if type(phase) is str and phase in PHASES:
                 self._phases.take(at, phase, value, sampled.get("context"))
         elif value is not None:
             self._keep((at, value), (sampled.get("context"),))
-        return value is not None
+        return "BAD_SAMPLE" if value is None else deviation(sampled, "unit")
 
     def add_up(self) -> None:
         if self._phases is not None:
@@ -121,7 +111,7 @@ def _take_other(
     measurand = get("measurand")
     if type(measurand) is not str or measurand not in _OTHERS or get("phase"):
         return
-    value = _scaled(sampled)[0]
+    value = watt_hours(sampled)
     if value is not None and get("location", "Outlet") in ("Outlet", None):
         others.append((_OTHERS[measurand], at, value))
 
@@ -129,7 +119,10 @@ def _take_other(
 def _sampled(values: Any) -> Iterator[tuple[int | None, str, list[Any]]]:
     for value in _listed(values):
         if isinstance(value, dict):
-            yield *read_time(value.get("timestamp")), _listed(value.get("sampledValue"))
+            at, flag = read_time(value.get("timestamp"))
+            # Without a time it is taken to be read when it was told.
+            odd = flag or (SCHEMA_DEVIATION if at is None else "")
+            yield at, odd, _listed(value.get("sampledValue"))
 
 
 def _listed(values: Any) -> list[Any]:
@@ -138,32 +131,9 @@ def _listed(values: Any) -> list[Any]:
     return [values] if isinstance(values, dict) else []
 
 
-def _scaled(sampled: dict[str, Any]) -> tuple[Decimal | None, str]:
-    """Return the value in its base unit, None where it is no number, and that unit."""
-    of_measure = sampled.get("unitOfMeasure")
-    get = of_measure.get if isinstance(of_measure, dict) else {}.get
-    measurand = _text(sampled.get("measurand"), _REGISTER)
-    unit = _text(get("unit"), _DEFAULT_UNIT.get(measurand.partition(".")[0], ""))
-    multiplier = get("multiplier")
-    exponent = 0 if multiplier is None else read_integer(multiplier)[0]
-    value = read_decimal(sampled.get("value"))
-    if exponent is None or abs(exponent) > _MULTIPLIER_MAX:
-        return None, unit
-    if unit in _BASE_UNIT:
-        unit, exponent = _BASE_UNIT[unit], exponent + 3
-    if value is not None and exponent:
-        value = _plain(value.scaleb(exponent))
-    return value, unit
-
-
-def _plain(value: Decimal) -> Decimal:
-    # 12E+3 is the same number; written out it is what a person and a column expect.
-    return value.quantize(Decimal(1)) if value == value.to_integral_value() else value
-
-
 def _sample(sampled: dict[str, Any], at: int | None) -> SampledValue:
     get = sampled.get
-    value, unit = _scaled(sampled)
+    value, unit = scaled(sampled)
     signed = get("signedMeterValue")
     return SampledValue(
         at=at,

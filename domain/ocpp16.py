@@ -5,7 +5,7 @@ station. No policy here: a value that is odd but readable is passed on, with its
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -19,15 +19,21 @@ from domain.facts import (
     TransactionEnded,
     TransactionStarted,
 )
+from domain.limits import is_place
 from domain.meter_values_16 import ends_in, read_energy, read_samples
-from domain.readings import read_integer, read_text, read_time
+from domain.readings import SCHEMA_DEVIATION, read_integer, read_text, read_time
 from domain.signed_values import signed_texts
 from domain.station import answer_payload
 from domain.told import Payload, Told
 from domain.transactions import MATCHED, NamelessStop, Transactions, start_key
+from schemas import payloads
 
 _TEXT_MAX = 50
 """The longest that 1.6 has for any of these; a longer one is none of them."""
+
+
+def names_id_token(payload: Payload) -> bool:
+    return _is_text(id_token_in(payload)[0])
 
 
 def has_text(name: str) -> Callable[[Payload], bool]:
@@ -48,8 +54,11 @@ def names_connector_status(payload: Payload) -> bool:
 
 
 def names_start(payload: Payload) -> bool:
+    """One that tells where its meter stood began a session, whoever charges and wherever."""
+    if read_integer(payload.get("meterStart"))[0] is not None:
+        return True
     known = read_integer(payload.get("connectorId"))[0] is not None
-    return known and type(payload.get("idTag")) in (str, int)
+    return known and id_token_in(payload)[0] != ""
 
 
 def names_transaction(payload: Payload) -> bool:
@@ -72,12 +81,20 @@ def _is_text(value: Any) -> bool:
     return type(value) is str and 0 < len(value) <= _TEXT_MAX
 
 
+def id_token_in(payload: Payload) -> tuple[str, str]:
+    """Return (id token, flag); an object, as 2.x has it, presents the one that stands in it."""
+    value = payload.get("idTag")
+    if isinstance(value, dict) and _is_text(value.get("idToken")):
+        return value["idToken"], SCHEMA_DEVIATION
+    return read_text(value, 20)
+
+
 def key_of_start(payload: Payload) -> tuple[str, int | None]:
     """Return (key, time of the start)."""
     evse_id = read_integer(payload.get("connectorId"))[0] or 0
     started_at = read_time(payload.get("timestamp"))[0]
-    id_token, meter_start = payload.get("idTag"), read_integer(payload.get("meterStart"))[0]
-    return start_key(evse_id, read_text(id_token, 20)[0], started_at, meter_start), started_at
+    id_token, meter_start = id_token_in(payload)[0], read_integer(payload.get("meterStart"))[0]
+    return start_key(evse_id, id_token, started_at, meter_start), started_at
 
 
 def transaction_of_stop(
@@ -105,14 +122,14 @@ def nameless_stop(payload: Payload, group: str = "") -> NamelessStop:
     return NamelessStop(
         read_integer(payload.get("meterStop"))[0],
         read_time(payload.get("timestamp"))[0],
-        read_text(payload.get("idTag"), 20)[0],
+        id_token_in(payload)[0],
         group,
         None if begin is None else begin[1],
     )
 
 
 def token_asked(told: Told) -> tuple[Fact, ...]:
-    id_token = read_text(told.payload.get("idTag"), 20)[0]
+    id_token = id_token_in(told.payload)[0]
     return (TokenAsked(offset=told.offset, recorded_at=told.recorded_at, id_token=id_token),)
 
 
@@ -140,7 +157,7 @@ def _boot_status(told: Told) -> str:
 def status_reported(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
     evse_id = read_integer(get("connectorId"))[0]
-    if evse_id is None:
+    if evse_id is None or not is_place(evse_id):
         return ()
     return (
         ConnectorStatusReported(
@@ -164,7 +181,7 @@ def started(told: Told) -> tuple[Fact, ...]:
     evse_id, connector_flag = read_integer(get("connectorId"))
     meter_start, meter_flag = read_integer(get("meterStart"))
     started_at, time_flag = read_time(get("timestamp"))
-    id_token, token_flag = read_text(get("idTag"), 20)
+    id_token, token_flag = id_token_in(told.payload)
     answer = msgspec.json.decode(answer_payload(told.answer)) if told.answer is not None else {}
     transaction_id = str(answer["transactionId"])
     info = answer["idTagInfo"]
@@ -184,7 +201,13 @@ def started(told: Told) -> tuple[Fact, ...]:
             meter_start_wh=meter_start,
             started_at=started_at,
             reservation_id=read_integer(get("reservationId"))[0] or None,
-            flags=_flags(told.flag, connector_flag, meter_flag, time_flag, token_flag),
+            flags=_flags(
+                *told.flags,
+                connector_flag,
+                meter_flag,
+                time_flag,
+                token_flag if id_token else SCHEMA_DEVIATION,
+            ),
             repeated=told.transactions.is_known_start(transaction_id, started_at),
         ),
     )
@@ -216,7 +239,7 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
             others=others,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/meterValue"),
-            flags=_flags(told.flag, *flags) if told.flag else flags,
+            flags=_flags(*told.flags, *flags) if told.flags else flags,
         ),
     )
 
@@ -227,7 +250,9 @@ def ended(told: Told) -> tuple[Fact, ...]:
     info = answer.get("idTagInfo") or {}
     group = str(info.get("parentIdTag", ""))
     transaction_id, id_flag = transaction_of_stop(told.payload, told.transactions, group)
+    number_flag = read_integer(get("transactionId"))[1]
     meter_stop, meter_flag = read_integer(get("meterStop"))
+    reason, reason_flag = _reason_in(told.payload)
     ended_at, time_flag = read_time(get("timestamp"))
     values = get("transactionData")
     registers, sample_flags, others = read_energy(values)
@@ -241,8 +266,8 @@ def ended(told: Told) -> tuple[Fact, ...]:
             transaction_id=transaction_id,
             meter_stop_wh=meter_stop,
             ended_at=ended_at,
-            reason=read_text(get("reason"), 50)[0] or "Local",
-            id_token=read_text(get("idTag"), 20)[0],
+            reason=reason,
+            id_token=id_token_in(told.payload)[0],
             token_status=str(info.get("status", "")),
             group=group,
             registry=told.answer.registry if told.answer is not None else -1,
@@ -250,12 +275,26 @@ def ended(told: Told) -> tuple[Fact, ...]:
             others=others,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/transactionData"),
-            flags=_flags(told.flag, id_flag, meter_flag, time_flag) + sample_flags,
+            flags=_flags(
+                *told.flags, number_flag, id_flag, meter_flag, time_flag, reason_flag, *sample_flags
+            ),
             repeated=known.is_ended
             if known is not None
             else told.transactions.is_archived(transaction_id),
         ),
     )
+
+
+def _reason_in(payload: Payload) -> tuple[str, str]:
+    reason, flag = read_text(payload.get("reason"), _TEXT_MAX)
+    if not reason:
+        return "Local", flag
+    return reason, flag if reason in _reasons() else SCHEMA_DEVIATION
+
+
+@cache
+def _reasons() -> frozenset[str]:
+    return frozenset(payloads.schema("1.6", "StopTransaction")["properties"]["reason"]["enum"])
 
 
 def _shown(value: Any) -> str:

@@ -3,7 +3,8 @@
 No policy here: a value that is odd but readable is passed on, with its flags.
 """
 
-from functools import partial
+from decimal import Decimal
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -11,18 +12,22 @@ import msgspec
 from domain.facts import (
     ConnectorStatusReported,
     Fact,
+    MessageOrphaned,
     MeterValuesReported,
     SettlementReported,
     StationBooted,
     TokenAsked,
     TransactionEventReported,
 )
-from domain.meter_values_2 import read_registers, read_samples
+from domain.limits import is_place
+from domain.meter_values_2 import Readings, read_registers, read_samples
+from domain.orphan_energy import UNKNOWN, event_detail
 from domain.readable import is_text
 from domain.readings import SCHEMA_DEVIATION, read_decimal, read_integer, read_text, read_time
 from domain.signed_values import signed_texts
 from domain.station import answer_payload
 from domain.told import Payload, Told
+from schemas import payloads
 
 EVENT_TYPES = ("Started", "Updated", "Ended")
 TRANSACTION_ID_MAX = 36
@@ -62,7 +67,12 @@ def names_id_token(payload: Payload) -> bool:
 
 
 def names_transaction(payload: Payload) -> bool:
-    return bool(transaction_id_in(payload)[0])
+    """One that names none but tells a register is an event of some session all the same."""
+    if transaction_id_in(payload)[0]:
+        return True
+    return _is_text(payload.get("eventType")) and bool(
+        read_registers(payload.get("meterValue")).registers
+    )
 
 
 def has_values(payload: Payload) -> bool:
@@ -102,7 +112,7 @@ def status_reported(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
     evse_id = read_integer(get("evseId"))[0]
     connector_id = read_integer(get("connectorId"))[0]
-    if evse_id is None or connector_id is None:
+    if evse_id is None or connector_id is None or not is_place(evse_id, connector_id):
         return ()
     return (
         ConnectorStatusReported(
@@ -136,7 +146,7 @@ def meter_values(told: Told) -> tuple[Fact, ...]:
             registers=readings.registers,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/meterValue"),
-            flags=_flags(told.flag, *readings.flags),
+            flags=_flags(*told.flags, *readings.flags),
         ),
     )
 
@@ -145,18 +155,21 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
     get = told.payload.get
     info, evse = object_in(told.payload, "transactionInfo"), object_in(told.payload, "evse")
     transaction_id, id_flag = transaction_id_in(told.payload)
-    if not transaction_id:
-        return ()
     presented = token_in(told.payload)
     id_token, token_flag = read_text(presented.get("idToken"), ID_TOKEN_MAX)
     seq_no, seq_flag = read_integer(get("seqNo"))
     at, time_flag = read_time(get("timestamp"))
     event_type = _shown(get("eventType", ""))
-    kept_as = told.transactions.event_id(transaction_id, event_type, at)
-    reuse_flag = "TXID_REUSED" if kept_as != transaction_id else ""
-    type_flag = "" if event_type in EVENT_TYPES else SCHEMA_DEVIATION
     values = get("meterValue")
     readings = read_registers(values)
+    if not transaction_id:
+        return (_orphaned(told, (event_type, seq_no, at, id_token), readings),)
+    kept_as = told.transactions.event_id(transaction_id, event_type, at)
+    reuse_flag = "TXID_REUSED" if kept_as != transaction_id else ""
+    is_odd = event_type not in EVENT_TYPES or seq_no is None
+    stopped_reason = _shown(info.get("stoppedReason", ""))
+    is_odd |= stopped_reason != "" and stopped_reason not in _reasons()
+    form_flag = SCHEMA_DEVIATION if is_odd else ""
     answered = object_in(_answer(told) if presented else {}, "idTokenInfo")
     return (
         TransactionEventReported(
@@ -172,7 +185,7 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
             trigger_reason=_shown(get("triggerReason", "")),
             offline=get("offline") is True,
             charging_state=_shown(info.get("chargingState", "")),
-            stopped_reason=_shown(info.get("stoppedReason", "")),
+            stopped_reason=stopped_reason,
             evse_id=read_integer(evse.get("id"))[0],
             connector_id=read_integer(evse.get("connectorId"))[0],
             id_token=id_token,
@@ -189,11 +202,24 @@ def transaction_event(told: Told) -> tuple[Fact, ...]:
             end=readings.end,
             registers=readings.registers,
             others=readings.others,
-            flags=_flags(told.flag, id_flag, reuse_flag, type_flag, token_flag, seq_flag, time_flag)
+            flags=_flags(
+                *told.flags, id_flag, reuse_flag, form_flag, token_flag, seq_flag, time_flag
+            )
             + readings.flags,
             read=partial(read_samples, values),
             signed=signed_texts(told.frame, values, "/3/meterValue"),
         ),
+    )
+
+
+def _orphaned(told: Told, said: tuple[object, ...], readings: Readings) -> MessageOrphaned:
+    return MessageOrphaned(
+        offset=told.offset,
+        recorded_at=told.recorded_at,
+        superseded=told.superseded,
+        reason=UNKNOWN,
+        transaction_id="",
+        detail=event_detail((*said, readings.registers), readings.begin, readings.end),
     )
 
 
@@ -219,13 +245,22 @@ def settlement_reported(told: Told) -> tuple[Fact, ...]:
 def transaction_id_in(payload: Payload) -> tuple[str, str]:
     """Return (transaction id, flag)."""
     value = object_in(payload, "transactionInfo").get("transactionId")
+    flag = ""
     if value is None:
-        # Drafts of 2.0 had it so.
-        value = object_in(payload, "transactionData").get("id")
-    if type(value) is int:
-        return str(value), SCHEMA_DEVIATION
-    text, flag = read_text(value, TRANSACTION_ID_MAX)
-    return (text, flag) if len(text) <= _TEXT_MAX else ("", SCHEMA_DEVIATION)
+        # Drafts of 2.0 had it in transactionData; some makes have it as other messages do.
+        value = object_in(payload, "transactionData").get("id", payload.get("transactionId"))
+        flag = SCHEMA_DEVIATION
+    if type(value) is Decimal and value == value.to_integral_value():
+        value = int(value)
+    text, odd = read_text(value, TRANSACTION_ID_MAX)
+    return (text, flag or odd) if len(text) <= _TEXT_MAX else ("", SCHEMA_DEVIATION)
+
+
+@cache
+def _reasons() -> frozenset[str]:
+    # Of 2.1, which has all that 2.0.1 has.
+    definitions = payloads.schema("2.1", "TransactionEvent")["definitions"]
+    return frozenset(definitions["ReasonEnumType"]["enum"])
 
 
 def _answer(told: Told) -> Payload:

@@ -100,6 +100,8 @@ class OpenCall(Struct):
     """Whether the payload is what `domain.mending` reads of the station's."""
     is_changed: bool = False
     """Whether that is another one."""
+    is_doubted: bool = False
+    """Whether a member stands twice in it."""
     forwarded: Forwarded | None = None
     """It waits for a provider, or has its answer."""
 

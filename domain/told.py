@@ -28,7 +28,7 @@ class Told(Struct, frozen=True):
     transactions: Transactions
     frame: str
     """The text as it came, or an empty one where that is not at hand."""
-    flag: str = ""
+    flags: tuple[str, ...] = ()
     """What a reading of this payload is flagged with, whatever it says."""
 
 

@@ -15,7 +15,7 @@ from domain.facts import (
     TransactionStarted,
 )
 from domain.meter_values_16 import ends_in
-from domain.orphan_energy import AMBIGUOUS, orphan_detail
+from domain.orphan_energy import AMBIGUOUS, UNKNOWN, orphan_detail
 from domain.readings import read_time, whole
 from domain.silence import is_running
 from domain.station import Station, answer_payload
@@ -195,7 +195,7 @@ def _without_start(book: Transactions, fact: TransactionEnded) -> Transaction | 
 
 
 def _orphaned(book: Transactions, fact: TransactionEnded) -> MessageOrphaned:
-    reason = "STOP_UNKNOWN_TX"
+    reason = UNKNOWN
     if int(fact.transaction_id) <= 0:
         stop = NamelessStop(fact.meter_stop_wh, fact.ended_at, fact.id_token, fact.group)
         if book.candidates(stop):

@@ -91,7 +91,10 @@ def read(version: str, text: str, switches: Switches = NONE) -> Frame:
         message_id, fault = _odd_id(version, message_id, value, switches)
         faults.insert(0, fault)
     if message_type in (CALL, SEND):
-        return _call(version, message_type, message_id, value, faults, switches)
+        frame = _call(version, message_type, message_id, value, faults, switches)
+        if frame.action in tolerance.MONEY and frames.repeats_member(text, value):
+            return _doubted(text, frame)
+        return frame
     return _answer(version, message_type, message_id, value, faults)
 
 
@@ -198,6 +201,13 @@ def _answer(
     return _faulty(message_type, message_id, "", payload, faults)
 
 
+def _doubted(text: str, frame: Frame) -> Frame:
+    if not frames.repeated_members(text):
+        return frame
+    others = frame.violations[: payloads.VIOLATIONS_MAX - 1]
+    return replace(frame, violations=(*others, tolerance.REPEATED_MEMBER.flag))
+
+
 def _faulty(
     message_type: int, message_id: str, action: str, payload: Any, faults: list[_Fault]
 ) -> Frame:
@@ -234,9 +244,9 @@ def _odd_id(
 ) -> tuple[str, _Fault]:
     action = value[2] if len(value) > 2 else None
     matters = type(action) is str and action in tolerance.ANSWERED_UNDER_ANY_ID
-    if type(message_id) is int:
+    if digits := frames.digits_of(message_id):
         is_let = matters or switches.numbers_as_ids or value[0] not in (CALL, SEND)
-        return str(message_id), ("" if is_let else "ProtocolError", tolerance.NUMBER_AS_ID.flag)
+        return digits, ("" if is_let else "ProtocolError", tolerance.NUMBER_AS_ID.flag)
     if (version == "1.6" or matters) and _is_id(message_id, TOLERATED_ID_CHARACTERS_MAX):
         return message_id, ("", tolerance.LONG_ID.flag)
     return "", (_framework_error(version), "$[1]: not a message id")

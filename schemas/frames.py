@@ -1,10 +1,11 @@
 """The one way to read the JSON of a frame: at the edge, and again whenever the log is folded anew.
 
 A frame is untrusted. What is refused here is refused for ever and by everybody: nesting deeper than
-`DEPTH_MAX`, integers past 64 bits, numbers whose exponent runs away, NUL characters and lone
-surrogates (RFC 8259, 8.2; 9). Decimals stay exact (`Decimal`).
+`DEPTH_MAX`, numbers of too many digits or whose exponent runs away, NUL characters and lone
+surrogates (RFC 8259, 8.2; 9). Decimals stay exact (`Decimal`), and so do integers past 64 bits.
 """
 
+import json
 import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,7 +18,7 @@ DEPTH_MAX = 32
 """OCPP's own payloads nest nine deep (2.1, charging schedules)."""
 
 INTEGER_BOUND = 2**63
-"""Integers stay below it: they fit a 64-bit column of any store."""
+"""An `int` stays below it: it fits a 64-bit column of any store. Past it there is a `Decimal`."""
 
 DECIMAL_CHARACTERS_MAX = 40
 """A double printed with every digit it has takes 24."""
@@ -53,16 +54,24 @@ def parse(text: str) -> Any:
     try:
         raw = text.encode()
         value = _decode(raw)
+        shape = raw.translate(_SHAPE)
+        if b"\\u" in raw or _LONG_RUN in shape:
+            return _inspected(value)
     except RecursionError as error:
         raise UnreadableFrame(f"nested deeper than {DEPTH_MAX}") from error
-    except ValueError as error:  # Both msgspec's errors and an unencodable surrogate.
+    except ValueError as error:  # msgspec's errors, those of `_number`, an unencodable surrogate.
         raise UnreadableFrame(str(error)[:120]) from error
-    shape = raw.translate(_SHAPE)
-    if b"\\u" in raw or _LONG_RUN in shape:
-        _inspect(value)
-    elif shape.count(b"[") > DEPTH_MAX:
+    if shape.count(b"[") > DEPTH_MAX:
         _inspect_depth(value)
     return value
+
+
+def digits_of(value: Any) -> str:
+    """Return the digits of what was told as a whole number, however long; "" for anything else."""
+    if type(value) is int:
+        return str(value)
+    is_whole = type(value) is Decimal and value.as_tuple().exponent == 0
+    return str(value) if is_whole else ""
 
 
 def parse_mended(text: str) -> Any:
@@ -71,12 +80,8 @@ def parse_mended(text: str) -> Any:
     Read are a byte order mark before it, NULs behind it, raw control characters in its strings, a
     comma before a closing bracket. Real stations send a StopTransaction so; its energy is readable.
     """
-    bare = text.removeprefix("\ufeff").rstrip("\0 \t\r\n")
-    escaped = bare.translate(_CONTROLS)
-    if len(escaped) - len(bare) > _MENDED_GROWTH_MAX:
-        return None
-    escaped = _STRING_OR_COMMA.sub(_as_printed_well, escaped)
-    if text == escaped:
+    escaped = _printed_well(text)
+    if escaped in (None, text):
         return None
     try:
         return parse(escaped)
@@ -84,21 +89,67 @@ def parse_mended(text: str) -> Any:
         return None
 
 
+def repeats_member(text: str, value: Any) -> bool:
+    """Whether a member may stand twice in an object of this text, of which the value was read.
+
+    A member that was lost took its colon along. Never no where one does; `repeated_members` knows.
+    """
+    return text.count(":") != _encode(value).count(b":") or "\\u003" in text
+
+
+def repeated_members(text: str) -> dict[str, bool]:
+    """Return the names of members that stand twice in an object, and whether their values differ.
+
+    Of a text that `parse` or `parse_mended` reads. A number in quotes is that number.
+    """
+    found: dict[str, bool] = {}
+
+    def take(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        taken: dict[str, Any] = {}
+        for name, value in members:
+            if name in taken:
+                found[name] = found.get(name, False) or taken[name] != value
+            taken[name] = value
+        return taken
+
+    try:
+        json.loads(
+            _printed_well(text) or "", object_pairs_hook=take, parse_int=str, parse_float=str
+        )
+    except ValueError:
+        return {}
+    return found
+
+
+def _printed_well(text: str) -> str | None:
+    bare = text.removeprefix("\ufeff").rstrip("\0 \t\r\n")
+    escaped = bare.translate(_CONTROLS)
+    if len(escaped) - len(bare) > _MENDED_GROWTH_MAX:
+        return None
+    return _STRING_OR_COMMA.sub(_as_printed_well, escaped)
+
+
 def _as_printed_well(found: re.Match[str]) -> str:
     return found[0].translate(_WHITE) if found[0] != "," else ""
 
 
 def pointed_at(text: str, pointer: str) -> Any:
-    """Return what a JSON pointer (RFC 6901) means in a frame; None: nothing is there."""
+    """Return what a JSON pointer (RFC 6901) means in a frame; None: nothing is there.
+
+    One object stands for an array of it, and an array of one for the object, as frames are read.
+    """
     try:
         found = parse(text)
     except UnreadableFrame:
         found = parse_mended(text)
     for step in pointer.split("/")[1:]:
         if isinstance(found, list):
-            found = found[int(step)] if step.isdecimal() and int(step) < len(found) else None
-        else:
-            found = found.get(step) if isinstance(found, dict) else None
+            at = int(step) if step.isdecimal() else 0
+            is_there = at < len(found) and (step.isdecimal() or len(found) == 1)
+            found = found[at] if is_there else None
+            if step.isdecimal():
+                continue
+        found = found.get(step, found if step == "0" else None) if isinstance(found, dict) else None
     return found
 
 
@@ -156,26 +207,30 @@ def _number(text: str) -> Decimal:
     return number
 
 
+_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(float_hook=_number).decode
 
 
-def _inspect(value: Any) -> None:
-    level: list[Any] = [value]
-    for _ in range(DEPTH_MAX):
+def _inspected(value: Any) -> Any:
+    """Return the value, integers past 64 bits as decimals: no store writes them otherwise."""
+    whole = [value]
+    level: list[Any] = [whole]
+    for _ in range(DEPTH_MAX + 1):
         deeper: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                deeper.extend(item)
-                deeper.extend(item.values())
-            elif isinstance(item, list):
-                deeper.extend(item)
-            else:
-                _inspect_scalar(item)
+        for holder in level:
+            for place, item in holder.items() if type(holder) is dict else enumerate(holder):
+                if type(place) is str:
+                    _inspect_text(place)
+                if type(item) is dict or type(item) is list:
+                    deeper.append(item)
+                elif type(item) is str:
+                    _inspect_text(item)
+                elif type(item) is int and not -INTEGER_BOUND < item < INTEGER_BOUND:
+                    holder[place] = _number(str(item))
         level = deeper
-    for item in level:
-        if isinstance(item, (dict, list)):
-            raise UnreadableFrame(f"nested deeper than {DEPTH_MAX}")
-        _inspect_scalar(item)
+    if level:
+        raise UnreadableFrame(f"nested deeper than {DEPTH_MAX}")
+    return whole[0]
 
 
 def _inspect_depth(value: Any) -> None:
@@ -193,11 +248,8 @@ def _inspect_depth(value: Any) -> None:
     raise UnreadableFrame(f"nested deeper than {DEPTH_MAX}")
 
 
-def _inspect_scalar(item: Any) -> None:
-    if isinstance(item, str):
-        if "\x00" in item:
-            raise UnreadableFrame("a NUL character")
-        if not item.isascii() and any("\ud800" <= character <= "\udfff" for character in item):
-            raise UnreadableFrame("a lone surrogate")
-    elif isinstance(item, int) and not -INTEGER_BOUND < item < INTEGER_BOUND:
-        raise UnreadableFrame("an integer of too many digits")
+def _inspect_text(text: str) -> None:
+    if "\x00" in text:
+        raise UnreadableFrame("a NUL character")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise UnreadableFrame("a lone surrogate")

@@ -135,8 +135,8 @@ NULL_PAYLOAD: Final = Rule(
 )
 BROKEN_SCHEMA: Final = Rule(
     oddity="A payload that breaks its schema: longer texts, further members, numbers for texts or"
-    " texts for numbers, null, an object for an array, words in another case or none of the list,"
-    " times of another form.",
+    " texts for numbers, null, an object for an array or an array of one for it, names of members"
+    " and words in another case or none of the list, times of another form.",
     done="A boot, a heartbeat, an authorization (of an id token of up to 50 characters, in 2.x 255)"
     " and a money message are answered with a result and folded where what they are about can be"
     " read, whatever else is wrong, and so is what a station tells: a status, the state of a job or"
@@ -155,37 +155,55 @@ PARTS_FROM_ONE: Final = Rule(
 )
 REPEATED_MEMBER: Final = Rule(
     oddity="A member of an object stands there twice.",
-    done="The last one counts, as every reader of JSON that we know has it.",
+    done="The last one counts, as every reader of JSON that we know has it. The CDR of a money"
+    " message is flagged SCHEMA_DEVIATION, and where the two differ and a bill may depend on it, it"
+    " is AMBIGUOUS_VALUE and held.",
     why="RFC 8259, 4 leaves it open; the log keeps both.",
+    flag="$: a member twice in an object",
     kept_in="schemas/frames.py",
 )
 ODD_VALUE: Final = Rule(
-    oddity="A number in quotes or with .0, a number as id token, a time without a zone or with a"
-    " short one.",
+    oddity="A number in quotes or with .0, a number or an object as id token, a time without a zone"
+    " or with a short one, at 24:00:00 or at second 60, a whole number of up to 31 digits;"
+    " a reason of no list; an event (2.x) without a number, a meter value without a time.",
     done="What has exactly one reading is read; the CDR is flagged SCHEMA_DEVIATION or"
-    " TZ_ASSUMED_UTC. Anything else is no value, and a CDR that needs it is held.",
+    " TZ_ASSUMED_UTC. Anything else is no value, and a CDR that needs it is held: for want of a"
+    " register, of a token, of a connector.",
     why="Doubt about a reading is kept and flagged, never made up.",
     kept_in="domain/readings.py",
 )
 ODD_UNIT: Final = Rule(
-    oddity="Units spelled otherwise: Celcius, C, Hertz.",
-    done="The series have the unit of the specification; the frame keeps the station's.",
-    why="The official schema itself spelled Celcius.",
-    kept_in="domain/meter_values_16.py",
+    oddity="Units spelled otherwise (Celcius, C, Hertz, KWH), told where another version of OCPP"
+    " has them, or none that measures energy in Wh (MWh, J, kVAh).",
+    done="The series have the unit of the specification where it is known, elsewhere value and unit"
+    " as told. Energy counts in Wh, kWh or without a unit, in any case and with blanks; in any"
+    " other unit it is no value: BAD_SAMPLE, and a CDR that needs it is held.",
+    why="The official schema itself spelled Celcius. Of MWh and mWh only the case differs, and a"
+    " station's cannot be trusted.",
+    kept_in="domain/units.py",
 )
 DRAFT_NAMES: Final = Rule(
-    oddity="transactionData.id, as drafts of 2.0 had it, for transactionInfo.transactionId.",
-    done="It names the transaction.",
+    oddity="transactionData.id, as drafts of 2.0 had it, or transactionId beside it, for"
+    " transactionInfo.transactionId.",
+    done="It names the transaction; its CDR is flagged SCHEMA_DEVIATION.",
     why="The energy of a session belongs to it, whatever the member is called.",
     flag="the schema's: JSON path and rule",
     kept_in="domain/ocpp2.py",
 )
 NO_TRANSACTION: Final = Rule(
-    oddity="A transaction id of 0 or below, or one that nobody gave out, or a stop without any.",
-    done="It is answered. One that means exactly one open transaction ends that; any other is kept"
-    " as an orphan for a person.",
+    oddity="A transaction id of 0 or below, or one that nobody gave out, or a stop without any; an"
+    " event (2.x) whose id is empty, or without one where it tells a register.",
+    done="It is answered. A stop that means exactly one open transaction ends that; any other is"
+    " kept as an orphan for a person.",
     why="Sessions that began offline, and makes that always send 0.",
     kept_in="domain/ocpp16.py",
+)
+NO_CONNECTOR: Final = Rule(
+    oddity="The number of an EVSE or a connector is negative or past 65,535.",
+    done="A status is kept and answered, and is no connector's state; a session that began there is"
+    " flagged CONNECTOR_INVALID and held.",
+    why="It is what an unset number looks like; no station has so many.",
+    kept_in="domain/limits.py",
 )
 OLD_STATUS: Final = Rule(
     oddity="A status that is hours old and older than what the connector said last.",

@@ -22,6 +22,7 @@ SPEAKERS = (
     "orphan_energy",
     "pricing_totals",
     "readings",
+    "repeats",
     "reserved_time",
     "signed_values",
     "transaction",

@@ -54,6 +54,62 @@ def test_a_value_counts_in_its_unit_and_multiplier(
     assert (sample.unit, str(sample.value)) == (unit, value)
 
 
+@pytest.mark.parametrize("unit", ["MWh", "mWh", "GWh", "J", "Ws", "kVAh", "W", "kilowatt", 7, []])
+def test_a_register_in_another_unit_is_no_energy_and_stays_as_told(unit: Any) -> None:
+    sampled = {"value": 7, "context": "Transaction.End", "unitOfMeasure": {"unit": unit}}
+
+    readings = read_registers(values(sampled))
+
+    assert (readings.registers, readings.end, readings.flags) == ((), None, ("BAD_SAMPLE",))
+    [sample] = read_samples(values(sampled))
+    assert (sample.raw, sample.unit == "Wh") == ("7", False)
+
+
+@pytest.mark.parametrize(
+    "measurand", ["Energy.Active.Import.Interval", "Energy.Active.Export.Register"]
+)
+def test_nor_is_an_interval_or_an_export_register(measurand: str) -> None:
+    sampled = {"value": 7, "measurand": measurand, "unitOfMeasure": {"unit": "MWh"}}
+
+    assert read_registers(values(sampled)).others == ()
+
+
+@pytest.mark.parametrize(
+    ("sampled", "wh", "flags"),
+    [
+        ({"unitOfMeasure": {"unit": " kWh "}}, 7000, ()),
+        ({"unitOfMeasure": {"unit": "WH"}}, 7, ()),
+        ({"unitOfMeasure": {"unit": ""}}, 7, ()),
+        ({"unitOfMeasure": "kWh"}, 7000, ("SCHEMA_DEVIATION",)),
+        ({"unit": "kWh"}, 7000, ("SCHEMA_DEVIATION",)),
+    ],
+)
+def test_a_unit_is_read_wherever_and_however_it_is_told(
+    sampled: dict[str, Any], wh: int, flags: tuple[str, ...]
+) -> None:
+    readings = read_registers(values({"value": 7, **sampled}))
+
+    assert [each for _, each in readings.registers] == [wh]
+    assert readings.flags == flags
+
+
+@pytest.mark.parametrize(
+    ("told", "unit"), [("C", "Celsius"), ("Celcius", "Celsius"), ("hertz", "Hz"), ("°C", "°C")]
+)
+def test_units_that_are_spelled_otherwise_are_those_of_the_specification(
+    told: str, unit: str
+) -> None:
+    sampled = {"value": 7, "measurand": "Temperature", "unitOfMeasure": {"unit": told}}
+
+    assert [sample.unit for sample in read_samples(values(sampled))] == [unit]
+
+
+def test_a_value_that_its_unit_makes_too_large_is_no_number() -> None:
+    sampled = {"value": Decimal("1E+29"), "unitOfMeasure": {"unit": "kWh", "multiplier": 12}}
+
+    assert read_registers(values(sampled)).flags == ("BAD_SAMPLE",)
+
+
 @pytest.mark.parametrize("multiplier", [13, -13, 10**9, "x", 1.5])
 def test_a_multiplier_that_is_none_leaves_no_number_and_is_flagged(multiplier: Any) -> None:
     sampled = {"value": 7, "unitOfMeasure": {"multiplier": multiplier}}

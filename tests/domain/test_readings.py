@@ -1,5 +1,6 @@
 """What stations write, read with tolerance: never an error, never a number that nobody told."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -46,6 +47,14 @@ json_values = st.recursive(
         ("2026-11-23T10:00:00.1234567Z", 0.123456, ""),
         ("2026-11-23T10:00:00", 0, TZ_ASSUMED_UTC),
         (" 2026-11-23T10:00:00Z ", 0, ""),
+        ("2026-11-23t10:00:00z", 0, ""),
+        ("2026-11-23t10:00:00.123456789z", 0.123456, ""),
+        ("2026-11-23T11:00:00.5+01:00", 0.5, ""),
+        ("2026-11-23T09:59:60Z", 0, SCHEMA_DEVIATION),
+        ("2026-11-23t10:59:60.999+01:00", 0, SCHEMA_DEVIATION),
+        ("2026-11-23T09:59:60", 0, TZ_ASSUMED_UTC),
+        ("2026-11-23T24:00:00Z", 14 * 3600, SCHEMA_DEVIATION),
+        ("2026-11-23T24:00:00.000+01:00", 13 * 3600, SCHEMA_DEVIATION),
     ],
 )
 def test_a_time_is_read_to_the_microsecond(text: str, seconds: float, flag: str) -> None:
@@ -53,7 +62,21 @@ def test_a_time_is_read_to_the_microsecond(text: str, seconds: float, flag: str)
 
 
 @pytest.mark.parametrize(
-    "value", ["", "yesterday", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00Z", 1_795_428_000, None]
+    "value",
+    [
+        "",
+        "yesterday",
+        "2026-13-01T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        1_795_428_000,
+        None,
+        "2026-11-23T24:00:01Z",
+        "2026-11-23T10:00:61Z",
+        "2026-11-23T10:60:60Z",
+        "2026-11-23T24:00:00 noon",
+        "9999-12-31T24:00:00Z",
+        "2026-11-23T10:00:60.x",
+    ],
 )
 def test_what_is_no_time_is_none(value: object) -> None:
     assert read_time(value) == (None, "")
@@ -88,6 +111,7 @@ def test_whole_seconds_are_written_as_they_are_read(seconds: int) -> None:
         ("9000", 9000, SCHEMA_DEVIATION),
         (" 9000 ", 9000, SCHEMA_DEVIATION),
         ("+9000", 9000, SCHEMA_DEVIATION),
+        ("9000.", 9000, SCHEMA_DEVIATION),
         (2**63 - 1, 2**63 - 1, ""),
     ],
 )
@@ -103,7 +127,17 @@ def test_what_is_no_integer_is_none_and_not_a_zero(value: Any) -> None:
     assert read_integer(value) == (None, "")
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "-inf", "1_000", "١٢", "1" * 31, "1e3"])
+@pytest.mark.parametrize(
+    ("text", "number"), [(".5", "0.5"), ("-.5", "-0.5"), ("5.", "5"), ("5.50", "5.50")]
+)
+def test_a_digit_may_be_missing_at_one_side_of_the_point(text: str, number: str) -> None:
+    assert str(read_decimal(text)) == number
+
+
+@pytest.mark.parametrize(
+    "value",
+    [".", "-.", "", "+", "1.25E1", "NaN", "Infinity", "-inf", "1_000", "١٢", "1" * 31, "1e3"],
+)
 def test_what_is_no_plain_number_is_none(value: str) -> None:
     assert read_decimal(value) is None
 
@@ -156,6 +190,7 @@ def test_a_text_is_kept_whole_a_whole_number_is_its_digits_and_all_else_is_empty
 ) -> None:
     text, flag = read_text(value, length_max)
 
-    assert text == (str(value) if type(value) in (str, int) else "")
+    is_whole = type(value) is Decimal and re.fullmatch(r"-?\d+", str(value))
+    assert text == (str(value) if type(value) in (str, int) or is_whole else "")
     deviates = len(value) > length_max if type(value) is str else value is not None
     assert flag == (SCHEMA_DEVIATION if deviates else "")

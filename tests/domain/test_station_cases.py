@@ -227,6 +227,25 @@ def test_o_12_whatever_the_clock_says_the_energy_is_exact(began: str, ended: str
     assert cdr.energy_wh == 8000
 
 
+@pytest.mark.parametrize(
+    ("began", "flag"),
+    [
+        ("2026-11-23T09:29:60Z", "SCHEMA_DEVIATION"),
+        ("2026-11-22T24:00:00Z", "SCHEMA_DEVIATION"),
+        ("2026-11-23t09:30:00z", "LATE_DELIVERY"),
+    ],
+)
+def test_o_12_a_time_that_is_written_oddly_is_a_time(began: str, flag: str) -> None:
+    log, worker = working()
+    number = begun(log, worker, at=began)
+    assert tell(log, worker, "StopTransaction", stop(number))[0] == 3
+    [cdr] = cdrs(worker)
+    assert (cdr.state, cdr.energy_wh) == ("FINAL", 8000)
+    assert cdr.started_at in ("2026-11-23T09:30:00Z", "2026-11-23T00:00:00Z")
+    assert flag in cdr.flags
+    assert "TIME_MISSING" not in cdr.flags
+
+
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_o_13_our_clock_jumps_and_no_connection_or_session_ends(hours: int) -> None:
     log, worker = working()

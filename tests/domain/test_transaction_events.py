@@ -157,9 +157,9 @@ def test_an_event_that_names_its_transaction_is_never_refused(damage: dict[str, 
 
 
 @pytest.mark.parametrize("info", [None, {}, {"transactionId": ""}, {"transactionId": ["T"]}])
-def test_an_event_of_no_transaction_gets_its_error(info: Any) -> None:
+def test_an_event_of_no_transaction_and_no_register_gets_its_error(info: Any) -> None:
     log, worker = working(protocol="2.0.1")
-    payload = {**started(), "transactionInfo": info}
+    payload = {**started(meterValue=[]), "transactionInfo": info}
     log.calls("TransactionEvent", payload, error="TypeConstraintViolation")
     worker.settle()
 

@@ -13,8 +13,10 @@ import pytest
 from infra.read_store import PostgresReadStore
 from infra.simulator.csv_sessions import read_rows
 from projections.completeness import Completeness, Day, completeness
+from projections.work_list import find_orphans
 from schemas.cdr import cdr_id
 from schemas.records import CdrActionRequested, MessageReceived, MessageSent, decode
+from tests.domain.events import ended, reading, started
 from tests.domain.test_calibrated_stations import ALTERED, CONTAINERS, KEBA, signed
 from tests.engines import PostgresDatabase
 from tests.projections.projecting import project
@@ -278,6 +280,23 @@ async def test_a_session_belongs_to_one_day_of_the_zone_that_is_asked_for(
     )
     assert in_utc.positions != {}
     assert in_utc.folded_until is not None
+
+
+async def test_events_that_name_no_transaction_are_on_the_work_list_and_accounted_for(
+    store: PostgresReadStore,
+) -> None:
+    world = await World().start()
+    await world.opens("CP1", protocol="2.1")
+    both = [reading(1000, "Transaction.Begin"), reading(9000, "Transaction.End")]
+    for event in (started(id=""), ended(id=""), ended(id="", meterValue=both)):
+        await world.calls("CP1", "TransactionEvent", event, protocol="2.1")
+    await project(world, store)
+
+    whole = whole_of(await stated(world, store))
+    assert (whole["sessions"], whole["orphans"], whole["orphans_unknown"]) == (0, 3, 2)
+    assert (whole["frames_wh"], whole["orphaned_wh"], whole["unexplained_wh"]) == (8000, 8000, 0)
+    waiting = await find_orphans(store, TENANT)
+    assert [orphan.reason for orphan in waiting] == ["STOP_UNKNOWN_TX"] * 3
 
 
 async def test_the_statement_is_the_same_after_a_rebuild(store: PostgresReadStore) -> None:

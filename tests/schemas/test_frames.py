@@ -1,14 +1,19 @@
 """The reading of a frame's JSON: exact, bounded, the same at the edge and in every later fold."""
 
+import json
 from contextlib import suppress
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import frames
 from schemas.records import MessageReceived
+
+encode = msgspec.msgpack.Encoder().encode
+"""As snapshots are."""
 
 REFUSED = {
     "not JSON": "{",
@@ -20,7 +25,7 @@ REFUSED = {
     "runaway exponent": "[1e400]",
     "runaway negative exponent": "[1e-400]",
     "exponent past Decimal": "[1e99999999999999999999]",
-    "integer of more than 64 bits": "[9223372036854775808]",
+    "integer of 32 digits": "[" + "1" * 32 + "]",
     "integer of 5,000 digits": "[" + "1" * 5000 + "]",
     "fraction of 5,000 digits": "[0." + "1" * 5000 + "]",
     "escaped NUL": '["a\\u0000b"]',
@@ -48,12 +53,34 @@ def test_what_no_reader_downstream_should_meet_is_refused(text: str) -> None:
         ("[12.340]", [Decimal("12.340")]),
         ("[1E5]", [Decimal("1E+5")]),
         ("[999999999999999999]", [999_999_999_999_999_999]),
+        ("[9223372036854775807]", [2**63 - 1]),
+        ("[9223372036854775808]", [Decimal(2**63)]),
+        ('[{"a":[-18446744073709551616]}]', [{"a": [Decimal(-(2**64))]}]),
+        ("[" + "9" * 31 + "]", [Decimal("9" * 31)]),
         ('["89490200001234567890"]', ["89490200001234567890"]),
         ('["\\ud83d\\ude00"]', ["😀"]),
     ],
 )
 def test_what_stations_send_is_read_exactly(text: str, value: object) -> None:
     assert repr(frames.parse(text)) == repr(value)
+
+
+@given(st.recursive(st.integers(-(10**31) + 1, 10**31 - 1), lambda inner: st.lists(inner)))
+def test_integers_of_any_length_are_exact_and_can_be_kept(value: object) -> None:
+    read = frames.parse(json.dumps(value))
+
+    assert read == value
+    encode(read)
+    assert frames.parse(msgspec.json.Encoder(decimal_format="number").encode(read).decode()) == read
+
+
+@pytest.mark.parametrize(
+    ("value", "digits"),
+    [(5, "5"), (Decimal("18446744073709551616"), "18446744073709551616"), (-1, "-1")]
+    + [(other, "") for other in (Decimal("5.0"), Decimal("1E+19"), True, "5", None, [5])],
+)
+def test_a_whole_number_has_digits(value: object, digits: str) -> None:
+    assert frames.digits_of(value) == digits
 
 
 def test_nesting_is_read_as_deep_as_the_bound() -> None:
@@ -145,3 +172,59 @@ def test_a_record_alone_says_what_the_payload_was(
 @given(st.integers(0, 9), st.text())
 def test_reread_never_raises(message_type: int, text: str) -> None:
     frames.reread(message_type, text)
+
+
+@pytest.mark.parametrize(
+    ("payload", "pointer", "found"),
+    [
+        ('{"a":[{"b":5},{"b":6}]}', "/3/a/1/b", 6),
+        ('{"a":[{"b":5},{"b":6}]}', "/3/a/2/b", None),
+        ('{"a":[{"b":5},{"b":6}]}', "/3/a/b", None),
+        ('{"a":{"b":5}}', "/3/a/0/b", 5),
+        ('{"a":{"b":5}}', "/3/a/1/b", None),
+        ('[{"a":[{"b":5}]}]', "/3/a/0/b", 5),
+        ('{"a":{"0":{"b":5}}}', "/3/a/0/b", 5),
+        ('{"a":5}', "/3/a/0", None),
+        ("[]", "/3/a", None),
+    ],
+)
+def test_a_pointer_means_what_was_read_there(payload: str, pointer: str, found: object) -> None:
+    assert frames.pointed_at(f'[2,"m","A",{payload}]', pointer) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"a":1,"b":{"a":1}}', {}),
+        ('{"a":1,"a":1}', {"a": False}),
+        ('{"a":1,"a":2}', {"a": True}),
+        ('{"a":1,"a":2,"a":2}', {"a": True}),
+        ('[{"b":{"a":{},"a":[]}},{"a":"x:y"}]', {"a": True}),
+        ('{"a" : 1, "a"\n:\t"1"}', {"a": False}),
+        ('{"\\u003a":"\\u003A","a":1,"a":1}', {"a": False}),
+        ('\ufeff{"a":1,"a":"\x01",}\0', {"a": True}),
+        ('{"a":"b:c","d":"\\"e\\":f"}', {}),
+        ('{"a":18446744073709551616,"a":18446744073709551617}', {"a": True}),
+        ("5", {}),
+    ],
+)
+def test_members_that_stand_twice_are_found(text: str, found: dict[str, bool]) -> None:
+    try:
+        value = frames.parse(text)
+    except frames.UnreadableFrame:
+        value = frames.parse_mended(text)
+
+    assert frames.repeated_members(text) == found
+    assert frames.repeats_member(text, value) or not found
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.text() | st.integers(-10**30, 10**30),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+))  # fmt: skip
+def test_where_none_stands_twice_none_is_found(value: object) -> None:
+    text = json.dumps(value)
+    with suppress(frames.UnreadableFrame):
+        read = frames.parse(text)
+        assert frames.repeated_members(text) == {}
+        assert frames.repeats_member(text, read) == ("\\u003" in text)
