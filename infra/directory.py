@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from domain.registry import Registry
-from ingress.ports import UNKNOWN, Admission
+from ingress.ports import UNKNOWN, Admission, NotAtHand
 from schemas.attributes import is_blocked
 from schemas.journal import Unavailable
 from schemas.switches import switches_of
@@ -53,5 +53,5 @@ class RegistryDirectory:
     def _verifier_of(self, credential: str) -> str:
         verifier = self._verifier(credential.removeprefix(SECRET))
         if verifier is None:
-            raise Unavailable("the station's password cannot be checked now")
+            raise NotAtHand("the station's password cannot be checked now")
         return verifier

@@ -15,8 +15,8 @@ from pathlib import Path
 from infra.vault import Vault
 from projections.ports import StoreUnavailable
 
-REFRESH_S = 1.0
-"""A password that was just set may be unknown for so long; its station meanwhile gets 503."""
+REFRESH_S, LOOKS = 1.0, 10
+"""A password that was just set is unknown for so long; for a tenth of it once it is wanted."""
 
 _log = logging.getLogger(__name__)
 _CREATE = """CREATE TABLE IF NOT EXISTS verifiers (
@@ -30,6 +30,7 @@ class CachedVerifiers:
         self._path = path
         self._verifiers: dict[str, str] = {}
         self._position = 0
+        self._is_wanted = False
         try:
             self._file = self._opened()
         except sqlite3.DatabaseError as error:
@@ -38,8 +39,10 @@ class CachedVerifiers:
             self._file = self._opened()
 
     def verifier(self, secret_id: str) -> str | None:
-        """Return what is kept under the id, from memory; None if it is not at hand."""
-        return self._verifiers.get(secret_id)
+        """Return what is kept under the id, from memory; None if it is not at hand, and is soon."""
+        found = self._verifiers.get(secret_id)
+        self._is_wanted = self._is_wanted or found is None
+        return found
 
     async def refresh(self) -> None:
         """Take over what was added since.
@@ -62,8 +65,12 @@ class CachedVerifiers:
                 if not is_away:
                     _log.warning("verifiers cannot be refreshed: %s", error)
                 is_away = True
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), REFRESH_S)
+            self._is_wanted = False
+            for _ in range(LOOKS):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), REFRESH_S / LOOKS)
+                if stop.is_set() or self._is_wanted:
+                    break
 
     def close(self) -> None:
         self._file.close()

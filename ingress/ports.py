@@ -4,6 +4,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from schemas.journal import Unavailable
 from schemas.records import Record
 from schemas.switches import NONE, Switches
 
@@ -54,12 +55,17 @@ class Admission(Struct, frozen=True):
 UNKNOWN = Admission(registered=False)
 
 
+class NotAtHand(Unavailable):
+    """What a handshake needs is known, and will be here within a moment."""
+
+
 class Directory(Protocol):
     def admission(self, tenant: str, station: str) -> Admission:
         """Return what is known now, from memory.
 
         Raises:
             Unavailable: not known yet; the station shall come again.
+            NotAtHand: it may be asked again within a second.
         """
         ...
 

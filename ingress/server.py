@@ -31,13 +31,16 @@ from ingress.opening import Opening
 from ingress.options import Options
 from ingress.owed import Owed
 from ingress.pace import Pace
-from ingress.ports import Directory, Log, Secrets
+from ingress.ports import Directory, Log, NotAtHand, Secrets
 from ingress.shares import TenantShares
 from ingress.stream import POLICY_VIOLATION, Stream
 from schemas.journal import AppendUnknown, Unavailable
 from schemas.records import ConnectionClosed, ConnectionOpened
 
 REPLACED = "replaced by a newer connection"
+
+LOOKS_MAX, LOOK_AGAIN_S = 10, 0.2
+"""For what is not at hand yet when a handshake needs it."""
 
 _logger = logging.getLogger(__name__)
 
@@ -205,30 +208,29 @@ class Server:
         if len(self._sockets) > self.options.connections_max:
             opening.refuse("too-many-connections", self._come_again())
 
-    def requested(self, opening: Opening, head: bytes) -> None:
+    def requested(self, opening: Opening, head: bytes, looks: int = LOOKS_MAX) -> None:
+        if not opening.is_waiting:
+            return
         if self._draining is not None or self._opening >= self.options.handshakes_max:
             opening.refuse("overload", self._come_again())
             return
         try:
             verdict = handshake.examine(head, opening.options, self._node.directory)
-        except Unavailable:
-            opening.refuse("unavailable", self._come_again())
+        except Unavailable as error:
+            if isinstance(error, NotAtHand) and looks > 1:
+                # A password was just set: refused, its station would stay away for a minute.
+                loop = asyncio.get_running_loop()
+                loop.call_later(LOOK_AGAIN_S, self.requested, opening, head, looks - 1)
+            else:
+                opening.refuse("unavailable", self._come_again())
             return
         match verdict:
             case Refused():
                 self._failures.refuse(opening, verdict)
             case NoSubprotocol():
                 opening.refuse_in_websocket("no-subprotocol", verdict)
-            case Admitted(identity):
-                if wait_s := self._flapping.wait_s(identity):
-                    opening.refuse("flapping", self._come_again(wait_s))
-                elif identity not in self._newest and not self._shares.has_room(identity.tenant):
-                    opening.refuse("too-many-of-tenant", self._come_again())
-                elif self._node.log.accepts(*identity):
-                    self._opening += 1
-                    self._tasks.create_task(self._open(opening, verdict))
-                else:
-                    opening.refuse("unavailable", self._come_again())
+            case Admitted():
+                self._let_in(opening, verdict)
 
     def refused(self, opening: Opening) -> None:
         self._gone(opening)
@@ -247,6 +249,18 @@ class Server:
         self._handshakes[outcome] += 1
 
     # Opening and closing.
+
+    def _let_in(self, opening: Opening, admitted: Admitted) -> None:
+        identity = admitted.identity
+        if wait_s := self._flapping.wait_s(identity):
+            opening.refuse("flapping", self._come_again(wait_s))
+        elif identity not in self._newest and not self._shares.has_room(identity.tenant):
+            opening.refuse("too-many-of-tenant", self._come_again())
+        elif self._node.log.accepts(*identity):
+            self._opening += 1
+            self._tasks.create_task(self._open(opening, admitted))
+        else:
+            opening.refuse("unavailable", self._come_again())
 
     async def _open(self, opening: Opening, admitted: Admitted) -> None:
         tenant, station = admitted.identity

@@ -12,7 +12,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection
 
 from ingress.options import Options
-from ingress.ports import UNKNOWN, Admission
+from ingress.ports import UNKNOWN, Admission, NotAtHand
 from ingress.server import Server
 from schemas.credentials import make_verifier
 from schemas.journal import Unavailable
@@ -80,6 +80,8 @@ class Stations:
 
     known: dict[tuple[str, str], Admission] = field(default_factory=dict)
     cold: bool = False
+    late: int = 0
+    """So many looks until a password is at hand."""
 
     def register(self, station: str, *passwords: bytes, tenant: str = "default") -> None:
         verifiers = tuple(make_verifier(word, PEPPER, bytes(16)) for word in passwords)
@@ -88,6 +90,9 @@ class Stations:
     def admission(self, tenant: str, station: str) -> Admission:
         if self.cold:
             raise Unavailable
+        if self.late:
+            self.late -= 1
+            raise NotAtHand
         return self.known.get((tenant, station), UNKNOWN)
 
 
