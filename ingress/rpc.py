@@ -139,7 +139,7 @@ def _call(
         found = payloads.violations(version, action, payload)
     else:
         found = ()
-    if (found or faults) and action in tolerance.NOT_TO_BE_LOST:
+    if (found or faults) and action in tolerance.READ_IN_ANY_VERSION:
         spoken, found = _in_another_version(version, action, payload, found)
         if spoken != version:
             faults = [fault for fault in faults if fault[0] != "NotImplemented"]

@@ -17,6 +17,9 @@ NOT_TO_BE_LOST: Final = MONEY | {"BootNotification"}
 ANSWERED_UNDER_ANY_ID: Final = NOT_TO_BE_LOST | {"Authorize"}
 """Nor does a driver stand before a closed door for the form of an id."""
 
+READ_IN_ANY_VERSION: Final = ANSWERED_UNDER_ANY_ID | {"StatusNotification"}
+"""Nor for the version that a station speaks, nor is its place shown as nothing."""
+
 
 class Rule(Struct, frozen=True, kw_only=True):
     oddity: str
@@ -90,7 +93,8 @@ OTHER_CASE: Final = Rule(
     switch="any_case_actions",
 )
 OTHER_VERSION: Final = Rule(
-    oddity="A boot or a money message of another version than the connection's.",
+    oddity="A boot, an authorization, a connector's status or a money message of another version"
+    " than the connection's.",
     done="Where it has what the other version demands, it is read and answered as of that version;"
     " its record names it.",
     why="Stations offer two versions and speak the one they prefer. The switch makes it so for all"

@@ -325,6 +325,39 @@ def test_a_boot_of_another_version_is_answered_as_of_that_version() -> None:
     assert (worker.station.identity.vendor, worker.station.identity.model) == ("V", "M")
 
 
+STATUS_OF = {
+    "1.6": {"connectorId": 1, "errorCode": "NoError", "status": "Charging"},
+    "2.0.1": {
+        "timestamp": "2026-11-23T10:00:00Z",
+        "connectorStatus": "Occupied",
+        "evseId": 1,
+        "connectorId": 1,
+    },
+}
+ASKED_IN = {"1.6": {"idTag": "04A1"}, "2.0.1": {"idToken": {"idToken": "04A1", "type": "Central"}}}
+
+
+@pytest.mark.parametrize(("connected", "spoken"), [("1.6", "2.0.1"), ("2.0.1", "1.6")])
+def test_a_status_and_an_authorization_of_another_version_are_answered_as_of_that_version(
+    connected: str, spoken: str
+) -> None:
+    log, worker = working(protocol=connected)
+    for action, payload in (
+        ("StatusNotification", STATUS_OF[spoken]),
+        ("Authorize", ASKED_IN[spoken]),
+    ):
+        assert (
+            says(log, json.dumps([2, action, action, payload]), version=connected).version == spoken
+        )
+    worker.settle()
+
+    info = "idTagInfo" if spoken == "1.6" else "idTokenInfo"
+    status, asked = worker.frames()[-2:]
+    assert status == [3, "StatusNotification", {}]
+    assert asked[2][info]["status"]
+    assert worker.station.connectors[1, 1].status == ("Charging" if spoken == "1.6" else "Occupied")
+
+
 def test_a_transaction_told_in_another_version_is_a_transaction() -> None:
     log, worker = working()
     event = json.loads(QUIRKS[36].frame)
