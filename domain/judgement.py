@@ -151,7 +151,7 @@ def _said(t: Transaction, times: Times, limits: Limits) -> set[str]:
         flags.add("TOKEN_NOT_ACCEPTED")
     if over and t.started < 0:
         flags.add("MISSING_START")
-    is_nowhere = t.started >= 0 and (t.evse_id == 0 or not is_place(t.evse_id))
+    is_nowhere = t.started >= 0 and (t.evse_id == 0 or not is_place(t.evse_id, t.connector_id))
     if is_nowhere or (limits.connectors is not None and t.evse_id > limits.connectors):
         flags.add("CONNECTOR_INVALID")
     if (t.started >= 0 and t.started_at is None) or (t.is_ended and t.ended_at is None):

@@ -12,7 +12,7 @@ from typing import Any
 from domain.facts import OtherRegisters, Register, Registers, SampledValue
 from domain.phases import PHASES, Phases
 from domain.readings import SCHEMA_DEVIATION, read_time
-from domain.units import WH, deviation, scaled, watt_hours
+from domain.units import deviation, is_energy, scaled, watt_hours
 
 _REGISTER = "Energy.Active.Import.Register"
 _OTHERS = {
@@ -84,12 +84,13 @@ def ends_in(samples: Iterable[SampledValue]) -> tuple[Register | None, Register 
     for one in samples:
         if one.measurand != _REGISTER or one.phase or one.location != "Outlet":
             continue
-        if one.value is None or one.unit != WH:
+        value = one.value
+        if not is_energy(value, one.unit):
             continue
         if one.context == "Transaction.Begin" and begin is None:
-            begin = (one.at, one.value)
+            begin = (one.at, value)
         elif one.context == "Transaction.End":
-            end = (one.at, one.value)
+            end = (one.at, value)
     return begin, end
 
 

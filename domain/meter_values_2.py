@@ -83,7 +83,10 @@ class _Found:
                 self._phases.take(at, phase, value, sampled.get("context"))
         elif value is not None:
             self._keep((at, value), (sampled.get("context"),))
-        return "BAD_SAMPLE" if value is None else deviation(sampled, "unit")
+        if value is None:
+            return "BAD_SAMPLE"
+        is_quoted = type(sampled["value"]) is str
+        return SCHEMA_DEVIATION if is_quoted else deviation(sampled, "unit")
 
     def add_up(self) -> None:
         if self._phases is not None:

@@ -16,7 +16,15 @@ _TIME = {"timestamp", "offline", "chargingstate"}
 _REGISTER = {"meterstart", "meterstop", "transactiondata", "metervalue", "sampledvalue", "value"}
 _MEASURE = {"unit", "unitofmeasure", "multiplier", "measurand", "context", "phase", "format"}
 _SIGNED = {"signedmetervalue", "signedmeterdata"}
-_COST = {"costdetails", "totalcost", "total", "excltax", "incltax", "currency"}
+_COST = {
+    "costdetails",
+    "totalcost",
+    "total",
+    "excltax",
+    "incltax",
+    "currency",
+    "failuretocalculate",
+}
 _OF_A_BILL = _PLACE | _TOKEN | _ORDER | _TIME | _REGISTER | _MEASURE | _SIGNED | _COST
 """In any case: the members of which a bill is made, in all versions."""
 

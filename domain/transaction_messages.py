@@ -20,12 +20,6 @@ from domain.facts import (
 from domain.signed_values import SignedValue, keep
 from domain.transaction import Transaction, flag, mention, touch
 
-_REGISTER_MAX = 2**63 - 1
-"""No register says more, and no snapshot and no CDR can hold it; the frame keeps it."""
-
-_REGISTER_DIGITS = 18
-"""With so many and fewer before the point a number is below it."""
-
 READINGS_MAX = 3_000
 """Two days with one a minute. Beyond it every second one is left out, and they begin anew."""
 
@@ -182,8 +176,6 @@ def read_registers(transaction: Transaction, registers: Registers, received: int
     """Take these readings; return whether they say anything new."""
     new = False
     for told_at, value in registers:
-        if value.adjusted() >= _REGISTER_DIGITS and abs(value) > _REGISTER_MAX:
-            continue
         at = reading_time(told_at, received)
         new |= _keep(transaction.readings, (at, value))
         if transaction.last_register_at is None or at >= transaction.last_register_at:

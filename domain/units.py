@@ -7,7 +7,7 @@ can trust a station's. Energy is what is told in Wh; a value of any other unit i
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 from domain.readings import SCHEMA_DEVIATION, read_decimal, read_integer
 
@@ -26,8 +26,15 @@ _MEANT = {
 
 _MEANT_IN_ANY_CASE = {told.casefold(): meant for told, meant in _MEANT.items()}
 
+_FOREIGN = frozenset({"unitOfMeasure", "multiplier"})
+"""Of 1.6."""
+
 _MULTIPLIER_MAX = 12
 """Tera. A multiplier past it is none: no meter counts so, and no column holds it."""
+
+_WH_DIGITS_MAX = 18
+"""Before the point. No register says more, and 64 bits of a snapshot and of a CDR hold the sum of
+three phases."""
 
 _DIGITS_MAX = 28
 """Before the point. With more it is no measured value, and arithmetic would not be exact."""
@@ -53,26 +60,39 @@ def scaled(sampled: Mapping[str, Any]) -> tuple[Decimal | None, str]:
 
 def watt_hours(sampled: Mapping[str, Any]) -> Decimal | None:
     """Return the energy that a value of an energy register tells; None: it tells none in Wh."""
-    if sampled.get("unit", WH) == WH and "unitOfMeasure" not in sampled:
-        return read_decimal(sampled.get("value"))
-    value, unit = scaled(sampled)
-    return value if unit == WH else None
+    if sampled.get("unit", WH) == WH and _FOREIGN.isdisjoint(sampled):
+        value, unit = read_decimal(sampled.get("value")), WH
+    else:
+        value, unit = scaled(sampled)
+    return value if is_energy(value, unit) else None
+
+
+def is_energy(value: Decimal | None, unit: str) -> TypeGuard[Decimal]:
+    """Whether a value in its base unit is Wh that a register may have."""
+    return value is not None and unit == WH and value.adjusted() < _WH_DIGITS_MAX
 
 
 def deviation(sampled: Mapping[str, Any], foreign: str) -> str:
     """Return a flag where the unit stands as another version has it: in the member `foreign`."""
-    is_odd = foreign in sampled or type(sampled.get("unitOfMeasure")) is str
-    return SCHEMA_DEVIATION if is_odd else ""
+    is_odd = foreign in sampled or "multiplier" in sampled
+    return SCHEMA_DEVIATION if is_odd or type(sampled.get("unitOfMeasure")) is str else ""
 
 
 def _measure(sampled: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return unit and multiplier as told: 1.6 has the unit beside the value, 2.x an object."""
+    """Return unit and multiplier as told: 1.6 has the unit beside the value, 2.x an object.
+
+    Two units that differ have no one reading: together they are a unit that nobody knows.
+    """
+    beside, multiplier = sampled.get("unit"), sampled.get("multiplier")
     measure = sampled.get("unitOfMeasure")
-    if measure is None:
-        return sampled.get("unit"), None
     if isinstance(measure, dict):
-        return measure.get("unit"), measure.get("multiplier")
-    return measure, None
+        told, multiplier = measure.get("unit"), measure.get("multiplier", multiplier)
+    else:
+        told = measure
+    if told is None or beside is None:
+        return beside if told is None else told, multiplier
+    is_same = _read_unit(told, None) == _read_unit(beside, None)
+    return told if is_same else f"{beside} {told}", multiplier
 
 
 def _read_unit(told: Any, measurand: Any) -> tuple[str, int]:

@@ -94,7 +94,9 @@ def repeats_member(text: str, value: Any) -> bool:
 
     A member that was lost took its colon along. Never no where one does; `repeated_members` knows.
     """
-    return text.count(":") != _encode(value).count(b":") or "\\u003" in text
+    if "\\" in text and "\\u003" in text:
+        return True
+    return text.count(":") != _encode(value).count(b":")
 
 
 def repeated_members(text: str) -> dict[str, bool]:

@@ -72,6 +72,58 @@ def test_a_sample_of_so_many_digits_is_answered_and_can_be_kept(number: str) -> 
     assert len(edge.cdrs()) == 1
 
 
+SAMPLE = '{"value":%s,"context":"Transaction.%s"}'
+EVENT = (
+    '[2,"%s","TransactionEvent",{"eventType":"%s","timestamp":"2026-11-23T09:00:00Z",'
+    '"triggerReason":"Authorized","seqNo":%d,"transactionInfo":{"transactionId":"T"},'
+    '"evse":{"id":1},"meterValue":[{"timestamp":"2026-11-23T09:00:00Z","sampledValue":[%s]}]}]'
+)
+SO_MUCH = (*NUMBERS, "1e20", '"18446744073709551616"', "1000000000000000000")
+
+
+@pytest.mark.parametrize("number", SO_MUCH)
+def test_a_register_of_an_event_of_so_many_digits_is_none(number: str) -> None:
+    for begin, end in ((number, "3500"), ("1000", number)):
+        edge = Edge("2.1")
+        edge.says(EVENT % ("a", "Started", 0, SAMPLE % (begin, "Begin")))
+        edge.says(EVENT % ("b", "Ended", 1, SAMPLE % (end, "End")))
+
+        [cdr] = edge.cdrs()
+        assert (cdr.state, cdr.energy_wh, "BAD_SAMPLE" in cdr.flags) == ("HELD", None, True)
+
+
+@pytest.mark.parametrize("number", SO_MUCH)
+def test_a_second_end_of_so_many_digits_says_nothing_of_the_energy(number: str) -> None:
+    edge = Edge("2.1")
+    edge.says(EVENT % ("a", "Started", 0, SAMPLE % ("1000", "Begin")))
+    edge.says(EVENT % ("b", "Ended", 1, SAMPLE % ("3500", "End")))
+    edge.says(EVENT % ("c", "Ended", 2, SAMPLE % (number, "End")))
+
+    assert [cdr.energy_wh for cdr in edge.cdrs()] == [2500]
+
+
+@pytest.mark.parametrize("number", SO_MUCH)
+def test_a_nameless_stop_begins_with_no_register_of_so_many_digits(number: str) -> None:
+    edge = Edge()
+    told = '"transactionData":[{"timestamp":"2026-11-23T09:00:00Z","sampledValue":[%s]}]'
+    stop = (STOP % (-1, 9000, OVER))[:-2] + "," + told % (SAMPLE % (number, "Begin")) + "}]"
+
+    assert edge.says(stop)[0] == 3
+
+    assert len(edge.orphans()) == 1
+    assert edge.cdrs() == []
+
+
+def test_a_multiplier_makes_no_register_of_so_many_digits() -> None:
+    edge = Edge("2.1")
+    tera = SAMPLE.replace("}", ',"unitOfMeasure":{"unit":"Wh","multiplier":12}}')
+    edge.says(EVENT % ("a", "Started", 0, tera % (100_000_000, "Begin")))
+    edge.says(EVENT % ("b", "Ended", 1, tera % (100_000_001, "End")))
+
+    [cdr] = edge.cdrs()
+    assert (cdr.state, cdr.energy_wh) == ("HELD", None)
+
+
 @pytest.mark.parametrize("member", ['"seqNo":%s', '"reservationId":%s', '"evse":{"id":%s}'])
 def test_an_event_with_such_a_number_is_answered_and_folded(member: str) -> None:
     edge = Edge("2.1")

@@ -165,7 +165,9 @@ def test_meter_values_without_an_id_belong_to_the_one_open_session_of_the_connec
     ("told", "is_read"),
     [
         ("999999999999999999", True),
-        ("9223372036854775807", True),
+        ("-999999999999999999.5", True),
+        ("1000000000000000000", False),
+        ("9223372036854775807", False),
         ("9223372036854775808", False),
         ("-9223372036854775808", False),
         ("99999999999999999999.5", False),

@@ -47,6 +47,33 @@ def test_a_unit_told_as_other_versions_have_it_counts_and_is_flagged(measure: An
     assert "SCHEMA_DEVIATION" in cdr.flags
 
 
+@pytest.mark.parametrize(
+    ("measure", "wh"),
+    [
+        ({"multiplier": 3}, 2_500_000),
+        ({"unitOfMeasure": "Wh", "multiplier": 3}, 2_500_000),
+        ({"unit": "kWh", "multiplier": 0}, 2_500_000),
+        ({"unit": "Wh", "unitOfMeasure": {"unit": "wh"}}, 2_500),
+        ({"unit": "Wh", "unitOfMeasure": {"unit": "kWh"}}, None),
+        ({"unit": "kWh", "unitOfMeasure": "Wh"}, None),
+    ],
+)
+def test_a_multiplier_counts_wherever_it_stands_and_two_units_that_differ_are_none(
+    measure: Any, wh: int | None
+) -> None:
+    cdr = session(1000, 3500, **measure)
+
+    assert cdr.energy_wh == wh
+    assert ("SCHEMA_DEVIATION" if wh else "BAD_SAMPLE") in cdr.flags
+
+
+def test_a_register_of_2_in_quotes_counts_and_is_flagged() -> None:
+    cdr = session("1000", "3500")
+
+    assert (cdr.energy_wh, "SCHEMA_DEVIATION" in cdr.flags) == (2500, True)
+    assert "SCHEMA_DEVIATION" not in session(1000, 3500).flags
+
+
 def values(unit: str, *told: tuple[str, str]) -> list[dict[str, Any]]:
     sampled = [{"value": value, "context": context, "unit": unit} for value, context in told]
     return [{"timestamp": AT, "sampledValue": sampled}]

@@ -11,7 +11,6 @@ from ingress.failures import DELAY_S, FREE, NAMES_MAX, WINDOW_S, Failures
 from ingress.handshake import Refused, examine
 from ingress.options import Options
 from ingress.ports import Admission
-from ingress.server import LOOKS_MAX
 from schemas.journal import AppendUnknown
 from schemas.records import ConnectionClosed, ConnectionOpened, Record
 from tests.ingress.node import (
@@ -27,7 +26,6 @@ from tests.ingress.node import (
 )
 
 KEY = bytes.fromhex("0001020304050607FFFFFFFFFFFFFFFFFFFFFFFF")
-PROOF = "Basic " + base64.b64encode(b"CP1:0123456789abcdef").decode()
 VECTOR = "Basic QUwxMDAwOgABAgMEBQYH////////////////"
 """OCPP-J 1.6, 6.2.2: user AL1000 with that key."""
 
@@ -404,30 +402,6 @@ class TestDurability:
 
             (closed,) = await node.log.closed()
             assert closed.connection == node.log.of(ConnectionOpened)[0].connection
-
-    async def test_a_password_that_is_not_at_hand_yet_is_waited_for(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("ingress.server.LOOK_AGAIN_S", 0.01)
-        async with serving() as node:
-            node.stations.register("CP1", b"0123456789abcdef")
-            node.stations.late = LOOKS_MAX - 1
-            station = await node.connect(authorization=PROOF)
-            await station.close()
-            assert node.stations.late == 0
-
-            node.stations.late = LOOKS_MAX
-            late = await node.raw()
-            late.write(request())
-            assert (await late.head()).startswith(b"HTTP/1.1 503 ")
-            await late.close()
-
-            node.stations.late = LOOKS_MAX
-            gone = await node.raw()
-            gone.write(request())
-            await gone.close()
-            await node.until(lambda: node.server.counters()["sockets"] == 0)
-            assert len(node.log.of(ConnectionOpened)) == 1
 
     async def test_while_the_directory_is_cold_stations_are_asked_to_come_again(self) -> None:
         async with serving() as node:
