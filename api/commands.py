@@ -157,13 +157,20 @@ async def _refuse_held_back(
     Raises:
         Refused: as its last boot was answered, the station may not be asked this. A command that
             was taken before is what it was. Whether it still may when its turn comes, the owner
-            sees.
+            sees; that it was accepted just now, the views show in a moment.
     """
-    why = refusal(detail.station.boot_status, asked.version, asked.action, asked.payload)
-    if not why or recent.is_appended(command_id):
-        return
-    if await find_command(ports.db, detail.station.tenant, command_id) is None:
-        raise Refused(why)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + SEEN_WITHIN_S
+    station = detail.station
+    while why := refusal(station.boot_status, asked.version, asked.action, asked.payload):
+        if recent.is_appended(command_id):
+            return
+        if await find_command(ports.db, station.tenant, command_id) is not None:
+            return
+        if loop.time() >= end:
+            raise Refused(why)
+        await asyncio.sleep(POLL_S)
+        station = (await known(ports, station.tenant, station.station)).station
 
 
 async def _request(

@@ -37,13 +37,14 @@ class Question(Generic[T]):
         Raises:
             NoAnswer: see there. And whatever the question raises.
         """
-        if self._asking is None or not self.is_open:
-            self._asking = asyncio.get_running_loop().create_task(self._ask())
-            self._asking.add_done_callback(_seen)
-        await asyncio.wait([self._asking], timeout=ANSWER_WITHIN_S)
-        if not self._asking.done():
+        asking = self._asking
+        if asking is None or asking.done():
+            asking = self._asking = asyncio.get_running_loop().create_task(self._ask())
+            asking.add_done_callback(_seen)
+        await asyncio.wait([asking], timeout=ANSWER_WITHIN_S)
+        if not asking.done():
             raise NoAnswer(f"no answer within {ANSWER_WITHIN_S:g} s")
-        return self._asking.result()
+        return asking.result()
 
 
 def _seen(task: "asyncio.Task[Any]") -> None:

@@ -4,6 +4,7 @@ A token is 256 random bits, so its hash needs neither salt nor slowness.
 """
 
 import hashlib
+import math
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -28,7 +29,8 @@ CACHE_TTL_S = 5.0
 """A revoked key may be good for so long."""
 
 OUTAGE_TTL_S = 600.0
-"""A key that was good lasts so long into an outage of Postgres: figures are wanted just then."""
+"""That a key was good, or that there was none, lasts so long into an outage of Postgres: figures
+are wanted just then."""
 
 FIRST_KEY_TTL_S = 1.0
 """So long after the first key was made elsewhere, this machine may be answered without one."""
@@ -60,8 +62,9 @@ class ApiKeysInVault:
         self._monotonic_s = monotonic_s
         self._found: dict[bytes, tuple[float, ApiKey | None]] = {}
         self._asked: dict[bytes, Question[ApiKey | None]] = {}
+        self._any_key = Question(self._has_key)
         self._configured = False
-        self._asked_s = -FIRST_KEY_TTL_S
+        self._asked_s = -math.inf
 
     async def create(self, tenant: str, name: str, role: Role, actor: str = "") -> str:
         """Return the token: nobody can show it again.
@@ -103,11 +106,19 @@ class ApiKeysInVault:
     async def configured(self) -> bool:
         now_s = self._monotonic_s()
         if not self._configured and now_s - self._asked_s >= FIRST_KEY_TTL_S:
-            async with transaction(self._database) as connection:
-                row = await (await connection.execute(_SQL["any_key"])).fetchone()
-            self._configured = row is not None and bool(row[0])
-            self._asked_s = now_s
+            try:
+                self._configured = await self._any_key.answer()
+            except StoreUnavailable:
+                if now_s - self._asked_s > OUTAGE_TTL_S:
+                    raise
+            else:
+                self._asked_s = now_s
         return self._configured
+
+    async def _has_key(self) -> bool:
+        async with transaction(self._database) as connection:
+            row = await (await connection.execute(_SQL["any_key"])).fetchone()
+        return row is not None and bool(row[0])
 
     async def find(self, token: str) -> ApiKey | None:
         digest, now_s = _hash(token), self._monotonic_s()

@@ -111,6 +111,8 @@ class Connection(Reading):
         if self.is_open and not stream.is_open:
             if stream.ended is not None:
                 self._code, self._reason = stream.ended
+                if self._echoes is not None:
+                    self._reason, _ = self._echoes.in_text(self._reason)
             self._end()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -177,8 +179,7 @@ class Connection(Reading):
 
     def _bytes_received(self, data: bytes, what: str, now_us: int) -> None:
         data, redactions = redaction.redacted_bytes(data, self._node.digest, self._echoes)
-        frame = rpc.unreadable(self._version, what)
-        self._frame_received(frame, now_us, "", data, redactions)
+        self._frame_received(rpc.unreadable(self._version, what), now_us, "", data, redactions)
 
     def _frame_received(
         self, frame: rpc.Frame, now_us: int, text: str, binary: bytes, redactions: int

@@ -63,7 +63,7 @@ def read(
     if is_suspect(frame) and (found := redacted(frame, text, digest)) is not None:
         text, count = found
     if echoes is not None:
-        text, more = _without(echoes, text, is_money=frame.action in MONEY)
+        text, more = _without(echoes, frame, text)
         count += more
     # What is wrong with it is said of what is kept: a rule that is broken repeats the value.
     return Reading(rpc.read(version, text, switches) if count else frame, text, count)
@@ -101,14 +101,14 @@ def redacted(frame: Frame, text: str, digest: Digest) -> Redacted | None:
 
 def redacted_bytes(data: bytes, digest: Digest, echoes: Echoes | None = None) -> tuple[bytes, int]:
     """The same of a message that is no text."""
-    text, count = data.decode("latin-1"), 0
-    found = _redacted_unread(text, lambda secret: f"redacted:{digest(secret)}")
-    if found is not None:
-        text, count = found
+    count = 0
     if echoes is not None:
-        text, more = echoes.without(text, is_money=False)
-        count += more
-    return (text.encode("latin-1"), count) if count else (data, 0)
+        data, count = echoes.in_bytes(data)
+    text = data.decode("latin-1")
+    found = _redacted_unread(text, lambda secret: f"redacted:{digest(secret)}")
+    if found is None:
+        return data, count
+    return found.text.encode("latin-1"), count + found.values
 
 
 def _redacted_unread(text: str, mark: Callable[[str], str]) -> Redacted | None:
@@ -128,21 +128,27 @@ def _in_place(frame: Frame, text: str, marks: Mapping[str, str], masked: Any) ->
 
 
 def _anew(frame: Frame, text: str, masked: Any) -> str:
+    return _encode(_whole(frame, text, masked)).decode()
+
+
+def _whole(frame: Frame, text: str, masked: Any) -> list[Any]:
     value = _parsed(text)
     if frame.message_type not in (CALL, CALLRESULT, SEND):
-        return _encode([*value[:2], *masked]).decode()
+        return [*value[:2], *masked]
     place = place_of_payload(frame.message_type, value)
-    return _encode([*value[:place], masked, *value[place + 1 :]]).decode()
+    return [*value[:place], masked, *value[place + 1 :]]
 
 
-def _without(echoes: Echoes, text: str, *, is_money: bool) -> tuple[str, int]:
-    found = echoes.without(text, is_money=is_money)
-    if found[1] or "\\u" not in text:
-        return found
-    # Any character may be written by its number.
-    plain = _encode(_parsed(text)).decode()
-    there = echoes.without(plain, is_money=is_money)
-    return there if there[1] else found
+def _without(echoes: Echoes, frame: Frame, text: str) -> tuple[str, int]:
+    payload = reread(frame.message_type, text) if frame.payload is not None else None
+    if payload is None:
+        return echoes.in_unread(text)
+    masked, count = echoes.in_payload(payload, is_telling_only=frame.action in OFTEN)
+    if not count:
+        return text, 0
+    whole = _whole(frame, text, masked)
+    in_place, _ = echoes.in_text(text, is_telling_only=True)
+    return (in_place if _parsed(in_place) == whole else _encode(whole).decode()), count
 
 
 def _parsed(text: str) -> Any:

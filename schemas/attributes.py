@@ -18,12 +18,15 @@ CONNECTORS: Final = "connectors"
 
 _FLAGS: Final = frozenset({BLOCKED, EICHRECHT})
 _NUMBERS: Final = frozenset({COST_UPDATES_S, MAX_POWER_W, REGISTER_MODULUS_WH, CONNECTORS})
+_NO: Final = frozenset({"none", "false", "no", "n", "off", "0", ""})
+"""Of `blocked`, as it could be registered in any form once."""
+
 _WORDS: Final = {"true": True, "false": False}
 
 
 def is_blocked(attributes: Mapping[str, Any]) -> bool:
-    """Whether its station is refused: whatever was registered that is not "no"."""
-    return str(attributes.get(BLOCKED)).casefold() not in ("none", "false", "")
+    """Whether its station is refused: whatever was registered that does not say no."""
+    return str(attributes.get(BLOCKED)).strip().casefold() not in _NO
 
 
 def fault_of(name: str, value: Any) -> str:

@@ -111,6 +111,20 @@ async def test_what_a_station_that_is_held_back_may_not_be_asked_is_refused(
         assert (await ask(client, body)).status_code == 202
 
 
+async def test_a_station_that_was_accepted_just_now_is_asked(
+    deployment: Deployment, client: httpx.AsyncClient, talk: Talk
+) -> None:
+    await boots(deployment, talk, "Pending")
+
+    async with asyncio.TaskGroup() as group:
+        answer = group.create_task(ask(client, START))
+        await asyncio.sleep(0.1)
+        assert not answer.done()
+        await boots(deployment, talk, "Accepted")
+
+    assert answer.result().status_code == 202
+
+
 async def test_a_command_that_was_taken_is_what_it_was_though_the_station_is_held_back_now(
     deployment: Deployment, client: httpx.AsyncClient, talk: Talk
 ) -> None:

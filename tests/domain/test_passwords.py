@@ -118,7 +118,7 @@ class Place:
 @pytest.mark.parametrize(
     ("value", "refused"),
     [(True, "blocked"), ("true", "blocked"), ("yes", "blocked"), (1, "blocked")]
-    + [(value, "") for value in (False, None, "false", "")],
+    + [(value, "") for value in (False, None, "false", "", "no", " Off", "0", 0)],
 )
 def test_a_station_is_blocked_by_whatever_is_not_no(value: Any, refused: str) -> None:
     registry = Registry()

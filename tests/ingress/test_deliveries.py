@@ -184,6 +184,10 @@ class TestSecrets:
             assert records[1].frame == f'[4,"k","GenericError","{mark} is no key",{{}}]'
             assert b"a-long-password" not in base64.b64decode(records[2].frame_base64)
 
+            await station.close(1000, "bye a-long-password")
+            (closed,) = await node.log.closed()
+            assert closed.reason == f"bye {mark}"
+
     async def test_a_secret_that_is_gone_fails_its_call_and_nothing_else(self) -> None:
         async with serving() as node, await node.connect() as station:
             node.vault.opens.set()

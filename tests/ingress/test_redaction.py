@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingress import redaction, rpc
-from ingress.echoes import KEPT_MAX, Echoes
 from schemas.frames import reread
 from schemas.switches import NONE
 from tests.ingress.node import serving
@@ -199,89 +198,6 @@ def test_a_frame_that_is_wrong_gives_no_secret_away(frame: list[Any]) -> None:
     assert SECRET not in reading.text
     assert reading.frame.payload is None or SECRET not in repr(reading.frame.payload)
     assert json.loads(reading.text) == json.loads(json.dumps(frame).replace(SECRET, MARK))
-
-
-WORD = 'pass"wörd-16chars'
-ECHOES = {
-    "the description of an error": [4, "k", "GenericError", f"value {WORD} not allowed", {}],
-    "its details": [4, "k", "GenericError", "", {"value": WORD}],
-    "its code": [4, "k", WORD, "", {}],
-    "a member of an answer": [3, "k", {"status": "Accepted", "was": [{"it": WORD}]}],
-    "our own CALL": [2, "k", "ChangeConfiguration", {"key": "Motto", "value": WORD}],
-    "a status of another time": [2, "m", "DataTransfer", {"vendorId": "v", "data": f"<{WORD}>"}],
-    "a meter value": [2, "m", "MeterValues", {"connectorId": 1, "vendor": WORD, "meterValue": []}],
-    "the id": [3, WORD, {}],
-}
-
-
-@pytest.mark.parametrize("name", ECHOES)
-@pytest.mark.parametrize("ascii_only", [True, False])
-def test_what_a_connection_was_told_is_not_kept_wherever_it_comes_back(
-    name: str, ascii_only: bool
-) -> None:
-    echoes = Echoes(digest)
-    echoes.add("an older one")
-    echoes.add(WORD)
-    text = json.dumps(ECHOES[name], ensure_ascii=ascii_only)
-
-    reading = redaction.read("1.6", text, NONE, digest, echoes)
-
-    mark = f"redacted:{digest(WORD)}"
-    assert reading.redactions == 1
-    written = json.dumps(WORD, ensure_ascii=ascii_only)[1:-1]
-    assert reading.text == text.replace(written, mark)
-    assert reading.frame == rpc.read("1.6", reading.text, NONE)
-
-
-def test_a_told_secret_is_found_however_its_characters_are_written() -> None:
-    echoes = Echoes(digest)
-    echoes.add(SECRET)
-    text = json.dumps([3, "k", {"status": SECRET}]).replace("F00D", "\\u0046\\u00300D", 1)
-
-    reading = redaction.read("1.6", text, NONE, digest, echoes)
-
-    assert json.loads(reading.text) == [3, "k", {"status": MARK}]
-    assert reading.redactions == 1
-
-
-@pytest.mark.parametrize(
-    ("frame", "kept"),
-    [
-        ([3, "k", {"n": [4711]}], [3, "k", {"n": [f"redacted:{digest('4711')}"]}]),
-        (
-            [3, "k", {"text": "PIN 4711, no"}],
-            [3, "k", {"text": f"PIN redacted:{digest('4711')}, no"}],
-        ),
-        ([3, "k", {"wh": 14711, "at": "4711.5"}], [3, "k", {"wh": 14711, "at": "4711.5"}]),
-    ],
-)
-def test_a_number_that_was_told_is_not_kept_as_a_whole(frame: list[Any], kept: list[Any]) -> None:
-    echoes = Echoes(digest)
-    echoes.add("4711")
-
-    assert json.loads(redaction.read("1.6", json.dumps(frame), NONE, digest, echoes).text) == kept
-
-
-def test_a_number_that_was_told_is_a_reading_where_energy_is_told() -> None:
-    echoes = Echoes(digest)
-    echoes.add("4711")
-    stop = {"transactionId": 1, "meterStop": 4711, "timestamp": "2026-11-23T10:00:00Z"}
-    text = json.dumps([2, "m", "StopTransaction", stop])
-
-    assert redaction.read("1.6", text, NONE, digest, echoes) == redaction.Reading(
-        rpc.read("1.6", text, NONE), text, 0
-    )
-
-
-def test_the_newest_secrets_of_a_connection_are_remembered() -> None:
-    echoes = Echoes(digest)
-    for number in range(KEPT_MAX + 1):
-        echoes.add(f"password-{number:02d}")
-    echoes.add("p")
-
-    text, count = echoes.without("password-00 password-01 p", is_money=False)
-
-    assert (text, count) == (f"password-00 redacted:{digest('password-01')} p", 1)
 
 
 KEY_AND = '"key":"AuthorizationKey","value":'
