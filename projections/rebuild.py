@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from projections.events import KEPT_RECORDS
 from projections.ports import RebuildStore
@@ -43,6 +44,11 @@ class Rebuilt(Struct, frozen=True, kw_only=True):
     def is_same(self) -> bool:
         return self.before.value == self.after.value
 
+    @property
+    def is_comparable(self) -> bool:
+        """Whether both were made by the same version of the fold."""
+        return self.before.interpretation == self.after.interpretation
+
 
 async def digest(store: RebuildStore) -> Digest:
     positions, tables = await store.digests(NAME)
@@ -66,7 +72,9 @@ async def rebuild(
         StoreUnavailable: another rebuild is running; nothing was dropped.
     """
     async with store.rebuilding(NAME):
-        before = await digest(store)
+        stored, before = await store.load(NAME), await digest(store)
+        if stored is not None:
+            before = replace(before, interpretation=stored.fold_version)
         until = await reachable(journal, before.positions)
         await store.forget(NAME, tables=True)
         total = sum(until.values())

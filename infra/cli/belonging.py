@@ -6,6 +6,7 @@ from infra.journal_sqlite import SqliteJournal
 from infra.postgres import Postgres
 from infra.postgres_embedded import embedded_postgres
 from infra.read_store import PostgresReadStore
+from projections.states import FOLD_VERSION
 
 
 async def refuse_orphaned_databases(layout: Layout) -> None:
@@ -26,6 +27,18 @@ async def refuse_foreign_databases(layout: Layout, dsn: str) -> None:
     await journal.close()
     if (stored := await _stored(dsn)) - {journal_id}:
         raise Failed(_advice(layout, stored, f"holds journal {journal_id}"))
+
+
+async def refuse_old_views(layout: Layout, dsn: str) -> None:
+    """Raises Failed: the views mean what another version of the fold says."""
+    async with Postgres(dsn, connections_max=1) as database:
+        rows = await PostgresReadStore(database).fetch("progress.fold_versions", {})
+    if others := sorted({int(row["fold_version"]) for row in rows} - {FOLD_VERSION}):
+        raise Failed(
+            f"the views in {layout.data} were made by fold version {', '.join(map(str, others))},"
+            f" and this is {FOLD_VERSION}: run `chargeledger rebuild --data {layout.data}`, then"
+            " start again. The log has everything, and is as it was"
+        )
 
 
 async def _stored(dsn: str) -> set[str]:

@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from infra.child import stop_on
-from infra.cli.belonging import refuse_foreign_databases, refuse_orphaned_databases
+from infra.cli.belonging import (
+    refuse_foreign_databases,
+    refuse_old_views,
+    refuse_orphaned_databases,
+)
 from infra.cli.failures import Failed
 from infra.cli.greeting import greeting
 from infra.cli.screen import Screen
@@ -119,6 +123,7 @@ def children(
     async def migrated() -> None:
         await migrate(postgres.dsn)
         await refuse_foreign_databases(layout, postgres.dsn)
+        await refuse_old_views(layout, postgres.dsn)
         layout.migrated.write_text(newest)
 
     def ours(

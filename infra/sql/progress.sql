@@ -8,6 +8,9 @@ ORDER BY name;
 -- name: journals
 SELECT DISTINCT journal_id FROM read.positions;
 
+-- name: fold_versions
+SELECT DISTINCT fold_version FROM read.positions WHERE name IN ('read', 'clickhouse');
+
 -- name: counts
 SELECT
     (

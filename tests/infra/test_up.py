@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.belonging import refuse_foreign_databases, refuse_orphaned_databases
+from infra.cli.belonging import (
+    refuse_foreign_databases,
+    refuse_old_views,
+    refuse_orphaned_databases,
+)
 from infra.cli.failures import Failed
 from infra.cli.greeting import greeting
 from infra.cli.status import line_of
@@ -21,6 +25,7 @@ from infra.settings import Settings
 from projections.ports import Progress
 from projections.progress import Counts
 from projections.states import FOLD_VERSION
+from tests.engines import PostgresDatabase
 
 DEPLOYMENT = Deployment(
     pid=1,
@@ -145,6 +150,7 @@ async def test_databases_of_another_journal_are_refused_with_its_id(tmp_path: Pa
             )
             await PostgresReadStore(database).save(progress)
         await refuse_foreign_databases(layout, server.dsn)
+        await refuse_old_views(layout, server.dsn)
     with pytest.raises(Failed, match=r"from journal the-old-one, .* holds no journal"):
         await refuse_orphaned_databases(layout)
     found = await make_journal(tmp_path)
@@ -152,6 +158,28 @@ async def test_databases_of_another_journal_are_refused_with_its_id(tmp_path: Pa
     async with embedded_postgres(layout.postgres) as server:
         with pytest.raises(Failed, match=f"from journal the-old-one, .* holds journal {found}"):
             await refuse_foreign_databases(layout, server.dsn)
+
+
+@pytest.mark.postgres
+async def test_views_of_another_fold_are_refused_with_what_makes_them_anew(
+    tmp_path: Path, postgres_database: PostgresDatabase
+) -> None:
+    await migrate(postgres_database.dsn)
+    async with Postgres(postgres_database.dsn) as database:
+        old = Progress(
+            name="clickhouse",
+            journal_id="j",
+            fold_version=FOLD_VERSION - 1,
+            before={},
+            positions={0: 1},
+            recorded_at=1,
+            waiting={},
+            checkpoint=None,
+        )
+        await PostgresReadStore(database).save(old)
+
+    with pytest.raises(Failed, match=rf"version {FOLD_VERSION - 1}, .*chargeledger rebuild --data"):
+        await refuse_old_views(Layout(tmp_path), postgres_database.dsn)
 
 
 def counts(**more: int) -> Counts:
