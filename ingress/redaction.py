@@ -27,9 +27,9 @@ from schemas.tolerance import MONEY
 OFTEN: Final = MONEY | {"Authorize", "BootNotification", "Heartbeat", "StatusNotification"}
 REPORTS: Final = frozenset({"NotifyEvent", "NotifyReport"})
 
-UNREAD_VALUES_MAX: Final = 500
-"""In a text that nobody could read. With more of them, each replaced by a longer digest, it would
-pass what a record may have, so it is replaced as a whole."""
+VALUES_MAX: Final = 500
+"""In a text that nobody could read, or that repeats what it was told. With more of them, each
+replaced by a longer digest, it would pass what a record may have, so it is replaced as a whole."""
 
 _VALUE: Final = re.compile(
     r'("(?:value|attributeValue|actualValue)"\s*:\s*)("(?:[^"\\]|\\.)*(?:"|$)|[^\s,"\]}]+)'
@@ -64,6 +64,7 @@ def read(
         text, count = found
     if echoes is not None:
         text, more = _without(echoes, frame, text)
+        text = text if more <= VALUES_MAX else f"redacted:{digest(text)}"
         count += more
     # What is wrong with it is said of what is kept: a rule that is broken repeats the value.
     return Reading(rpc.read(version, text, switches) if count else frame, text, count)
@@ -104,6 +105,7 @@ def redacted_bytes(data: bytes, digest: Digest, echoes: Echoes | None = None) ->
     count = 0
     if echoes is not None:
         data, count = echoes.in_bytes(data)
+        data = data if count <= VALUES_MAX else f"redacted:{digest(repr(data))}".encode()
     text = data.decode("latin-1")
     found = _redacted_unread(text, lambda secret: f"redacted:{digest(secret)}")
     if found is None:
@@ -115,7 +117,7 @@ def _redacted_unread(text: str, mark: Callable[[str], str]) -> Redacted | None:
     if not is_secret(text):
         return None
     new, values = _VALUE.subn(lambda match: f"{match[1]}{_json(mark(match[2]))}", text)
-    if values > UNREAD_VALUES_MAX:
+    if values > VALUES_MAX:
         return Redacted(mark(text), values)
     return Redacted(new, values) if values else None
 

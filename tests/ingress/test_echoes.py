@@ -134,6 +134,15 @@ def test_what_nobody_can_read_is_searched_however_it_is_written(secret: str) -> 
         assert (secret.encode(encoding) in masked, count) == (False, 1)
 
 
+def test_a_text_that_says_it_thousands_of_times_does_not_grow_beyond_a_record() -> None:
+    for said in (json.dumps([3, "k", {"a": "secret-1" * 30_000}]), "secret-1" * 30_000):
+        reading = read(said, "secret-1")
+        data, count = redaction.redacted_bytes(said.encode(), digest, told("secret-1"))
+
+        assert (reading.redactions, count) == (30_000, 30_000)
+        assert (len(reading.text) < 100, len(data) < 100) == (True, True)
+
+
 def test_the_newest_secrets_of_a_connection_are_remembered() -> None:
     names = [f"password-{number:03d}" for number in range(KEPT_MAX + 1)]
 
