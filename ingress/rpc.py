@@ -92,7 +92,7 @@ def read(version: str, text: str, switches: Switches = NONE) -> Frame:
         faults.insert(0, fault)
     if message_type in (CALL, SEND):
         frame = _call(version, message_type, message_id, value, faults, switches)
-        if frame.action in tolerance.MONEY and frames.repeats_member(text, value):
+        if frame.action in tolerance.CLOSELY_READ and frames.repeats_member(text, value):
             return _doubted(text, frame)
         return frame
     return _answer(version, message_type, message_id, value, faults)

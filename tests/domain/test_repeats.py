@@ -61,14 +61,14 @@ def test_one_value_told_twice_and_two_of_no_bill_are_flagged(end: str) -> None:
     assert "AMBIGUOUS_VALUE" not in cdr.flags
 
 
-def test_a_sample_told_twice_holds_the_session_that_it_splits() -> None:
+def test_in_meter_values_the_last_one_counts_and_nobody_looks_for_another() -> None:
     sampled = '{"value":"2000","value":"3000"}'
     told = '[2,"v","MeterValues",{"connectorId":1,"transactionId":%d,"meterValue":[{"timestamp":'
     told += f'"2026-11-23T09:30:00Z","sampledValue":[{sampled}]}}]}}]'
 
     cdr = session(between=told)
 
-    assert (cdr.state, cdr.energy_wh, cdr.holds) == ("HELD", 2500, ("AMBIGUOUS_VALUE",))
+    assert (cdr.state, cdr.energy_wh, cdr.holds) == ("FINAL", 2500, ())
 
 
 def test_a_member_that_stands_once_is_no_doubt() -> None:
