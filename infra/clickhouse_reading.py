@@ -42,7 +42,7 @@ _CODE = re.compile(r"Code: (\d+)\.")
 _SCOPE = re.compile(r":? In scope SELECT formatQuerySingleLine.*?(?=\([A-Z_]+\)$|$)", re.DOTALL)
 UNKNOWN_EXCEPTION = 1002
 NOT_IMPLEMENTED = 48
-ABORTED = 236
+ABORTED, CANCELLED = 236, 394
 
 KILL_AGAIN_S = 0.1
 
@@ -156,6 +156,9 @@ class Reading:
         pairs = ", ".join(f"{name} = {_literal(value)}" for name, value in settings.items())
         session.query(f"SET {pairs}", "TabSeparated")
         normalised = _text(session, f"SELECT formatQuerySingleLine({_literal(query.text)})")
+        if not normalised:
+            # No query is formatted to nothing: it was killed while it was.
+            raise QueryFailed(CANCELLED, "Code: 394. DB::Exception: (QUERY_WAS_CANCELLED)")
         named = require_harmless(normalised, self._functions)
         text = normalised if named else f"{normalised} FORMAT {_word(query.default_format)}"
         result = session.query(text, "TabSeparated", params=dict(query.parameters))
