@@ -12,7 +12,7 @@ from typing import Any
 from domain.facts import OtherRegisters, Register, Registers, SampledValue
 from domain.phases import PHASES, Phases
 from domain.readings import SCHEMA_DEVIATION, read_time
-from domain.units import deviation, is_energy, scaled, watt_hours
+from domain.units import is_energy, scaled, watt_hours
 
 _REGISTER = "Energy.Active.Import.Register"
 _OTHERS = {
@@ -67,8 +67,8 @@ def read_energy(values: Any) -> tuple[Registers, tuple[str, ...], OtherRegisters
             if (value := watt_hours(one)) is None:
                 flags["BAD_SAMPLE"] = None
                 continue
-            if odd := deviation(one, "unitOfMeasure"):
-                flags[odd] = None
+            if "unitOfMeasure" in one or "multiplier" in one:
+                flags[SCHEMA_DEVIATION] = None
             registers.append((at, value))
             _take_end(one, (at, value), others)
     if phases is not None:

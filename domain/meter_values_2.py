@@ -86,7 +86,7 @@ class _Found:
         if value is None:
             return "BAD_SAMPLE"
         is_quoted = type(sampled["value"]) is str
-        return SCHEMA_DEVIATION if is_quoted else deviation(sampled, "unit")
+        return SCHEMA_DEVIATION if is_quoted else deviation(sampled)
 
     def add_up(self) -> None:
         if self._phases is not None:

@@ -26,9 +26,6 @@ _MEANT = {
 
 _MEANT_IN_ANY_CASE = {told.casefold(): meant for told, meant in _MEANT.items()}
 
-_FOREIGN = frozenset({"unitOfMeasure", "multiplier"})
-"""Of 1.6."""
-
 _MULTIPLIER_MAX = 12
 """Tera. A multiplier past it is none: no meter counts so, and no column holds it."""
 
@@ -60,11 +57,11 @@ def scaled(sampled: Mapping[str, Any]) -> tuple[Decimal | None, str]:
 
 def watt_hours(sampled: Mapping[str, Any]) -> Decimal | None:
     """Return the energy that a value of an energy register tells; None: it tells none in Wh."""
-    if sampled.get("unit", WH) == WH and _FOREIGN.isdisjoint(sampled):
-        value, unit = read_decimal(sampled.get("value")), WH
-    else:
+    if sampled.get("unit", WH) != WH or "unitOfMeasure" in sampled or "multiplier" in sampled:
         value, unit = scaled(sampled)
-    return value if is_energy(value, unit) else None
+        return value if is_energy(value, unit) else None
+    value = read_decimal(sampled.get("value"))
+    return value if value is not None and value.adjusted() < _WH_DIGITS_MAX else None
 
 
 def is_energy(value: Decimal | None, unit: str) -> TypeGuard[Decimal]:
@@ -72,9 +69,9 @@ def is_energy(value: Decimal | None, unit: str) -> TypeGuard[Decimal]:
     return value is not None and unit == WH and value.adjusted() < _WH_DIGITS_MAX
 
 
-def deviation(sampled: Mapping[str, Any], foreign: str) -> str:
-    """Return a flag where the unit stands as another version has it: in the member `foreign`."""
-    is_odd = foreign in sampled or "multiplier" in sampled
+def deviation(sampled: Mapping[str, Any]) -> str:
+    """Return a flag where a unit of 2.x stands as another version has it."""
+    is_odd = "unit" in sampled or "multiplier" in sampled
     return SCHEMA_DEVIATION if is_odd or type(sampled.get("unitOfMeasure")) is str else ""
 
 
