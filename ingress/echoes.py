@@ -23,12 +23,20 @@ neither energy nor a person is told; without a digit they are words of a languag
 _ESCAPED = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|/)")
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 
+_Sought = tuple[str, re.Pattern[str]]
+
+
+def _length(sought: _Sought) -> int:
+    return len(sought[0])
+
 
 class Echoes:
     def __init__(self, digest: Callable[[str], str]) -> None:
         self._digest = digest
         self._told: dict[str, re.Pattern[str]] = {}
         self._words: dict[str, re.Pattern[str]] = {}
+        self._telling: list[_Sought] = []
+        self._all: list[_Sought] = []
 
     def add(self, secret: str) -> None:
         is_telling = len(secret) >= TELLING_CHARACTERS_MIN and not secret.isdecimal()
@@ -40,11 +48,14 @@ class Echoes:
         found[secret] = re.compile(word.format(re.escape(secret)), re.IGNORECASE)
         if len(found) > KEPT_MAX:
             del found[next(iter(found))]
+        # The longest first: another may stand in it.
+        self._telling = sorted(self._told.items(), key=_length, reverse=True)
+        self._all = sorted({**self._words, **self._told}.items(), key=_length, reverse=True)
 
     def in_text(self, text: str, *, is_telling_only: bool = False) -> tuple[str, int]:
         """Return the text with the secrets in it replaced, and how many were."""
         count = 0
-        for secret, pattern in self._patterns(is_telling_only=is_telling_only):
+        for secret, pattern in self._telling if is_telling_only else self._all:
             text, found = pattern.subn(self._mark(secret), text)
             count += found
         return text, count
@@ -71,16 +82,12 @@ class Echoes:
     def in_bytes(self, data: bytes) -> tuple[bytes, int]:
         """The same of a message that is no text."""
         count = 0
-        for secret, _ in self._patterns(is_telling_only=True):
+        for secret, _ in self._telling:
             for encoding in _ENCODINGS:
                 word = secret.encode(encoding)
                 count += data.count(word)
                 data = data.replace(word, self._mark(secret).encode(encoding))
         return data, count
-
-    def _patterns(self, *, is_telling_only: bool) -> list[tuple[str, re.Pattern[str]]]:
-        found = {**({} if is_telling_only else self._words), **self._told}
-        return sorted(found.items(), key=lambda each: -len(each[0]))
 
     def _mark(self, secret: str) -> str:
         return f"redacted:{self._digest(secret)}"

@@ -60,14 +60,14 @@ def read(
 ) -> Reading:
     """Return the reading of a text; never raises. `echoes`: of what its connection was told."""
     frame, count = rpc.read(version, text, switches), 0
+    # What is wrong with it is said of what is kept: a rule that is broken repeats the value.
     if is_suspect(frame) and (found := redacted(frame, text, digest)) is not None:
         text, count = found
-    if echoes is not None:
-        text, more = _without(echoes, frame, text)
-        text = text if more <= VALUES_MAX else f"redacted:{digest(text)}"
-        count += more
-    # What is wrong with it is said of what is kept: a rule that is broken repeats the value.
-    return Reading(rpc.read(version, text, switches) if count else frame, text, count)
+        frame = rpc.read(version, text, switches)
+    if echoes is not None and (found := _without(echoes, frame, text)).values:
+        text = found.text if found.values <= VALUES_MAX else f"redacted:{digest(found.text)}"
+        frame, count = rpc.read(version, text, switches), count + found.values
+    return Reading(frame, text, count)
 
 
 def is_suspect(frame: Frame) -> bool:
@@ -141,16 +141,15 @@ def _whole(frame: Frame, text: str, masked: Any) -> list[Any]:
     return [*value[:place], masked, *value[place + 1 :]]
 
 
-def _without(echoes: Echoes, frame: Frame, text: str) -> tuple[str, int]:
-    payload = reread(frame.message_type, text) if frame.payload is not None else None
-    if payload is None:
-        return echoes.in_unread(text)
-    masked, count = echoes.in_payload(payload, is_telling_only=frame.action in OFTEN)
+def _without(echoes: Echoes, frame: Frame, text: str) -> Redacted:
+    if frame.payload is None:
+        return Redacted(*echoes.in_unread(text))
+    masked, count = echoes.in_payload(frame.payload, is_telling_only=frame.action in OFTEN)
     if not count:
-        return text, 0
+        return Redacted(text, 0)
     whole = _whole(frame, text, masked)
     in_place, _ = echoes.in_text(text, is_telling_only=True)
-    return (in_place if _parsed(in_place) == whole else _encode(whole).decode()), count
+    return Redacted(in_place if _parsed(in_place) == whole else _encode(whole).decode(), count)
 
 
 def _parsed(text: str) -> Any:
